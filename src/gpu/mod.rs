@@ -1,0 +1,1 @@
+//! The device: adapters, buffers, kernels, shader composition and the self-test.

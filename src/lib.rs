@@ -1,0 +1,4 @@
+//! natgrad: large batches of natural-gradient problems on any GPU, and on the CPU behind the same interface.
+
+pub mod expr;
+pub mod gpu;
