@@ -2,3 +2,5 @@
 
 pub mod expr;
 pub mod gpu;
+pub mod ngd;
+pub mod sweep;

@@ -1,0 +1,105 @@
+use crate::ngd::{Damping, Filter, Scaling};
+
+/// `count` numbers evenly spaced from `from` to `to`, both included.
+#[must_use]
+pub fn linspace(from: f64, to: f64, count: usize) -> Vec<f64> {
+    spaced(count, |t| from + (to - from) * t, to)
+}
+
+/// `count` numbers from `from` to `to`, both included, with a constant ratio; both must be positive.
+#[must_use]
+pub fn logspace(from: f64, to: f64, count: usize) -> Vec<f64> {
+    spaced(count, |t| (from.ln() + (to.ln() - from.ln()) * t).exp(), to)
+}
+
+fn spaced(count: usize, at: impl Fn(f64) -> f64, last: f64) -> Vec<f64> {
+    (0..count)
+        .map(|i| {
+            // The end point is met exactly, whatever rounding did on the way.
+            if i + 1 == count && count > 1 {
+                last
+            } else {
+                at(i as f64 / (count.max(2) - 1) as f64)
+            }
+        })
+        .collect()
+}
+
+/// One block of step rules: the product of its lists. A sweep's blocks add up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepBlock {
+    /// Step sizes η > 0.
+    pub sizes: Vec<f64>,
+    /// Dampings; with [`Damping::Adaptive`] every size must be 1.
+    pub dampings: Vec<Damping>,
+    /// The filter on the singular directions.
+    pub filter: Filter,
+    /// Whether columns are scaled; `None` takes the model's default (columns for expression models).
+    pub scaling: Option<Scaling>,
+    /// Relative cutoff on σ in [0, 1); `None` is max(n, p) times the machine epsilon of the precision at work.
+    pub cutoff: Option<f64>,
+}
+
+impl Default for StepBlock {
+    fn default() -> Self {
+        Self {
+            sizes: vec![1.0],
+            dampings: vec![Damping::Adaptive],
+            filter: Filter::Exact,
+            scaling: None,
+            cutoff: None,
+        }
+    }
+}
+
+/// One step rule of a sweep: a point of the product of a [`StepBlock`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepRule {
+    /// Step size η.
+    pub size: f64,
+    /// Damping ε, or the adaptive rule.
+    pub damping: Damping,
+    /// Filter on the singular directions.
+    pub filter: Filter,
+    /// Column scaling.
+    pub scaling: Scaling,
+    /// Relative cutoff on σ; `None` is the default for shape and precision.
+    pub cutoff: Option<f64>,
+}
+
+impl StepBlock {
+    /// The product of the block's lists, dampings innermost.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = StepRule> + '_ {
+        self.sizes.iter().flat_map(move |&size| {
+            self.dampings.iter().map(move |&damping| StepRule {
+                size,
+                damping,
+                filter: self.filter,
+                scaling: self.scaling.unwrap_or_default(),
+                cutoff: self.cutoff,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linspace_meets_both_ends_exactly() {
+        let sizes = linspace(0.05, 2.2, 44);
+        assert_eq!((sizes.len(), sizes[0], sizes[43]), (44, 0.05, 2.2));
+        assert!((sizes[1] - 0.1).abs() < 1e-15);
+        assert_eq!(linspace(3.0, 9.0, 1), [3.0]);
+        assert!(linspace(3.0, 9.0, 0).is_empty());
+    }
+
+    #[test]
+    fn logspace_has_a_constant_ratio() {
+        let values = logspace(1e-6, 1.0, 7);
+        for pair in values.windows(2) {
+            assert!((pair[1] / pair[0] - 10.0).abs() < 1e-12);
+        }
+    }
+}

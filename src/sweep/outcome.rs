@@ -1,0 +1,422 @@
+//! What a run found: a row a problem, held column by column.
+
+use std::sync::Arc;
+
+use crate::ngd::{Precision, Reason, Status};
+
+use super::StepRule;
+
+/// The values of one group column, one for each data set, under the type they had in the input.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum KeyValues {
+    /// Whole numbers.
+    Integer(Vec<i64>),
+    /// Numbers.
+    Number(Vec<f64>),
+    /// Text.
+    Text(Vec<String>),
+}
+
+/// How standard errors are scaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Errors {
+    /// Multiplied by √(reduced χ²): the sigmas give relative weights only. The default, as SciPy's.
+    #[default]
+    Scaled,
+    /// The sigmas are trusted as they are.
+    Absolute,
+}
+
+/// What does not vary from problem to problem.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Parameter names, in the order of θ.
+    pub parameters: Vec<String>,
+    /// Group columns: name and a value for each data set.
+    pub keys: Vec<(String, KeyValues)>,
+    /// The step rules of the sweep.
+    pub rules: Vec<StepRule>,
+    /// The device's name.
+    pub device: String,
+    /// The precision of the steps.
+    pub precision: Precision,
+    /// How standard errors are scaled.
+    pub errors: Errors,
+    /// Rows left out because a value was missing.
+    pub dropped_rows: usize,
+    /// Lines for the user: what was chosen for them, and why.
+    pub notices: Vec<String>,
+}
+
+/// The scalars of one problem.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// Index of the problem in the whole sweep.
+    pub(crate) problem: u64,
+    pub(crate) set: u32,
+    /// Index of the start among the starts of its data set.
+    pub(crate) start: u32,
+    /// Index into `Context::rules`.
+    pub(crate) rule: u32,
+    pub(crate) seed: Option<u64>,
+    pub(crate) points: u32,
+    pub(crate) status: Status,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) steps: u32,
+    pub(crate) rank: u32,
+    /// ½‖e‖² in f64 on the host.
+    pub(crate) loss: f64,
+    /// ‖Jᵀe‖ in f64 on the host.
+    pub(crate) gradient_norm: f64,
+    /// λmax(JᵀJ) of the plain J.
+    pub(crate) gn_sharpness: f64,
+    /// Bit j: parameter j is mixed by the null vectors of the factored J.
+    pub(crate) unresolved: u64,
+}
+
+/// The result of a run. Problems are in the order data set, start, step rule (the last fastest).
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub(crate) context: Arc<Context>,
+    pub(crate) rows: Vec<Row>,
+    /// p a problem.
+    pub(crate) parameters: Vec<f64>,
+    /// p a problem: the start.
+    pub(crate) starts: Vec<f64>,
+    /// min(n, p) values padded with zeros to p a problem, descending.
+    pub(crate) singular_values: Vec<f64>,
+    /// (JᵀJ)⁺, unscaled, p(p+1)/2 a problem: the lower triangle row by row.
+    pub(crate) covariance: Vec<f64>,
+}
+
+impl Outcome {
+    /// Number of problems.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no problem at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What all problems share: parameter names, group columns, step rules, device and precision.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The problem at this position.
+    ///
+    /// # Panics
+    /// If `index` is not below [`len`](Self::len).
+    #[must_use]
+    pub fn problem(&self, index: usize) -> Problem<'_> {
+        assert!(
+            index < self.len(),
+            "problem {index} of an outcome with {} problems",
+            self.len()
+        );
+        Problem {
+            outcome: self,
+            index,
+        }
+    }
+
+    /// All problems in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Problem<'_>> {
+        (0..self.len()).map(|index| Problem {
+            outcome: self,
+            index,
+        })
+    }
+
+    /// How many problems ended with this status.
+    #[must_use]
+    pub fn count(&self, status: Status) -> usize {
+        self.rows.iter().filter(|row| row.status == status).count()
+    }
+
+    /// Share of problems that converged, 1 for an empty outcome.
+    #[must_use]
+    pub fn converged_share(&self) -> f64 {
+        if self.is_empty() {
+            1.0
+        } else {
+            self.count(Status::Converged) as f64 / self.len() as f64
+        }
+    }
+
+    /// Of each data set and step rule, the start that ended best: converged before any other status, then the least
+    /// loss, then the first start.
+    #[must_use]
+    pub fn keep_best(&self) -> Self {
+        let mut best: std::collections::BTreeMap<(u32, u32), usize> =
+            std::collections::BTreeMap::new();
+        let rank = |i: usize| {
+            let row = &self.rows[i];
+            let loss = if row.loss.is_finite() {
+                row.loss
+            } else {
+                f64::INFINITY
+            };
+            (row.status != Status::Converged, loss)
+        };
+        for (i, row) in self.rows.iter().enumerate() {
+            let slot = best.entry((row.set, row.rule)).or_insert(i);
+            let (a, b) = (rank(i), rank(*slot));
+            if (a.0, a.1).partial_cmp(&(b.0, b.1)) == Some(std::cmp::Ordering::Less) {
+                *slot = i;
+            }
+        }
+        self.select(best.into_values())
+    }
+
+    /// The problems at these positions, in this order.
+    pub(crate) fn select(&self, positions: impl IntoIterator<Item = usize>) -> Self {
+        let p = self.context.parameters.len();
+        let packed = p * (p + 1) / 2;
+        let mut chosen = Self {
+            context: Arc::clone(&self.context),
+            rows: Vec::new(),
+            parameters: Vec::new(),
+            starts: Vec::new(),
+            singular_values: Vec::new(),
+            covariance: Vec::new(),
+        };
+        for i in positions {
+            chosen.rows.push(self.rows[i]);
+            chosen
+                .parameters
+                .extend_from_slice(&self.parameters[i * p..(i + 1) * p]);
+            chosen
+                .starts
+                .extend_from_slice(&self.starts[i * p..(i + 1) * p]);
+            chosen
+                .singular_values
+                .extend_from_slice(&self.singular_values[i * p..(i + 1) * p]);
+            chosen
+                .covariance
+                .extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
+        }
+        chosen
+    }
+
+    /// Appends the problems of another part of the same run.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.rows.append(&mut other.rows);
+        self.parameters.append(&mut other.parameters);
+        self.starts.append(&mut other.starts);
+        self.singular_values.append(&mut other.singular_values);
+        self.covariance.append(&mut other.covariance);
+    }
+}
+
+/// One problem of an [`Outcome`].
+#[derive(Clone, Copy, Debug)]
+pub struct Problem<'a> {
+    outcome: &'a Outcome,
+    index: usize,
+}
+
+impl<'a> Problem<'a> {
+    fn row(&self) -> &'a Row {
+        &self.outcome.rows[self.index]
+    }
+
+    fn width(&self) -> usize {
+        self.outcome.context.parameters.len()
+    }
+
+    /// Index of the problem in the whole sweep.
+    #[must_use]
+    pub fn index(&self) -> u64 {
+        self.row().problem
+    }
+
+    /// Index of the data set.
+    #[must_use]
+    pub fn set(&self) -> usize {
+        self.row().set as usize
+    }
+
+    /// Index of the start among the starts of its data set.
+    #[must_use]
+    pub fn start_index(&self) -> usize {
+        self.row().start as usize
+    }
+
+    /// θ at the start, p values.
+    #[must_use]
+    pub fn start(&self) -> &'a [f64] {
+        let p = self.width();
+        &self.outcome.starts[self.index * p..(self.index + 1) * p]
+    }
+
+    /// The seed of a random start.
+    #[must_use]
+    pub fn seed(&self) -> Option<u64> {
+        self.row().seed
+    }
+
+    /// The step rule.
+    #[must_use]
+    pub fn rule(&self) -> &'a StepRule {
+        &self.outcome.context.rules[self.row().rule as usize]
+    }
+
+    /// Index of the step rule in [`Context::rules`].
+    #[must_use]
+    pub fn rule_index(&self) -> usize {
+        self.row().rule as usize
+    }
+
+    /// How the problem ended.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.row().status
+    }
+
+    /// By which test it converged.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.row().reason
+    }
+
+    /// Steps taken, rejected trial steps included.
+    #[must_use]
+    pub fn steps(&self) -> u32 {
+        self.row().steps
+    }
+
+    /// Number of data points n.
+    #[must_use]
+    pub fn points(&self) -> usize {
+        self.row().points as usize
+    }
+
+    /// Loss ½‖e‖² of the weighted residual, evaluated in f64 on the host.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        self.row().loss
+    }
+
+    /// ‖e‖², twice the loss: χ² where sigmas are given.
+    #[must_use]
+    pub fn residual_sum_of_squares(&self) -> f64 {
+        2.0 * self.row().loss
+    }
+
+    /// Degrees of freedom n − r, r the rank.
+    #[must_use]
+    pub fn degrees_of_freedom(&self) -> usize {
+        self.points().saturating_sub(self.rank())
+    }
+
+    /// ‖e‖²/(n − r); NaN without degrees of freedom.
+    #[must_use]
+    pub fn reduced_chi_square(&self) -> f64 {
+        match self.degrees_of_freedom() {
+            0 => f64::NAN,
+            degrees => self.residual_sum_of_squares() / degrees as f64,
+        }
+    }
+
+    /// ‖Jᵀe‖ of the plain J, evaluated in f64 on the host.
+    #[must_use]
+    pub fn gradient_norm(&self) -> f64 {
+        self.row().gradient_norm
+    }
+
+    /// λmax(JᵀJ) of the plain J: the sharpness of the loss where the residual is zero.
+    #[must_use]
+    pub fn gn_sharpness(&self) -> f64 {
+        self.row().gn_sharpness
+    }
+
+    /// Rank of the J that was factored, at the cutoff.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.row().rank as usize
+    }
+
+    /// Singular values of the J that was factored, descending: min(n, p) values.
+    #[must_use]
+    pub fn singular_values(&self) -> &'a [f64] {
+        let p = self.width();
+        let count = p.min(self.points());
+        &self.outcome.singular_values[self.index * p..self.index * p + count]
+    }
+
+    /// θ at the end, p values.
+    #[must_use]
+    pub fn parameters(&self) -> &'a [f64] {
+        let p = self.width();
+        &self.outcome.parameters[self.index * p..(self.index + 1) * p]
+    }
+
+    /// Whether the data determine parameter j: false where a null vector of the factored J involves it.
+    #[must_use]
+    pub fn is_resolved(&self, parameter: usize) -> bool {
+        self.row().unresolved >> parameter & 1 == 0
+    }
+
+    /// Names of the parameters that the null vectors mix: the data do not tell them apart. Empty at full rank.
+    #[must_use]
+    pub fn unresolved(&self) -> Vec<&'a str> {
+        let names = &self.outcome.context.parameters;
+        (0..names.len())
+            .filter(|&j| !self.is_resolved(j))
+            .map(|j| names[j].as_str())
+            .collect()
+    }
+
+    /// Covariance of the parameters, p×p row by row: (JᵀJ)⁺, times the reduced χ² where errors are scaled. Taken from
+    /// the singular value decomposition, never from a product JᵀJ.
+    #[must_use]
+    pub fn covariance(&self) -> Vec<f64> {
+        let p = self.width();
+        let packed = p * (p + 1) / 2;
+        let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
+        let scale = self.variance_scale();
+        let mut full = vec![0.0; p * p];
+        for i in 0..p {
+            for j in 0..=i {
+                let value = triangle[i * (i + 1) / 2 + j] * scale;
+                full[i * p + j] = value;
+                full[j * p + i] = value;
+            }
+        }
+        full
+    }
+
+    /// Standard errors, p values: roots of the covariance's diagonal; NaN for parameters that are not resolved and
+    /// where there are no degrees of freedom to scale by.
+    #[must_use]
+    pub fn standard_errors(&self) -> Vec<f64> {
+        let p = self.width();
+        let packed = p * (p + 1) / 2;
+        let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
+        let scale = self.variance_scale();
+        (0..p)
+            .map(|j| {
+                if self.is_resolved(j) {
+                    (triangle[j * (j + 1) / 2 + j] * scale).sqrt()
+                } else {
+                    f64::NAN
+                }
+            })
+            .collect()
+    }
+
+    fn variance_scale(&self) -> f64 {
+        match self.outcome.context.errors {
+            Errors::Scaled => self.reduced_chi_square(),
+            Errors::Absolute => 1.0,
+        }
+    }
+}
