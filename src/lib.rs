@@ -3,4 +3,5 @@
 pub mod expr;
 pub mod gpu;
 pub mod ngd;
+pub mod report;
 pub mod sweep;
