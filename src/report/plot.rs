@@ -7,6 +7,7 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
+use super::number::significant;
 use super::summary::{Family, RuleSummary};
 use super::{ReportError, Summary, write_whole};
 
@@ -92,32 +93,47 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
 ];
 
-const SIZE: (u32, u32) = (900, 560);
-/// Lines that a legend can name; the others are drawn and counted.
+const WIDTH: u32 = 900;
+const CHART_HEIGHT: u32 = 520;
+/// Height of a line of the legend.
+const LEGEND_LINE: u32 = 22;
+/// Left edge of the diagram, and of the legend beneath it.
+const LEFT: u32 = 64;
+/// Lines that the legend names; the others are drawn and counted.
 const NAMED: usize = 14;
 
 impl Picture {
     fn draw(&self, families: &[Family<'_>], (from, to): (f64, f64)) -> Result<String, String> {
+        let legend = if families.len() > 1 {
+            families.len().min(NAMED)
+        } else {
+            0
+        };
+        let height = CHART_HEIGHT + LEGEND_LINE * legend as u32 + 12;
         let mut svg = String::new();
         {
-            let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+            let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
             root.fill(&WHITE).map_err(told)?;
-            let root = root.margin(12, 12, 12, 24);
+            let (upper, lower) = root.split_vertically(CHART_HEIGHT);
+            let upper = upper.margin(12, 12, 12, 24);
             if self.logarithmic {
                 let axis = (from / 1.1..to * 1.1).log_scale();
-                self.chart(&root, families, axis)?;
+                self.chart(&upper, families, axis)?;
             } else {
                 let margin = 0.03 * (to - from);
-                self.chart(&root, families, from - margin..to + margin)?;
+                self.chart(&upper, families, from - margin..to + margin)?;
+            }
+            for k in 0..legend {
+                draw_legend_line(&lower, families, k)?;
             }
             root.present().map_err(told)?;
         }
         Ok(svg)
     }
 
-    fn chart<'a, A>(
+    fn chart<A>(
         &self,
-        root: &DrawingArea<SVGBackend<'a>, Shift>,
+        root: &DrawingArea<SVGBackend<'_>, Shift>,
         families: &[Family<'_>],
         axis: A,
     ) -> Result<(), String>
@@ -128,7 +144,7 @@ impl Picture {
         let mut chart = ChartBuilder::on(root)
             .caption(self.title, ("sans-serif", 22))
             .x_label_area_size(48)
-            .y_label_area_size(64)
+            .y_label_area_size(LEFT)
             .build_cartesian_2d(axis, 0.0..self.top)
             .map_err(told)?;
         chart
@@ -139,90 +155,93 @@ impl Picture {
             .label_style(("sans-serif", 14))
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.12))
-            .x_label_formatter(&|value| super::number::significant(*value, 3))
-            .y_label_formatter(&|value| super::number::significant(*value, 3))
+            .x_label_formatter(&|value| significant(*value, 3))
+            .y_label_formatter(&|value| significant(*value, 3))
             .draw()
             .map_err(told)?;
         for (k, family) in families.iter().enumerate() {
-            let colour = COLOURS[k % COLOURS.len()];
-            // A rule without a value (none converged) breaks the line.
+            let pen = Pen::new(k, families.len());
             let mut rules = family.rules.clone();
             rules.sort_by(|a, b| a.step_size.total_cmp(&b.step_size));
-            for run in rules
-                .split(|rule| (self.value)(rule).is_none())
-                .filter(|run| !run.is_empty())
-            {
-                let points = run
-                    .iter()
-                    .filter_map(|rule| Some((rule.step_size, (self.value)(rule)?)));
+            let point = |rule: &&RuleSummary| Some((rule.step_size, (self.value)(rule)?));
+            // A rule without a value (none converged) breaks the line.
+            for run in rules.split(|rule| (self.value)(rule).is_none()) {
                 chart
-                    .draw_series(LineSeries::new(points, colour.stroke_width(2)))
+                    .draw_series(LineSeries::new(run.iter().filter_map(point), pen.line()))
                     .map_err(told)?;
             }
-            let points = rules
-                .iter()
-                .filter_map(|rule| Some((rule.step_size, (self.value)(rule)?)));
-            let series = chart
-                .draw_series(
-                    points.map(|point| EmptyElement::at(point) + marker(k, (0, 0), colour)),
-                )
-                .map_err(told)?;
-            if k < NAMED {
-                series
-                    .label(legend_label(families, k))
-                    .legend(move |(x, y)| {
-                        EmptyElement::at((x, y))
-                            + PathElement::new([(0, 0), (24, 0)], colour.stroke_width(2))
-                            + marker(k, (12, 0), colour)
-                    });
-            }
-        }
-        if families.len() > 1 {
+            let markers = rules.iter().filter_map(point);
             chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::LowerLeft)
-                .legend_area_size(30)
-                .margin(12)
-                .background_style(WHITE.mix(0.85))
-                .border_style(BLACK.mix(0.3))
-                .label_font(("sans-serif", 14))
-                .draw()
+                .draw_series(markers.map(|point| EmptyElement::at(point) + pen.marker((0, 0))))
                 .map_err(told)?;
         }
         Ok(())
     }
 }
 
-fn legend_label(families: &[Family<'_>], k: usize) -> String {
-    let label = &families[k].label;
+fn draw_legend_line(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    families: &[Family<'_>],
+    k: usize,
+) -> Result<(), String> {
+    let pen = Pen::new(k, families.len());
+    let (left, y) = (LEFT as i32 + 12, (LEGEND_LINE as usize * k) as i32 + 10);
+    let mut label = families[k].label.clone();
     if k + 1 == NAMED && families.len() > NAMED {
-        format!("{label} … and {} more", families.len() - NAMED)
-    } else {
-        label.clone()
+        label += &format!(" … and {} more", families.len() - NAMED);
     }
+    area.draw(&PathElement::new([(left, y), (left + 32, y)], pen.line()))
+        .map_err(told)?;
+    area.draw(&pen.marker((left + 16, y))).map_err(told)?;
+    area.draw(&Text::new(label, (left + 44, y - 8), ("sans-serif", 15)))
+        .map_err(told)
 }
 
-/// The marker of a line, so that lines differ by more than their colour: a disc, square, triangle, diamond or inverted
-/// triangle. There are fewer markers than colours, so that their pairs repeat after 35 lines only.
-fn marker(line: usize, (x, y): (i32, i32), colour: RGBColor) -> Polygon<(i32, i32)> {
-    let regular = |corners: u32, radius: f64, turn: f64| -> Vec<(i32, i32)> {
-        let angle = |k: u32| std::f64::consts::TAU * (f64::from(k) / f64::from(corners) + turn);
-        let corner = |k| {
-            (
-                x + (radius * angle(k).sin()).round() as i32,
-                y - (radius * angle(k).cos()).round() as i32,
-            )
+/// How a line is drawn. Lines differ by more than their colour: by their markers, and by their width, the later ones
+/// thinner, so that lines that coincide show beside each other.
+struct Pen {
+    colour: RGBColor,
+    shape: usize,
+    /// 0 for the last lines, up to 3 for the first.
+    extra: u32,
+}
+
+impl Pen {
+    fn new(line: usize, lines: usize) -> Self {
+        // Five shapes and seven colours: their pairs repeat after 35 lines only.
+        Self {
+            colour: COLOURS[line % COLOURS.len()],
+            shape: line % 5,
+            extra: (lines - 1 - line).min(3) as u32,
+        }
+    }
+
+    fn line(&self) -> ShapeStyle {
+        self.colour.stroke_width(2 + 2 * self.extra)
+    }
+
+    /// A disc, square, triangle, diamond or inverted triangle.
+    fn marker(&self, (x, y): (i32, i32)) -> Polygon<(i32, i32)> {
+        let regular = |corners: u32, radius: f64, turn: f64| -> Vec<(i32, i32)> {
+            let radius = radius + 1.5 * f64::from(self.extra);
+            let angle = |k: u32| std::f64::consts::TAU * (f64::from(k) / f64::from(corners) + turn);
+            let corner = |k| {
+                (
+                    x + (radius * angle(k).sin()).round() as i32,
+                    y - (radius * angle(k).cos()).round() as i32,
+                )
+            };
+            (0..corners).map(corner).collect()
         };
-        (0..corners).map(corner).collect()
-    };
-    let corners = match line % 5 {
-        0 => regular(16, 4.5, 0.0),
-        1 => regular(4, 6.0, 0.125),
-        2 => regular(3, 6.5, 0.0),
-        3 => regular(4, 6.0, 0.0),
-        _ => regular(3, 6.5, 0.5),
-    };
-    Polygon::new(corners, colour.filled())
+        let corners = match self.shape {
+            0 => regular(16, 4.5, 0.0),
+            1 => regular(4, 6.0, 0.125),
+            2 => regular(3, 6.5, 0.0),
+            3 => regular(4, 6.0, 0.0),
+            _ => regular(3, 6.5, 0.5),
+        };
+        Polygon::new(corners, self.colour.filled())
+    }
 }
 
 fn told(error: impl std::fmt::Display) -> String {
