@@ -10,7 +10,7 @@ use super::error::{DataError, one_line};
 use super::sets::{self, KeyColumn, Sets};
 use super::table::Column;
 use super::{Data, Missing};
-use crate::expr::rows::{RowExpression, RowValue};
+use crate::expr::{RowError, RowExpression, RowValue};
 
 /// The name under which guesses find the response after its transformation.
 const RESPONSE: &str = "response";
@@ -431,7 +431,7 @@ fn on_rows(
     named: &[(&str, &[f64])],
     range: &Range<usize>,
     candidates: &[&str],
-) -> Result<RowValue, crate::expr::rows::RowError> {
+) -> Result<RowValue, RowError> {
     let column = |name: &str| {
         let found = named.iter().find(|(n, _)| *n == name);
         found.map(|(_, values)| &values[range.clone()])

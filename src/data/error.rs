@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::expr::ParseError;
-use crate::expr::rows::RowError;
+use crate::expr::{ParseError, RowError};
 
 /// One place in the data: a line of a file, or a row of columns given in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,7 +243,7 @@ pub enum DataError {
         value: f64,
     },
     /// An expression of columns does not parse.
-    #[error("the {role} {expression:?}: {source}")]
+    #[error("the {role}: {source}")]
     Parse {
         /// What the expression is for.
         role: &'static str,
@@ -338,26 +337,6 @@ pub(super) fn one_line(name: &str) -> String {
             escaped.into_iter().flatten().chain(plain)
         })
         .collect()
-}
-
-/// The candidate nearest to a mistyped name, if one is near enough to be worth naming.
-pub(super) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    let reach = (name.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&name, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(distance, _)| *distance <= reach)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }
 
 /// A list of names for a message, cut where it would run over a line.

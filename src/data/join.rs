@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::bind::BoundData;
 use super::csv;
-use super::error::{DataError, listed, nearest};
+use super::error::{DataError, listed};
 use super::sets::{Key, KeyValues, integer, number};
 use super::table::{Column, Table};
+use crate::expr::did_you_mean;
 
 /// Starting points read from a CSV file: a column for each parameter, and one for each group column that tells the
 /// data sets apart. With none of the group columns its rows are starts of every data set; several rows with the same
@@ -84,13 +85,14 @@ impl StartTable {
     }
 
     fn new(table: Table, parameters: &[&str], groups: &[&str]) -> Result<Self, DataError> {
-        let wanted = || parameters.iter().chain(groups).copied();
+        let wanted: Vec<&str> = parameters.iter().chain(groups).copied().collect();
         if let Some(column) = table
             .names
             .iter()
-            .find(|name| !wanted().any(|wanted| wanted == name.as_str()))
+            .find(|name| !wanted.contains(&name.as_str()))
         {
-            let hint = nearest(column, wanted()).map(|near| format!("; did you mean {near:?}?"));
+            let hint =
+                did_you_mean(column, &wanted).map(|near| format!("; did you mean {near:?}?"));
             return Err(DataError::UnknownStartColumn {
                 file: table.source.clone(),
                 column: column.clone(),
@@ -220,14 +222,14 @@ fn part_of_cell<'a>(values: &KeyValues, column: &'a Column, row: usize) -> Optio
     let cell = text.cell(row);
     match values {
         // `3.0` in the start file means the data's `3`.
-        KeyValues::Integers(_) => integer(cell)
+        KeyValues::Integer(_) => integer(cell)
             .or_else(|| {
                 number(cell)
                     .filter(|value| value.fract() == 0.0)
                     .map(|value| value as i64)
             })
             .map(Part::Integer),
-        KeyValues::Numbers(_) => number(cell).map(|value| Part::Bits(value.to_bits())),
+        KeyValues::Number(_) => number(cell).map(|value| Part::Bits(value.to_bits())),
         KeyValues::Text(_) => Some(Part::Text(cell)),
     }
 }

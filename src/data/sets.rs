@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::table::{Cell, Column, read_cell};
 
-/// Integers up to here are exact as f64.
+/// Below this an integer is exact as f64, and no other number rounds to it.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A group column's value for each data set, under the column's name and of its type.
@@ -27,9 +27,9 @@ pub struct KeyColumn {
 #[non_exhaustive]
 pub enum KeyValues {
     /// All values are integers.
-    Integers(Vec<i64>),
+    Integer(Vec<i64>),
     /// All values are numbers.
-    Numbers(Vec<f64>),
+    Number(Vec<f64>),
     /// Anything else.
     Text(Vec<String>),
 }
@@ -63,8 +63,8 @@ impl KeyValues {
     /// Where there is no such data set.
     pub fn get(&self, set: usize) -> Key<'_> {
         match self {
-            Self::Integers(values) => Key::Integer(values[set]),
-            Self::Numbers(values) => Key::Number(values[set]),
+            Self::Integer(values) => Key::Integer(values[set]),
+            Self::Number(values) => Key::Number(values[set]),
             Self::Text(values) => Key::Text(&values[set]),
         }
     }
@@ -72,8 +72,8 @@ impl KeyValues {
     /// The number of data sets.
     pub fn len(&self) -> usize {
         match self {
-            Self::Integers(values) => values.len(),
-            Self::Numbers(values) => values.len(),
+            Self::Integer(values) => values.len(),
+            Self::Number(values) => values.len(),
             Self::Text(values) => values.len(),
         }
     }
@@ -117,7 +117,7 @@ fn kind(column: &Column, rows: &[usize]) -> Kind {
         Column::Numbers(values) => {
             let whole = rows
                 .iter()
-                .all(|&row| values[row].fract() == 0.0 && values[row].abs() <= EXACT);
+                .all(|&row| values[row].fract() == 0.0 && values[row].abs() < EXACT);
             if whole { Kind::Integers } else { Kind::Numbers }
         }
         Column::Text(text) => {
@@ -125,7 +125,7 @@ fn kind(column: &Column, rows: &[usize]) -> Kind {
                 return Kind::Integers;
             }
             let exact = |cell: &str| {
-                number(cell).is_some_and(|v| !is_integer_text(cell) || v.abs() <= EXACT)
+                number(cell).is_some_and(|v| !is_integer_text(cell) || v.abs() < EXACT)
             };
             if rows.iter().all(|&row| exact(text.cell(row))) {
                 Kind::Numbers
@@ -255,23 +255,23 @@ fn values(column: &Column, kind: Kind, rows: impl Iterator<Item = usize>) -> Key
     match (column, kind) {
         (Column::Axis { stride, length, .. }, _) => {
             // An axis is shorter than memory, so it fits i64.
-            KeyValues::Integers(
+            KeyValues::Integer(
                 rows.map(|row| Column::axis_value(row, *stride, *length) as i64)
                     .collect(),
             )
         }
-        // Exact: `kind` let only whole numbers up to 2^53 be integers.
+        // Exact: `kind` let only whole numbers below 2^53 be integers.
         (Column::Numbers(values), Kind::Integers) => {
-            KeyValues::Integers(rows.map(|row| values[row] as i64).collect())
+            KeyValues::Integer(rows.map(|row| values[row] as i64).collect())
         }
         (Column::Numbers(values), _) => {
-            KeyValues::Numbers(rows.map(|row| values[row] + 0.0).collect())
+            KeyValues::Number(rows.map(|row| values[row] + 0.0).collect())
         }
-        (Column::Text(text), Kind::Integers) => KeyValues::Integers(
+        (Column::Text(text), Kind::Integers) => KeyValues::Integer(
             rows.map(|row| integer(text.cell(row)).unwrap_or_default())
                 .collect(),
         ),
-        (Column::Text(text), Kind::Numbers) => KeyValues::Numbers(
+        (Column::Text(text), Kind::Numbers) => KeyValues::Number(
             rows.map(|row| number(text.cell(row)).unwrap_or_default())
                 .collect(),
         ),

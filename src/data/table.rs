@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::error::{DataError, Place, listed, nearest, one_line, shown};
+use super::error::{DataError, Place, listed, one_line, shown};
+use crate::expr::did_you_mean;
 
 /// A column of text: all cells in one string, so that millions of them cost two allocations.
 #[derive(Debug, Default)]
@@ -255,7 +256,7 @@ impl Table {
             .chain(aliases)
             .filter(|n| !n.is_empty())
             .collect();
-        let hint = match nearest(name, known.iter().copied()) {
+        let hint = match did_you_mean(name, &known) {
             Some(near) => format!("; did you mean {near:?}?"),
             None => format!("; its columns are {}", listed(known)),
         };
