@@ -223,6 +223,16 @@ impl Data {
         &self.table.names
     }
 
+    /// Whether there is a column of this name, or of this new name.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The names by which columns can be used: their own, and new ones.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.table.names.iter().map(String::as_str).chain(self.aliases()).collect()
+    }
+
     /// The number of rows, before any is left out.
     pub fn rows(&self) -> usize {
         self.table.rows()

@@ -275,7 +275,7 @@ impl Engine {
     fn context(&self, job: &Job) -> Context {
         Context {
             parameters: job.model().parameters().to_vec(),
-            keys: job.data().keys(),
+            keys: job.data().keys.clone(),
             rules: job.rules().to_vec(),
             device: self.description.clone(),
             precision: self.precision(),

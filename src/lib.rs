@@ -11,5 +11,16 @@ pub mod sweep;
 
 mod backend;
 mod engine;
-mod kernels;
 mod verify;
+
+pub use data::{Data, DataError, Missing};
+pub use engine::{Choice, Engine, PlanInfo, Progress};
+pub use error::{Error, RequestError};
+pub use expr::{Expr, ParseError, Rewrites};
+pub use gpu::{Device, DeviceError};
+pub use model::{Model, ModelError};
+pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
+pub use starts::{Distribution, random_start};
+pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
+pub use verify::{Verification, verify};
+pub use wgpu;

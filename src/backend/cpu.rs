@@ -5,7 +5,6 @@ use faer::linalg::svd::{ComputeSvdVectors, SvdParams, svd, svd_scratch};
 use faer::{Col, Mat, Par, Spec};
 use rayon::prelude::*;
 
-use crate::expr::Scratch;
 use crate::ngd::{
     Damping, Filter, LevenbergMarquardt, Norms, Precision, Reason, Status, Tolerances, Verdict, divergence_factor,
 };
@@ -15,14 +14,14 @@ use super::{Solved, Spectrum};
 
 /// Solves the problems `ids` of the job, in their order.
 pub(crate) fn solve(job: &Job, ids: &[ProblemId]) -> Vec<Solved> {
-    ids.par_iter().map_init(Workspace::default, |workspace, &id| Solver::new(job, id, workspace).run()).collect()
+    ids.par_iter().map_init(Workspace::new, |workspace, &id| Solver::new(job, id, workspace).run()).collect()
 }
 
 /// Solves the problems `ids` from other starts: `start(k)` is θ for the k-th of them.
 pub(crate) fn solve_from(job: &Job, ids: &[ProblemId], start: impl Fn(usize) -> Vec<f64> + Sync) -> Vec<Solved> {
     ids.par_iter()
         .enumerate()
-        .map_init(Workspace::default, |workspace, (k, &id)| {
+        .map_init(Workspace::new, |workspace, (k, &id)| {
             let mut solver = Solver::new(job, id, workspace);
             solver.theta = start(k);
             solver.run()
@@ -31,10 +30,9 @@ pub(crate) fn solve_from(job: &Job, ids: &[ProblemId], start: impl Fn(usize) -> 
 }
 
 /// Room for one problem at a time, reused by a thread.
-#[derive(Default)]
 struct Workspace {
     shape: (usize, usize),
-    scratch: Scratch,
+    scratch: Vec<f64>,
     row: Vec<f64>,
     /// J, then JD.
     jacobian: Mat<f64>,
@@ -45,6 +43,19 @@ struct Workspace {
 }
 
 impl Workspace {
+    fn new() -> Self {
+        Self {
+            shape: (0, 0),
+            scratch: Vec::new(),
+            row: Vec::new(),
+            jacobian: Mat::new(),
+            u: Mat::new(),
+            v: Mat::new(),
+            sigma: faer::diag::Diag::zeros(0),
+            memory: None,
+        }
+    }
+
     fn fit(&mut self, rows: usize, parameters: usize) {
         if self.memory.is_some() && self.shape == (rows, parameters) {
             return;

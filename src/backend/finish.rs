@@ -3,7 +3,6 @@
 use faer::{Mat, Side};
 use rayon::prelude::*;
 
-use crate::expr::Scratch;
 use crate::sweep::{Context, Job, Outcome, ProblemId, Row};
 
 use super::Solved;
@@ -21,7 +20,7 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
     let figures: Vec<Figures> = ids
         .par_iter()
         .zip(&solved)
-        .map_init(Scratch::default, |scratch, (&id, solved)| {
+        .map_init(Vec::new, |scratch, (&id, solved)| {
             figures(job, id, &solved.theta, solved.gn_sharpness, scratch)
         })
         .collect();
@@ -71,7 +70,7 @@ pub(crate) fn weighted_residual(
     job: &Job,
     set: usize,
     theta: &[f64],
-    scratch: &mut Scratch,
+    scratch: &mut Vec<f64>,
     mut row: impl FnMut(usize, f64, &[f64]),
 ) {
     let tape = job.model().jacobian_tape();
@@ -88,7 +87,7 @@ pub(crate) fn weighted_residual(
     }
 }
 
-fn figures(job: &Job, id: ProblemId, theta: &[f64], gn_sharpness: Option<f64>, scratch: &mut Scratch) -> Figures {
+fn figures(job: &Job, id: ProblemId, theta: &[f64], gn_sharpness: Option<f64>, scratch: &mut Vec<f64>) -> Figures {
     let p = theta.len();
     let mut squares = 0.0;
     let mut gradient = vec![0.0; p];

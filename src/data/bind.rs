@@ -67,9 +67,7 @@ impl Source {
             source,
         })?;
         let used_by = format!("used by the {role}");
-        let columns = expression
-            .names()
-            .iter()
+        let columns = expression.names()
             .map(|name| data.find_for(name, &used_by))
             .collect::<Result<_, _>>()?;
         Ok(Self::Expression {
@@ -312,9 +310,8 @@ impl Data {
         };
         let names = expression.names();
         let named: Vec<(&str, &[f64])> = names
-            .iter()
             .zip(columns)
-            .filter_map(|(name, column)| Some((name.as_ref(), numbers.get(column)?.as_slice())))
+            .filter_map(|(name, column)| Some((name, numbers.get(column)?.as_slice())))
             .collect();
         let candidates = self.candidates();
         let parts: Vec<RowValue> = sets
@@ -536,9 +533,9 @@ impl BoundData {
         &'a self,
         expression: &'a RowExpression,
     ) -> Result<Vec<(&'a str, &'a [f64])>, DataError> {
-        let names = expression.names().iter();
+        let names = expression.names();
         names
-            .map(|name| Ok((name.as_ref(), self.column_for_guess(name)?)))
+            .map(|name| Ok((name, self.column_for_guess(name)?)))
             .collect()
     }
 

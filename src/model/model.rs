@@ -74,7 +74,7 @@ impl Model {
             self.check_constant(name, *value)?;
             all.insert(name.to_owned(), *value);
         }
-        Self::build(self.0.source.clone(), self.0.parameters.clone(), all, self.0.rewrites.clone())
+        Self::build(self.0.source.clone(), self.0.parameters.clone(), all, self.0.rewrites)
     }
 
     /// The model with a parameter held at a value: it becomes a constant.
@@ -93,7 +93,7 @@ impl Model {
         parameters.remove(index);
         let mut constants = self.0.constants.clone();
         constants.insert(parameter.to_owned(), value);
-        Self::build(self.0.source.clone(), parameters, constants, self.0.rewrites.clone())
+        Self::build(self.0.source.clone(), parameters, constants, self.0.rewrites)
     }
 
     /// The model with another set of rounding-changing rewrites.
@@ -151,7 +151,7 @@ impl Model {
         let value = source.lower(&mut graph, &mut resolve)?;
         let derivatives = gradient(&mut graph, value, parameters.len() as u32);
         let outputs: Vec<NodeId> = std::iter::once(value).chain(derivatives).collect();
-        let (graph, outputs) = rewrites.apply(&graph, &outputs);
+        let outputs = rewrites.apply(&mut graph, &outputs);
         let compiled = Compiled {
             value: Tape::new(&graph, &outputs[..1]),
             jacobian: Tape::new(&graph, &outputs),
@@ -212,7 +212,7 @@ impl Model {
 
     /// Refuses numbers that f32 does not hold.
     pub(crate) fn check_f32(&self) -> Result<(), ModelError> {
-        self.0.compiled.graph.check_range_f32().map_err(ModelError::from)
+        self.0.compiled.graph.check_range_f32(&self.0.compiled.outputs).map_err(ModelError::from)
     }
 
     /// The first input that is none of the known columns, as an error that points at it.
@@ -265,7 +265,9 @@ impl Source {
     fn mentions(&self, name: &str) -> bool {
         match self {
             Self::Text(ast) => ast.names().any(|(known, _)| known == name),
-            Self::Operators(expression) => expression.names().iter().any(|known| known == name),
+            Self::Operators(expression) => {
+                expression.parameters().iter().chain(&expression.inputs()).any(|known| &**known == name)
+            }
         }
     }
 

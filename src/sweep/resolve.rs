@@ -6,12 +6,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::data::BoundData;
+use crate::data::{BoundData, StartTable};
 use crate::error::{Error, RequestError};
 use crate::expr::RowExpression;
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Stop};
-use crate::starts::StartTable;
 
 use super::{Errors, RandomStarts, StepRule, Sweep};
 
@@ -81,14 +80,15 @@ impl Sweep {
     pub fn resolve(&self) -> Result<Job, Error> {
         let model = self.model.clone();
         let names: Vec<&str> = model.inputs().iter().map(String::as_str).collect();
-        if let Some((name, error)) = model.first_unknown(&|name| self.data.has_column(name), &self.data.column_names()) {
-            log::debug!("unknown name {name}");
+        if let Some(error) = model.first_unknown(&|name| self.data.has_column(name), &self.data.names()) {
             return Err(error.into());
         }
-        let data = self.data.bind(&names)?;
+        let guesses = self.guesses()?;
+        let further: Vec<&str> = guesses.iter().flatten().flat_map(RowExpression::names).collect();
+        let data = self.data.bind_with(&names, &further)?;
         let rules = self.rules()?;
         check_stop(&self.stop)?;
-        let starts = self.start_grid(&data)?;
+        let starts = self.start_grid(&data, &guesses)?;
         let mut first_problems = Vec::with_capacity(data.sets.len() + 1);
         let mut total = 0u64;
         for set in 0..data.sets.len() {
@@ -148,18 +148,23 @@ impl Sweep {
         Ok(rules)
     }
 
-    fn start_grid(&self, data: &BoundData) -> Result<StartGrid, Error> {
-        let sources = &self.starts;
-        let parameters = self.model.parameters();
-        for (name, _) in sources.named.iter().flatten() {
-            self.model.parameter_index(name).ok_or_else(|| self.unknown_parameter(name, "start"))?;
-        }
-        let mut guesses: Vec<Option<RowExpression>> = parameters.iter().map(|_| None).collect();
-        for (name, text) in &sources.guesses {
+    /// The guess of each parameter.
+    fn guesses(&self) -> Result<Vec<Option<RowExpression>>, Error> {
+        let mut guesses: Vec<Option<RowExpression>> = vec![None; self.model.parameters().len()];
+        for (name, text) in &self.starts.guesses {
             let j = self.model.parameter_index(name).ok_or_else(|| self.unknown_parameter(name, "guess"))?;
             if guesses[j].replace(RowExpression::parse(text)?).is_some() {
                 return Err(RequestError::DuplicateParameter { name: name.clone(), place: "guess" }.into());
             }
+        }
+        Ok(guesses)
+    }
+
+    fn start_grid(&self, data: &BoundData, guesses: &[Option<RowExpression>]) -> Result<StartGrid, Error> {
+        let sources = &self.starts;
+        let parameters = self.model.parameters();
+        for (name, _) in sources.named.iter().flatten() {
+            self.model.parameter_index(name).ok_or_else(|| self.unknown_parameter(name, "start"))?;
         }
         let guessed = !sources.guesses.is_empty();
         let mut templates: Vec<Vec<Option<f64>>> = Vec::new();
@@ -215,8 +220,9 @@ impl Sweep {
             .file
             .as_ref()
             .map(|path| {
+                let groups: Vec<&str> = data.keys.iter().map(|key| key.name.as_str()).collect();
                 let names: Vec<&str> = parameters.iter().map(String::as_str).collect();
-                StartTable::read_csv(path, &names, data)
+                StartTable::read_csv(path, &names, &groups)?.join(data)
             })
             .transpose()?;
         if templates.is_empty() && table.is_none() && tail.is_empty() {
@@ -228,30 +234,25 @@ impl Sweep {
             let count = values.len() / parameters.len();
             return Ok(StartGrid { values, offsets: Offsets::Shared(count), seeds: sources.random.clone() });
         }
-        let per_set = (0..data.sets.len())
-            .into_par_iter()
-            .map(|set| {
-                let mut values = Vec::new();
-                for template in &templates {
-                    for (j, value) in template.iter().enumerate() {
-                        values.push(match (value, &guesses[j]) {
-                            (Some(value), _) => *value,
-                            (None, Some(guess)) => data.guess(set, guess)?,
-                            (None, None) => f64::NAN,
-                        });
-                    }
-                }
-                if let Some(table) = &table {
-                    values.extend_from_slice(table.starts(set));
-                }
-                values.extend_from_slice(&tail);
-                Ok(values)
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+        let guessed: Vec<Option<Vec<f64>>> = guesses
+            .iter()
+            .map(|guess| guess.as_ref().map(|guess| data.guesses(guess)).transpose())
+            .collect::<Result<_, _>>()?;
         let mut offsets = vec![0];
-        let mut values = Vec::with_capacity(per_set.iter().map(Vec::len).sum());
-        for set in per_set {
-            values.extend(set);
+        let mut values = Vec::new();
+        for set in 0..data.sets.len() {
+            for template in &templates {
+                values.extend(template.iter().zip(&guessed).map(|(value, guess)| match (value, guess) {
+                    (Some(value), _) => *value,
+                    (None, Some(guess)) => guess[set],
+                    // Checked above: what has no value has a guess.
+                    (None, None) => f64::NAN,
+                }));
+            }
+            if let Some(table) = &table {
+                values.extend(table.of_set(set).flatten());
+            }
+            values.extend_from_slice(&tail);
             offsets.push(values.len() / parameters.len());
         }
         Ok(StartGrid { values, offsets: Offsets::PerSet(offsets), seeds: sources.random.clone() })
