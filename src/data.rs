@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 mod array;
 mod bind;
+mod bound;
 mod csv;
 mod digest;
 mod error;
@@ -20,7 +21,7 @@ mod join;
 mod sets;
 mod table;
 
-pub use bind::BoundData;
+pub use bound::BoundData;
 pub use error::{DataError, Place};
 pub use join::{JoinedStarts, StartTable};
 pub use sets::{Key, KeyColumn, KeyValues};

@@ -9,14 +9,15 @@ fn read(text: &[u8]) -> Result<Data, DataError> {
 }
 
 fn refusal(text: &[u8]) -> String {
-    let message = read(text).unwrap_err().to_string();
+    let message = read(text).expect_err("a refusal").to_string();
     assert!(!message.contains('\n'), "{message:?}");
     message
 }
 
 /// The line of each row of `text`, which has columns x and y.
 fn lines(text: &str) -> Vec<u64> {
-    read(text.as_bytes()).unwrap().bind(&["x"]).unwrap().lines
+    let data = read(text.as_bytes()).expect("a readable file");
+    data.bind(&["x"]).expect("numbers").lines
 }
 
 #[test]

@@ -250,7 +250,7 @@ pub enum DataError {
         /// The expression.
         expression: String,
         /// The parser's message, with the place in the text.
-        source: ParseError,
+        source: Box<ParseError>,
     },
     /// An expression of columns could not be evaluated.
     #[error("the {role} {expression:?} on {set}: {source}")]
@@ -262,7 +262,7 @@ pub enum DataError {
         /// The data set's label.
         set: String,
         /// Why not.
-        source: RowError,
+        source: Box<RowError>,
     },
     /// A guess gave a value for each row where one number is wanted.
     #[error(
