@@ -68,12 +68,15 @@ fn line_numbers_count_what_an_editor_counts() {
 
 #[test]
 fn a_ragged_row_is_named_with_its_counts() {
-    let start = "a.csv, line 4: 3 fields, but the header has 2";
+    let start = "a.csv, line 4: number of fields is 3, but the header names 2 columns";
     for text in ["x,y\n1,2\n\n3,4,5\n", "x,y\r\n1,2\r\n\r\n3,4,5\r\n"] {
         let message = refusal(text.as_bytes());
         assert!(message.starts_with(start), "{message}");
     }
-    assert!(refusal(b"x,y\n1\n").starts_with("a.csv, line 2: 1 fields, but the header has 2"));
+    assert!(
+        refusal(b"x,y\n1\n")
+            .starts_with("a.csv, line 2: number of fields is 1, but the header names 2 columns")
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Source {
             expression: one_line(text),
             source: Box::new(source),
         })?;
-        let used_by = format!("used by the {role}");
+        let used_by = format!("used by the {role}, see --{role}");
         let columns = expression
             .names()
             .map(|name| data.find_for(name, &used_by))

@@ -211,11 +211,11 @@ impl BoundData {
     pub(super) fn sets_label(&self, sets: &[usize]) -> String {
         match sets {
             [] => String::new(),
-            [only] => self.set_label(*only),
-            [first, rest @ ..] => format!(
-                "{} and {} more data sets",
-                self.set_label(*first),
-                rest.len()
+            [only] => format!("the data set {}", self.set_label(*only)),
+            [first, ..] => format!(
+                "{} data sets, the first of them {}",
+                sets.len(),
+                self.set_label(*first)
             ),
         }
     }
