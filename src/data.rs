@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 mod array;
 mod bind;
+mod bound;
 mod csv;
 mod digest;
 mod error;
@@ -20,7 +21,7 @@ mod join;
 mod sets;
 mod table;
 
-pub use bind::BoundData;
+pub use bound::BoundData;
 pub use error::{DataError, Place};
 pub use join::{JoinedStarts, StartTable};
 pub use sets::{Key, KeyColumn, KeyValues};
@@ -194,6 +195,8 @@ impl Data {
 
     /// Splits the rows into data sets, one for each combination of values in these columns, in the order in which
     /// they first appear. The rows of a set need not stand together, nor be equally many. No column: one set.
+    ///
+    /// A column may hold integers, numbers or text ([`KeyValues`]); an empty cell, `NA` or NaN is a missing value here too.
     #[must_use]
     pub fn group_by(mut self, columns: &[&str]) -> Self {
         self.reading.groups = columns.iter().map(|&column| column.to_owned()).collect();

@@ -147,6 +147,9 @@ mod tests {
         let draws: Vec<f64> = (0..3)
             .map(|k| random_start(42, k, Distribution::Normal, 1.0))
             .collect();
-        assert_eq!(draws, [0.8864975059014409, -0.15660962291201797, -0.494100512669746]);
+        assert_eq!(
+            draws,
+            [0.8864975059014409, -0.15660962291201797, -0.494100512669746]
+        );
     }
 }

@@ -9,14 +9,15 @@ fn read(text: &[u8]) -> Result<Data, DataError> {
 }
 
 fn refusal(text: &[u8]) -> String {
-    let message = read(text).unwrap_err().to_string();
+    let message = read(text).expect_err("a refusal").to_string();
     assert!(!message.contains('\n'), "{message:?}");
     message
 }
 
 /// The line of each row of `text`, which has columns x and y.
 fn lines(text: &str) -> Vec<u64> {
-    read(text.as_bytes()).unwrap().bind(&["x"]).unwrap().lines
+    let data = read(text.as_bytes()).expect("a readable file");
+    data.bind(&["x"]).expect("numbers").lines
 }
 
 #[test]
@@ -67,12 +68,15 @@ fn line_numbers_count_what_an_editor_counts() {
 
 #[test]
 fn a_ragged_row_is_named_with_its_counts() {
-    let start = "a.csv, line 4: 3 fields, but the header has 2";
+    let start = "a.csv, line 4: number of fields is 3, but the header names 2 columns";
     for text in ["x,y\n1,2\n\n3,4,5\n", "x,y\r\n1,2\r\n\r\n3,4,5\r\n"] {
         let message = refusal(text.as_bytes());
         assert!(message.starts_with(start), "{message}");
     }
-    assert!(refusal(b"x,y\n1\n").starts_with("a.csv, line 2: 1 fields, but the header has 2"));
+    assert!(
+        refusal(b"x,y\n1\n")
+            .starts_with("a.csv, line 2: number of fields is 1, but the header names 2 columns")
+    );
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub enum DataError {
     },
     /// A row has more or fewer fields than the header.
     #[error(
-        "{place}: {found} fields, but the header has {expected}; every row needs one field for each column"
+        "{place}: number of fields is {found}, but the header names {expected} columns; mend the row"
     )]
     Ragged {
         /// The line of the row.
@@ -250,7 +250,7 @@ pub enum DataError {
         /// The expression.
         expression: String,
         /// The parser's message, with the place in the text.
-        source: ParseError,
+        source: Box<ParseError>,
     },
     /// An expression of columns could not be evaluated.
     #[error("the {role} {expression:?} on {set}: {source}")]
@@ -262,7 +262,7 @@ pub enum DataError {
         /// The data set's label.
         set: String,
         /// Why not.
-        source: RowError,
+        source: Box<RowError>,
     },
     /// A guess gave a value for each row where one number is wanted.
     #[error(
@@ -307,11 +307,11 @@ pub enum DataError {
         value: String,
     },
     /// A data set has no row in the start file.
-    #[error("{file} has no start for {sets}; add a row for it")]
+    #[error("{file} has no start for {sets}; add a row for each")]
     NoStart {
         /// The start file.
         file: String,
-        /// The first such data set and how many more there are.
+        /// How many such data sets there are, and the first of them.
         sets: String,
     },
 }

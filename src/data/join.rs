@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use super::bind::BoundData;
+use super::bound::BoundData;
 use super::csv;
 use super::error::{DataError, listed};
 use super::sets::{Key, KeyValues, integer, number};

@@ -199,7 +199,7 @@ fn refine(ids: &mut [usize], rows: &[usize], column: &Column, kind: Kind) {
             );
         }
         (Column::Text(text), Kind::Text) => {
-            number_runs(ids, rows.iter().map(|&row| text.cell(row)))
+            number_runs(ids, rows.iter().map(|&row| text.cell(row)));
         }
     }
 }

@@ -32,7 +32,7 @@ fn rows_of_a_set_are_brought_together_in_their_order() {
 #[test]
 fn without_groups_all_rows_are_one_set() {
     let bound = csv("x,y\n1,2\n3,4\n").bind(&["x"]).unwrap();
-    assert_eq!(bound.sets, [0..2]);
+    assert_eq!((bound.sets.len(), &bound.sets[0]), (1, &(0..2)));
     assert!(bound.keys.is_empty());
     assert_eq!(bound.set_label(0), "all rows");
     assert_eq!(bound.sigma, None);
@@ -141,7 +141,11 @@ fn a_mistyped_column_gets_a_suggestion() {
     );
     assert!(refusal(&data, &["voltage"]).contains("its columns are time, y"));
     assert!(refusal(&data.clone().group_by(&["cell"]), &["time"]).contains("no column \"cell\""));
-    assert!(refusal(&data.response("log(z)"), &["time"]).contains("no column \"z\""));
+    let message = refusal(&data.response("log(z)"), &["time"]);
+    assert!(
+        message.contains("no column \"z\" (used by the response, see --response)"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -427,7 +431,7 @@ fn what_is_wrong_with_a_start_file_is_named() {
     };
     assert_eq!(
         message("a,b,k\n1,2,2\n"),
-        "s.csv has no start for k=1 and 1 more data sets; add a row for it"
+        "s.csv has no start for 2 data sets, the first of them k=1; add a row for each"
     );
     assert!(message("a,k\n1,2\n").contains("no column for the parameter \"b\""));
     assert!(
