@@ -1,7 +1,27 @@
 //! natgrad: large batches of natural-gradient problems on any GPU, and on the CPU behind the same interface.
 
+pub mod data;
+pub mod error;
 pub mod expr;
 pub mod gpu;
+pub mod model;
 pub mod ngd;
 pub mod report;
+pub mod starts;
 pub mod sweep;
+
+mod backend;
+mod engine;
+mod verify;
+
+pub use data::{Data, DataError, Missing};
+pub use engine::{Choice, Engine, PlanInfo, Progress};
+pub use error::{Error, RequestError};
+pub use expr::{Expr, ParseError, Rewrites};
+pub use gpu::{Device, DeviceError};
+pub use model::{Model, ModelError};
+pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
+pub use starts::{Distribution, random_start};
+pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
+pub use verify::{Verification, verify};
+pub use wgpu;

@@ -1,1 +1,2 @@
+//! The natgrad binary.
 fn main() {}

@@ -77,6 +77,11 @@ impl Reason {
     /// Successive steps without visible progress that end a problem by [`Reason::Rounding`], at step size 1.
     pub const WINDOW: u32 = 8;
 
+    /// The window at a step size: `WINDOW`/min(η, 1), rounded up.
+    pub(crate) fn window(step_size: f64) -> u32 {
+        (f64::from(Self::WINDOW) / step_size.clamp(1e-6, 1.0)).ceil() as u32
+    }
+
     /// The name in tables and files.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -2,21 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::data::KeyColumn;
 use crate::ngd::{Precision, Reason, Status};
 
 use super::StepRule;
-
-/// The values of one group column, one for each data set, under the type they had in the input.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum KeyValues {
-    /// Whole numbers.
-    Integer(Vec<i64>),
-    /// Numbers.
-    Number(Vec<f64>),
-    /// Text.
-    Text(Vec<String>),
-}
 
 /// How standard errors are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -34,8 +23,8 @@ pub enum Errors {
 pub struct Context {
     /// Parameter names, in the order of θ.
     pub parameters: Vec<String>,
-    /// Group columns: name and a value for each data set.
-    pub keys: Vec<(String, KeyValues)>,
+    /// Group columns: a value for each data set.
+    pub keys: Vec<KeyColumn>,
     /// The step rules of the sweep.
     pub rules: Vec<StepRule>,
     /// The device's name.

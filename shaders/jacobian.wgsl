@@ -1,0 +1,53 @@
+// Residual and Jacobian of a block of rows: [J | e], with eᵢ = wᵢ(f(xᵢ, θ) − yᵢ) and Jᵢⱼ = wᵢ ∂f/∂θⱼ.
+// Invocation: x is the problem, y the row within the block. `block` is a MatrixBatch of block_rows × (P+1).
+// Rows past a problem's own n are left as they are: no kernel reads them.
+#import natgrad::scalar::Real
+#import natgrad::layout::element
+#import natgrad::problem::{Problem, State, Rules, RUNNING}
+#import natgrad::model::{P, INPUTS, Row, model_row}
+
+struct Block {
+    first: u32,  // first row of the block within each problem
+    rows: u32,   // rows that the block buffer has room for
+    all: u32,    // 1: finished problems too
+    padding: u32,
+}
+
+@group(0) @binding(0) var<uniform> rules: Rules;
+@group(0) @binding(1) var<uniform> span: Block;
+@group(0) @binding(2) var<storage, read> problems: array<Problem>;
+@group(0) @binding(3) var<storage, read> states: array<State>;
+@group(0) @binding(4) var<storage, read> data: array<Real>;   // a row: the inputs, y, w
+@group(0) @binding(5) var<storage, read> theta: array<Real>;  // P × 1
+@group(0) @binding(6) var<storage, read_write> block: array<Real>;
+
+const STRIDE: u32 = INPUTS + 2u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let b = id.x;
+    let i = id.y;
+    if b >= rules.problems || i >= span.rows {
+        return;
+    }
+    let row = span.first + i;
+    if row >= problems[b].rows || (span.all == 0u && states[b].status != RUNNING) {
+        return;
+    }
+    var t: array<Real, P>;
+    for (var j = 0u; j < P; j++) {
+        t[j] = theta[element(b, j, 0u, P, 1u)];
+    }
+    let at = (problems[b].first_row + row) * STRIDE;
+    var x: array<Real, INPUTS + 1u>;
+    for (var c = 0u; c < INPUTS; c++) {
+        x[c] = data[at + c];
+    }
+    let y = data[at + INPUTS];
+    let w = data[at + INPUTS + 1u];
+    let f = model_row(t, x);
+    for (var j = 0u; j < P; j++) {
+        block[element(b, i, j, span.rows, P + 1u)] = w * f.derivative[j];
+    }
+    block[element(b, i, P, span.rows, P + 1u)] = w * (f.value - y);
+}

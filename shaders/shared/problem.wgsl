@@ -1,0 +1,73 @@
+// What the kernels of a step know of a problem: its fixed description and its changing state.
+// The Rust side is src/kernels/problem.rs; a test compares sizes and offsets.
+#define_import_path natgrad::problem
+
+#import natgrad::scalar::Real
+
+// Written once by the host.
+struct Problem {
+    first_row: u32,      // first row of its data set in the data buffer
+    rows: u32,           // n
+    fixed_rank: u32,     // at most this many singular directions
+    window: u32,         // steps without visible progress that end it
+    step_size: Real,     // η
+    damping: Real,       // ε in the units of the scaled data; negative: adaptive
+    cutoff: Real,        // relative, on σ
+    response_norm: Real, // ‖y‖ of the scaled data
+    scaling: u32,        // 1: factor JD with unit columns
+}
+
+// Changed by judge, svd and step only; every problem touches its own.
+struct State {
+    status: u32,
+    reason: u32,
+    steps: u32,
+    rank: u32,
+    sweeps: u32,
+    rejections: u32,
+    quiet_steps: u32,     // successive accepted steps without visible progress
+    fresh: u32,           // 1: θ was just accepted and waits to be factored
+    trial_squares: Real,  // ‖e‖² at the trial point, summed by qr
+    residual_norm: Real,  // ‖e‖ at θ
+    first_norm: Real,     // ‖e₀‖
+    epsilon: Real,        // damping in force
+    growth: Real,         // factor on ε at the next rejection
+    predicted: Real,      // decrease of the loss that the trial step promises
+    best_tangent: Real,   // least ‖Uᵣᵀe‖ so far
+    trial_finite: Real,   // 1 while every entry of [J | e] at the trial point is finite, else 0
+}
+
+// The statuses of src/ngd/status.rs; RUNNING is only seen on the device.
+const RUNNING: u32 = 0u;
+const CONVERGED: u32 = 1u;
+const STEP_LIMIT: u32 = 2u;
+const STALLED: u32 = 3u;
+const DIVERGED: u32 = 4u;
+const NON_FINITE: u32 = 5u;
+const FACTORIZATION_LIMIT: u32 = 6u;
+
+const REASON_NONE: u32 = 0u;
+const REASON_LOSS: u32 = 1u;
+const REASON_GRADIENT: u32 = 2u;
+const REASON_CHANGE: u32 = 3u;
+const REASON_ROUNDING: u32 = 4u;
+
+// The same for all problems of a run.
+struct Rules {
+    problems: u32,      // in this chunk
+    steps: u32,         // step limit
+    tests: u32,         // 0: no convergence test
+    loss: Real,         // tolerances, see src/ngd/stop.rs
+    gradient: Real,
+    change: Real,
+    rounding: Real,     // 4u
+    divergence: Real,
+    damping_start: Real,
+    damping_floor: Real,
+    accept: Real,
+    max_rejections: u32,
+    max_sweeps: u32,
+    rotation_tolerance: Real,
+    padding_a: u32,
+    padding_b: u32,
+}

@@ -1,0 +1,159 @@
+// One-sided Jacobi on A = (RD)ᵀ: rotates the columns of A to W = AV with orthogonal columns of length σ.
+//
+// R comes from qr, D is the column scaling. J D = QR D = (Q V) Σ (W Σ⁻¹)ᵀ, so the right singular vectors of JD are
+// the columns of W Σ⁻¹, and c = Qᵀe, carried as one extra row that is rotated but left out of the dot products,
+// becomes β = Vᵀc = Uᵀe. Then Δ = D W Σ⁻²φ β, P = W Σ⁻² Wᵀ and (JᵀJ)⁺ = D W Σ⁻⁴ Wᵀ D need neither U nor V.
+// QR first is the preconditioner of Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322.
+//
+// Invocation: one problem. `w` is (P+1) × P: W above, β in the last row; columns by descending σ.
+#import natgrad::scalar::Real
+#import natgrad::layout::element
+#import natgrad::bits::power_of_two
+#import natgrad::problem::{Problem, State, Rules, RUNNING, FACTORIZATION_LIMIT}
+
+@group(0) @binding(0) var<uniform> rules: Rules;
+@group(0) @binding(1) var<storage, read> problems: array<Problem>;
+@group(0) @binding(2) var<storage, read_write> states: array<State>;
+@group(0) @binding(3) var<storage, read> factor: array<Real>;         // P × (P+1)
+@group(0) @binding(4) var<storage, read_write> w: array<Real>;        // (P+1) × P
+@group(0) @binding(5) var<storage, read_write> sigma: array<Real>;    // P × 1
+@group(0) @binding(6) var<storage, read_write> lengths: array<Real>;  // P × 1: the column lengths of J
+
+const P: u32 = #{P}u;
+const ROWS: u32 = P + 1u;
+
+var<private> m: array<Real, P * ROWS>;  // column by column
+var<private> squares: array<Real, P>;   // the columns' squared lengths, refreshed once a sweep
+
+fn dot_columns(j: u32, k: u32) -> Real {
+    var sum: Real = 0.0;
+    for (var i = 0u; i < P; i++) {
+        sum += m[j * ROWS + i] * m[k * ROWS + i];
+    }
+    return sum;
+}
+
+// Rotates columns j < k until they are orthogonal; says whether they were not.
+fn rotate(j: u32, k: u32) -> bool {
+    let a = squares[j];
+    let b = squares[k];
+    let g = dot_columns(j, k);
+    // √a·√b and not √(ab), which underflows.
+    if !(abs(g) > rules.rotation_tolerance * (sqrt(a) * sqrt(b))) {
+        return false;
+    }
+    let zeta = (b - a) / (2.0 * g);
+    var t: Real;
+    if abs(zeta) > 4096.0 {
+        // ζ² would overflow long before the difference to the full formula shows.
+        t = 0.5 / zeta;
+    } else {
+        // select, because sign(0) is 0 and columns of equal length must rotate by 45°.
+        t = select(1.0, -1.0, zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
+    }
+    let c = 1.0 / sqrt(1.0 + t * t);
+    let s = c * t;
+    for (var i = 0u; i < ROWS; i++) {
+        let x = m[j * ROWS + i];
+        let y = m[k * ROWS + i];
+        m[j * ROWS + i] = c * x - s * y;
+        m[k * ROWS + i] = s * x + c * y;
+    }
+    squares[j] = max(a - t * g, 0.0);
+    squares[k] = b + t * g;
+    return true;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let b = id.x;
+    if b >= rules.problems || states[b].status != RUNNING || states[b].fresh == 0u {
+        return;
+    }
+    // Load RD transposed: column i of A is row i of RD. Column lengths are scaled by their largest entry, so that
+    // no square overflows.
+    var largest: Real = 0.0;
+    for (var j = 0u; j < P; j++) {
+        var big: Real = 0.0;
+        for (var i = 0u; i <= j; i++) {
+            big = max(big, abs(factor[element(b, i, j, P, P + 1u)]));
+        }
+        let unit = power_of_two(big);
+        var sum: Real = 0.0;
+        for (var i = 0u; i <= j; i++) {
+            let x = factor[element(b, i, j, P, P + 1u)] / unit;
+            sum += x * x;
+        }
+        let norm = sqrt(sum);
+        lengths[element(b, j, 0u, P, 1u)] = norm * unit;
+        for (var i = 0u; i < P; i++) {
+            var x: Real = 0.0;
+            if i <= j && norm > 0.0 {
+                if problems[b].scaling != 0u {
+                    x = factor[element(b, i, j, P, P + 1u)] / unit / norm;
+                } else {
+                    x = factor[element(b, i, j, P, P + 1u)];
+                }
+            }
+            m[i * ROWS + j] = x;
+            largest = max(largest, abs(x));
+        }
+    }
+    // One power of two for the whole matrix: factors per column would change the singular vectors.
+    let unit = power_of_two(largest);
+    for (var j = 0u; j < P; j++) {
+        for (var i = 0u; i < P; i++) {
+            m[j * ROWS + i] = m[j * ROWS + i] / unit;
+        }
+        m[j * ROWS + P] = factor[element(b, j, P, P, P + 1u)];
+    }
+
+    var sweeps = 0u;
+    var rotated = true;
+    while rotated && sweeps < rules.max_sweeps {
+        rotated = false;
+        sweeps += 1u;
+        for (var j = 0u; j < P; j++) {
+            squares[j] = dot_columns(j, j);
+        }
+        for (var j = 0u; j + 1u < P; j++) {
+            for (var k = j + 1u; k < P; k++) {
+                if rotate(j, k) {
+                    rotated = true;
+                }
+            }
+        }
+    }
+
+    // σ is measured at the end, so that no error of the rotations adds up in it; columns leave by descending σ.
+    for (var j = 0u; j < P; j++) {
+        squares[j] = dot_columns(j, j);
+    }
+    for (var place = 0u; place < P; place++) {
+        var best = place;
+        for (var j = place + 1u; j < P; j++) {
+            if squares[j] > squares[best] {
+                best = j;
+            }
+        }
+        if best != place {
+            let t = squares[place];
+            squares[place] = squares[best];
+            squares[best] = t;
+            for (var i = 0u; i < ROWS; i++) {
+                let x = m[place * ROWS + i];
+                m[place * ROWS + i] = m[best * ROWS + i];
+                m[best * ROWS + i] = x;
+            }
+        }
+        sigma[element(b, place, 0u, P, 1u)] = sqrt(squares[place]) * unit;
+        for (var i = 0u; i < P; i++) {
+            w[element(b, i, place, ROWS, P)] = m[place * ROWS + i] * unit;
+        }
+        w[element(b, P, place, ROWS, P)] = m[place * ROWS + P];
+    }
+    states[b].sweeps = sweeps;
+    if rotated {
+        states[b].status = FACTORIZATION_LIMIT;
+    }
+}

@@ -1,0 +1,124 @@
+//! The last look at every problem, in f64 on the host: loss, gradient and sharpness at the θ that is returned.
+
+use faer::{Mat, Side};
+use rayon::prelude::*;
+
+use crate::sweep::{Context, Job, Outcome, ProblemId, Row};
+
+use super::Solved;
+
+/// f64 figures of one point.
+struct Figures {
+    loss: f64,
+    gradient_norm: f64,
+    gn_sharpness: f64,
+}
+
+/// Makes the rows of an outcome from what a backend found, problem by problem in the order of `ids`.
+pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[ProblemId], solved: Vec<Solved>) -> Outcome {
+    let p = job.model().parameters().len();
+    let figures: Vec<Figures> = ids
+        .par_iter()
+        .zip(&solved)
+        .map_init(Vec::new, |scratch, (&id, solved)| {
+            figures(job, id, &solved.theta, solved.gn_sharpness, scratch)
+        })
+        .collect();
+    let packed = p * (p + 1) / 2;
+    let mut outcome = Outcome {
+        context: std::sync::Arc::clone(context),
+        rows: Vec::with_capacity(ids.len()),
+        parameters: Vec::with_capacity(ids.len() * p),
+        starts: Vec::with_capacity(ids.len() * p),
+        singular_values: Vec::with_capacity(ids.len() * p),
+        covariance: Vec::with_capacity(ids.len() * packed),
+    };
+    for ((&id, solved), figures) in ids.iter().zip(solved).zip(figures) {
+        outcome.parameters.extend_from_slice(&solved.theta);
+        outcome.starts.extend_from_slice(job.start(id));
+        let (rank, unresolved) = if let Some(spectrum) = solved.spectrum {
+            outcome.singular_values.extend_from_slice(&spectrum.sigma);
+            outcome.covariance.extend_from_slice(&spectrum.covariance);
+            (spectrum.rank, spectrum.unresolved)
+        } else {
+            outcome.singular_values.extend(std::iter::repeat_n(f64::NAN, p));
+            outcome.covariance.extend(std::iter::repeat_n(f64::NAN, packed));
+            (0, u64::MAX >> (64 - p.clamp(1, 64)))
+        };
+        outcome.rows.push(Row {
+            problem: id.index,
+            set: id.set as u32,
+            start: id.start as u32,
+            rule: id.rule as u32,
+            seed: job.seed(id),
+            points: job.rows(id.set).len() as u32,
+            status: solved.status,
+            reason: solved.reason,
+            steps: solved.steps,
+            rank: rank as u32,
+            loss: figures.loss,
+            gradient_norm: figures.gradient_norm,
+            gn_sharpness: figures.gn_sharpness,
+            unresolved,
+        });
+    }
+    outcome
+}
+
+/// e and the rows of J, weighted, at θ: `row(i, e, J row)` for every point of the data set.
+pub(crate) fn weighted_residual(
+    job: &Job,
+    set: usize,
+    theta: &[f64],
+    scratch: &mut Vec<f64>,
+    mut row: impl FnMut(usize, f64, &[f64]),
+) {
+    let tape = job.model().jacobian_tape();
+    tape.prepare(theta, scratch);
+    let mut values = vec![0.0; theta.len() + 1];
+    for i in job.rows(set) {
+        tape.row(job.inputs(i), scratch, &mut values);
+        let weight = job.weight(i);
+        let e = weight * (values[0] - job.response(i));
+        for d in &mut values[1..] {
+            *d *= weight;
+        }
+        row(i, e, &values[1..]);
+    }
+}
+
+fn figures(job: &Job, id: ProblemId, theta: &[f64], gn_sharpness: Option<f64>, scratch: &mut Vec<f64>) -> Figures {
+    let p = theta.len();
+    let mut squares = 0.0;
+    let mut gradient = vec![0.0; p];
+    let mut fisher = Mat::<f64>::zeros(p, p);
+    weighted_residual(job, id.set, theta, scratch, |_, e, jacobian| {
+        squares += e * e;
+        for j in 0..p {
+            gradient[j] += jacobian[j] * e;
+            if gn_sharpness.is_none() {
+                for k in 0..=j {
+                    fisher[(j, k)] += jacobian[j] * jacobian[k];
+                }
+            }
+        }
+    });
+    Figures {
+        loss: 0.5 * squares,
+        gradient_norm: gradient.iter().map(|g| g * g).sum::<f64>().sqrt(),
+        gn_sharpness: gn_sharpness.unwrap_or_else(|| largest_eigenvalue(&fisher)),
+    }
+}
+
+/// λmax of a symmetric positive semidefinite matrix given by its lower triangle; NaN where it is not finite.
+pub(crate) fn largest_eigenvalue(lower: &Mat<f64>) -> f64 {
+    let p = lower.nrows();
+    if (0..p).any(|j| (0..=j).any(|k| !lower[(j, k)].is_finite())) {
+        return f64::NAN;
+    }
+    lower
+        .self_adjoint_eigenvalues(Side::Lower)
+        .ok()
+        .and_then(|values| values.last().copied())
+        .map_or(f64::NAN, |largest| largest.max(0.0))
+}

@@ -1,0 +1,317 @@
+//! The engine: opens a backend, cuts a job into chunks, runs them and collects the outcome.
+
+use std::ops::{ControlFlow, Range};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::backend::{self, Solved};
+use crate::error::{Error, RequestError};
+use crate::gpu::{AdapterChoice, Device, DeviceError};
+use crate::ngd::Precision;
+use crate::sweep::{Context, Job, Outcome, ProblemId, Sweep};
+
+/// Which device to run on.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Choice {
+    /// The best GPU; without a usable one the CPU, with a notice.
+    #[default]
+    Auto,
+    /// The best GPU, or an error.
+    Gpu,
+    /// The CPU, in f64.
+    Cpu,
+    /// The adapter of this index in `natgrad devices`.
+    Index(usize),
+    /// The first adapter whose name or driver contains this text.
+    Name(String),
+}
+
+impl FromStr for Choice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.to_ascii_lowercase().as_str() {
+            "auto" => Self::Auto,
+            "gpu" => Self::Gpu,
+            "cpu" => Self::Cpu,
+            other => other.parse().map_or_else(|_| Self::Name(text.to_owned()), Self::Index),
+        })
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Problems that have ended.
+    pub done: u64,
+    /// Problems of the run.
+    pub total: u64,
+}
+
+/// What a run was done with: the content of `plan.json`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct PlanInfo {
+    /// The version of natgrad.
+    pub version: String,
+    /// The device's name.
+    pub device: String,
+    /// Its driver, with version.
+    pub driver: String,
+    /// Vulkan, Metal, Dx12, Gl or CPU.
+    pub backend: String,
+    /// f32 or f64.
+    pub precision: String,
+    /// How work is mapped to the device.
+    pub mapping: String,
+    /// Elementary functions taken from natgrad instead of the driver.
+    pub replaced_functions: Vec<String>,
+    /// Problems of the whole sweep.
+    pub problems: u64,
+    /// SHA-256 of data, model, starts and rules.
+    pub digest: String,
+}
+
+/// Runs sweeps on one device.
+#[derive(Debug)]
+pub struct Engine {
+    backend: Backend,
+    description: String,
+    notices: Vec<String>,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Gpu(backend::gpu::GpuBackend),
+    Cpu,
+}
+
+/// Problems a CPU chunk: enough to keep every core busy, few enough for a lively progress bar.
+const CPU_CHUNK: u64 = 2048;
+
+impl Engine {
+    /// Opens the chosen device.
+    ///
+    /// # Errors
+    /// If the device asked for is not there, or its driver fails the self-test. [`Choice::Auto`] never fails: without
+    /// a usable GPU it takes the CPU and leaves a [notice](Self::notices).
+    pub fn open(choice: Choice) -> Result<Self, Error> {
+        let adapter = match choice {
+            Choice::Cpu => return Ok(Self::cpu(Vec::new())),
+            Choice::Auto => {
+                return Ok(match Device::open(&AdapterChoice::Auto) {
+                    Ok(device) => Self::from_device(device),
+                    Err(error) => Self::cpu(vec![format!("no usable GPU ({error}): running on the CPU in f64")]),
+                });
+            }
+            Choice::Gpu => AdapterChoice::Auto,
+            Choice::Index(index) => AdapterChoice::Index(index),
+            Choice::Name(name) => AdapterChoice::Name(name),
+        };
+        Ok(Self::from_device(Device::open(&adapter)?))
+    }
+
+    /// An engine over a device that is already open.
+    #[must_use]
+    pub fn from_device(device: Device) -> Self {
+        let summary = device.summary();
+        let description = format!("{} ({}, {})", summary.name, summary.backend, summary.driver_info);
+        Self { description, backend: Backend::Gpu(backend::gpu::GpuBackend::new(device)), notices: Vec::new() }
+    }
+
+    fn cpu(notices: Vec<String>) -> Self {
+        let threads = rayon::current_num_threads();
+        Self { backend: Backend::Cpu, description: format!("CPU ({threads} threads)"), notices }
+    }
+
+    /// The device in words.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// The precision of the steps.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        match self.backend {
+            Backend::Gpu(_) => Precision::F32,
+            Backend::Cpu => Precision::F64,
+        }
+    }
+
+    /// Lines for the user: what was chosen for them, and why.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// The device, where the engine runs on a GPU.
+    #[must_use]
+    pub fn device(&self) -> Option<&Device> {
+        match &self.backend {
+            Backend::Gpu(gpu) => Some(gpu.device()),
+            Backend::Cpu => None,
+        }
+    }
+
+    /// What a run of this job would be done with.
+    #[must_use]
+    pub fn plan(&self, job: &Job) -> PlanInfo {
+        let (device, driver, backend, mapping, replaced_functions) = match &self.backend {
+            Backend::Gpu(gpu) => {
+                let summary = gpu.device().summary();
+                (
+                    summary.name.clone(),
+                    format!("{} {}", summary.driver, summary.driver_info).trim().to_owned(),
+                    summary.backend.to_string(),
+                    format!("lane, {} problems a tile", backend::gpu::LANES),
+                    gpu.replaced_functions(),
+                )
+            }
+            Backend::Cpu => {
+                ("CPU".to_owned(), "faer".to_owned(), "CPU".to_owned(), "a problem a thread".to_owned(), Vec::new())
+            }
+        };
+        PlanInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            device,
+            driver,
+            backend,
+            precision: self.precision().to_string(),
+            mapping,
+            replaced_functions,
+            problems: job.len(),
+            digest: job.digest().to_owned(),
+        }
+    }
+
+    /// Runs the whole sweep.
+    ///
+    /// # Errors
+    /// If the request is wrong, its results do not fit in memory, or the device fails.
+    pub fn run(&self, sweep: &Sweep) -> Result<Outcome, Error> {
+        self.run_with(sweep, |_| ControlFlow::Continue(()))
+    }
+
+    /// Runs the sweep and reports after every chunk; breaking off returns the problems that have ended by then.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_with(
+        &self,
+        sweep: &Sweep,
+        mut report: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Outcome, Error> {
+        let job = sweep.resolve()?;
+        self.run_job(&job, 0..job.len(), &mut report)
+    }
+
+    /// Runs the sweep without blocking the caller's executor: the chunks are worked off on a thread of their own.
+    ///
+    /// Dropping the future stops the run after the chunk in flight and gives its results up; nothing else is harmed.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_async(self: &Arc<Self>, sweep: &Sweep) -> Result<Outcome, Error> {
+        let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
+        let wanted = Arc::new(());
+        let still_wanted = Arc::downgrade(&wanted);
+        let (engine, sweep) = (Arc::clone(self), sweep.clone());
+        std::thread::spawn(move || {
+            let outcome = engine.run_with(&sweep, |_| match still_wanted.strong_count() {
+                0 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            });
+            // Nobody listens any more: the results are given up, as promised.
+            let _ = sender.send(outcome);
+        });
+        let outcome = receiver.receive().await;
+        drop(wanted);
+        outcome.unwrap_or_else(|| {
+            Err(DeviceError::Lost { reason: "the worker thread ended without a result".to_owned() }.into())
+        })
+    }
+
+    /// Runs the problems `range` of a resolved job. A problem's result does not depend on the range it is run in.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_job(
+        &self,
+        job: &Job,
+        range: Range<u64>,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Outcome, Error> {
+        let total = range.end.min(job.len()).saturating_sub(range.start);
+        check_memory(job, total)?;
+        let context = Arc::new(self.context(job));
+        let mut outcome = backend::finish(job, &context, &[], Vec::new());
+        let mut next = range.start;
+        let end = range.start + total;
+        if let Backend::Gpu(gpu) = &self.backend {
+            gpu.check(job)?;
+        }
+        while next < end {
+            let most = match &self.backend {
+                Backend::Gpu(gpu) => gpu.chunk(job, next, end)?,
+                Backend::Cpu => CPU_CHUNK,
+            };
+            let last = (next + most).min(end);
+            let ids: Vec<ProblemId> = (next..last).map(|index| job.problem(index)).collect();
+            let solved: Vec<Solved> = match &self.backend {
+                Backend::Gpu(gpu) => pollster::block_on(gpu.solve(job, &ids))?,
+                Backend::Cpu => backend::cpu::solve(job, &ids),
+            };
+            outcome.append(backend::finish(job, &context, &ids, solved));
+            next = last;
+            if report(Progress { done: next - range.start, total }).is_break() {
+                break;
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn context(&self, job: &Job) -> Context {
+        Context {
+            parameters: job.model().parameters().to_vec(),
+            keys: job.data().keys.clone(),
+            rules: job.rules().to_vec(),
+            device: self.description.clone(),
+            precision: self.precision(),
+            errors: job.errors(),
+            dropped_rows: job.data().dropped,
+            notices: self.notices.clone(),
+        }
+    }
+}
+
+/// Refuses a run whose results would not fit in the memory that is free.
+fn check_memory(job: &Job, problems: u64) -> Result<(), RequestError> {
+    let p = job.model().parameters().len() as u64;
+    // θ, start, σ and the covariance's triangle in f64; the row; and as much again for a chunk on its way.
+    let each = 8 * (3 * p + p * (p + 1) / 2) + 128;
+    let needed = problems.saturating_mul(each);
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let free = system.available_memory();
+    if free > 0 && needed > free {
+        return Err(RequestError::OutOfMemory { problems, needed, free, fits: free / each });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_a_word_an_index_or_a_name() {
+        let parse = |text: &str| text.parse::<Choice>().unwrap();
+        assert_eq!(parse("AUTO"), Choice::Auto);
+        assert_eq!(parse("cpu"), Choice::Cpu);
+        assert_eq!(parse("gpu"), Choice::Gpu);
+        assert_eq!(parse("2"), Choice::Index(2));
+        assert_eq!(parse("SwiftShader"), Choice::Name("SwiftShader".to_owned()));
+    }
+}

@@ -1,0 +1,189 @@
+//! Every way a request can fail, in one line each.
+
+use crate::data::DataError;
+use crate::expr::{ParseError, RowError};
+use crate::gpu::DeviceError;
+use crate::model::ModelError;
+
+/// Anything that can go wrong with a request. A bad *problem* is never an error: it gets a status.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model or a data expression cannot be read.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// The model is not usable.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The data are not usable.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A data expression cannot be evaluated.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The device is not usable, or failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The request itself is wrong.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl Error {
+    /// Whether no device could be used, as against a request that is wrong.
+    #[must_use]
+    pub fn is_device(&self) -> bool {
+        matches!(self, Self::Device(_))
+    }
+}
+
+/// A request that cannot be run as it stands.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// An axis of the sweep has no values.
+    #[error("the {axis} axis is empty: give at least one value")]
+    EmptyAxis {
+        /// Which axis.
+        axis: &'static str,
+    },
+    /// The product of data sets, starts and step rules is empty.
+    #[error("the sweep has no problems: give at least one data set, start and step rule")]
+    NoProblems,
+    /// The product of data sets, starts and step rules is too large.
+    #[error("the sweep has more than {most} problems: make an axis shorter or split it into several sweeps")]
+    TooManyProblems {
+        /// The largest count allowed.
+        most: u64,
+    },
+    /// More random starts than can be held.
+    #[error("{count} random seeds are more than one run holds: ask for at most {most} a sweep")]
+    TooManySeeds {
+        /// Seeds asked for.
+        count: u64,
+        /// The largest count allowed.
+        most: u64,
+    },
+    /// The results do not fit in memory.
+    #[error(
+        "{problems} problems need {} of memory and {} are free: run at most {fits} at a time, or use `natgrad sweep`, which writes results as it goes",
+        bytes(*.needed), bytes(*.free)
+    )]
+    OutOfMemory {
+        /// Problems asked for.
+        problems: u64,
+        /// Bytes they need.
+        needed: u64,
+        /// Bytes there are.
+        free: u64,
+        /// Problems that fit.
+        fits: u64,
+    },
+    /// A parameter has neither a start nor a guess.
+    #[error("parameter \"{parameter}\" has no start: give a value (--start {parameter}=…) or a guess (--guess \"{parameter}=…\")")]
+    NoStart {
+        /// The parameter.
+        parameter: String,
+    },
+    /// A start or a guess names something that is not a parameter.
+    #[error("the {place} names \"{name}\", which is not a parameter of the model ({parameters})")]
+    UnknownParameter {
+        /// What was named.
+        name: String,
+        /// Start or guess.
+        place: &'static str,
+        /// The parameters there are.
+        parameters: String,
+    },
+    /// A parameter is named twice in one start, or guessed twice.
+    #[error("parameter \"{name}\" is given twice in the {place}: keep one of them")]
+    DuplicateParameter {
+        /// The parameter.
+        name: String,
+        /// Start or guess.
+        place: &'static str,
+    },
+    /// A start has the wrong number of values.
+    #[error("a start has {given} values and the model {parameters} parameters: give one value a parameter")]
+    StartLength {
+        /// Values given.
+        given: usize,
+        /// Parameters of the model.
+        parameters: usize,
+    },
+    /// A start is not finite.
+    #[error("the start of \"{parameter}\" is {value}: give a finite number")]
+    StartNotFinite {
+        /// The parameter.
+        parameter: String,
+        /// Its value.
+        value: f64,
+    },
+    /// A step size is not positive.
+    #[error("step size {value} is not a positive number: give η > 0")]
+    StepSize {
+        /// The value.
+        value: f64,
+    },
+    /// A damping is negative.
+    #[error("damping {value} is not a number of 0 or more: give ε ≥ 0, or \"adaptive\"")]
+    Damping {
+        /// The value.
+        value: f64,
+    },
+    /// Adaptive damping sets the step itself.
+    #[error("adaptive damping sets the step itself and step size {value} was asked for: use step size 1 or a fixed damping")]
+    AdaptiveStepSize {
+        /// The step size asked for.
+        value: f64,
+    },
+    /// A cutoff is outside [0, 1).
+    #[error("cutoff {value} is outside [0, 1): it is relative to the largest singular value")]
+    Cutoff {
+        /// The value.
+        value: f64,
+    },
+    /// A filter of rank 0 steps nowhere.
+    #[error("a fixed rank of 0 steps nowhere: give at least 1")]
+    FixedRank,
+    /// A tolerance is negative.
+    #[error("the {name} tolerance is {value}: give a finite number of 0 or more")]
+    Tolerance {
+        /// Which tolerance.
+        name: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// More parameters than the GPU kernels hold.
+    #[error("the model has {parameters} parameters and the GPU takes at most {most}: use the CPU (--device cpu)")]
+    TooManyParameters {
+        /// Parameters of the model.
+        parameters: usize,
+        /// The most there can be.
+        most: usize,
+    },
+    /// A precision that the device does not offer.
+    #[error("precision {asked} is not offered on {device}, which works in {offered}: leave --precision at auto, or use --device {mend}")]
+    Precision {
+        /// What was asked for.
+        asked: &'static str,
+        /// Where.
+        device: String,
+        /// What it works in.
+        offered: &'static str,
+        /// The device to use instead.
+        mend: &'static str,
+    },
+}
+
+/// A size in bytes, for people.
+fn bytes(count: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.*} {}", usize::from(unit > 0), UNITS[unit])
+}

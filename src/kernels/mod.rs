@@ -1,0 +1,31 @@
+//! The kernels: shader x.wgsl, `x/host.rs` that declares and dispatches it, `x/twin.rs` that says the same in f64.
+
+macro_rules! kernel_folder {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        $($(#[$doc])*
+        pub(crate) mod $name {
+            pub(crate) mod host;
+            #[cfg(test)]
+            mod tests;
+            #[cfg(test)]
+            pub(crate) mod twin;
+        })*
+    };
+}
+
+kernel_folder! {
+    /// e and J of a block of rows.
+    jacobian,
+    /// Triangular factor of [J | e].
+    qr,
+    /// Accepts or rejects the trial point.
+    judge,
+    /// One-sided Jacobi on the triangular factor.
+    svd,
+    /// Tests, filter and update.
+    step,
+    /// JᵀJ and Jᵀe.
+    gram,
+}
+
+pub(crate) mod problem;

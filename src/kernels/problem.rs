@@ -1,0 +1,172 @@
+//! The structures of `shaders/shared/problem.wgsl`, word for word.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::ngd::{Damping, Filter, LevenbergMarquardt, Precision, Reason, Scaling, Status, Stop, divergence_factor};
+use crate::sweep::StepRule;
+
+/// A problem's fixed description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Problem {
+    pub(crate) first_row: u32,
+    pub(crate) rows: u32,
+    pub(crate) fixed_rank: u32,
+    pub(crate) window: u32,
+    pub(crate) step_size: f32,
+    pub(crate) damping: f32,
+    pub(crate) cutoff: f32,
+    pub(crate) response_norm: f32,
+    pub(crate) scaling: u32,
+}
+
+impl Problem {
+    /// The rule of a problem with `rows` points and `parameters` parameters whose data the host multiplied by
+    /// `scale`: an absolute ε on JᵀJ goes with the square of it, one on the unit columns of JD does not.
+    pub(crate) fn new(
+        rule: &StepRule,
+        first_row: u32,
+        rows: u32,
+        parameters: usize,
+        scale: f64,
+        response_norm: f64,
+    ) -> Self {
+        let unit = if rule.scaling == Scaling::None { scale * scale } else { 1.0 };
+        Self {
+            first_row,
+            rows,
+            fixed_rank: match rule.filter {
+                Filter::Exact => u32::MAX,
+                Filter::FixedRank(rank) => rank,
+            },
+            window: Reason::window(rule.size),
+            step_size: rule.size as f32,
+            damping: match rule.damping {
+                Damping::Adaptive => -1.0,
+                Damping::Fixed(epsilon) => (epsilon * unit) as f32,
+            },
+            cutoff: rule.cutoff.unwrap_or_else(|| Precision::F32.default_cutoff(rows as usize, parameters)) as f32,
+            response_norm: response_norm as f32,
+            scaling: u32::from(rule.scaling == Scaling::Columns),
+        }
+    }
+}
+
+/// A problem's changing state.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct State {
+    pub(crate) status: u32,
+    pub(crate) reason: u32,
+    pub(crate) steps: u32,
+    pub(crate) rank: u32,
+    pub(crate) sweeps: u32,
+    pub(crate) rejections: u32,
+    pub(crate) quiet_steps: u32,
+    pub(crate) fresh: u32,
+    pub(crate) trial_squares: f32,
+    pub(crate) residual_norm: f32,
+    pub(crate) first_norm: f32,
+    pub(crate) epsilon: f32,
+    pub(crate) growth: f32,
+    pub(crate) predicted: f32,
+    pub(crate) best_tangent: f32,
+    pub(crate) trial_finite: f32,
+}
+
+impl State {
+    /// The status word of a problem that is still at work.
+    pub(crate) const RUNNING: u32 = 0;
+
+    /// The state before the first evaluation.
+    pub(crate) fn start() -> Self {
+        Self { best_tangent: f32::MAX, ..Self::zeroed() }
+    }
+
+    /// The status, `None` while running.
+    pub(crate) fn status(&self) -> Option<Status> {
+        Some(match self.status {
+            1 => Status::Converged,
+            2 => Status::StepLimit,
+            3 => Status::Stalled,
+            4 => Status::Diverged,
+            5 => Status::NonFinite,
+            6 => Status::FactorizationLimit,
+            _ => return None,
+        })
+    }
+
+    /// The test that a converged problem passed.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        Some(match self.reason {
+            1 => Reason::Loss,
+            2 => Reason::Gradient,
+            3 => Reason::Change,
+            4 => Reason::Rounding,
+            _ => return None,
+        })
+    }
+}
+
+/// What all problems of a chunk share.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Rules {
+    pub(crate) problems: u32,
+    pub(crate) steps: u32,
+    pub(crate) tests: u32,
+    pub(crate) loss: f32,
+    pub(crate) gradient: f32,
+    pub(crate) change: f32,
+    pub(crate) rounding: f32,
+    pub(crate) divergence: f32,
+    pub(crate) damping_start: f32,
+    pub(crate) damping_floor: f32,
+    pub(crate) accept: f32,
+    pub(crate) max_rejections: u32,
+    pub(crate) max_sweeps: u32,
+    pub(crate) rotation_tolerance: f32,
+    pub(crate) padding: [u32; 2],
+}
+
+impl Rules {
+    /// Sweeps after which the SVD gives a problem up; sound input takes 10 at most.
+    pub(crate) const MAX_SWEEPS: u32 = 30;
+
+    /// The rules for `problems` problems of `parameters` parameters.
+    pub(crate) fn new(problems: u32, parameters: usize, stop: &Stop) -> Self {
+        let tolerances = stop.tolerances(Precision::F32);
+        let unit_roundoff = Precision::F32.unit_roundoff();
+        Self {
+            problems,
+            steps: stop.steps,
+            tests: u32::from(stop.tests),
+            loss: tolerances.loss as f32,
+            gradient: tolerances.gradient as f32,
+            change: tolerances.change as f32,
+            rounding: tolerances.rounding as f32,
+            divergence: divergence_factor() as f32,
+            damping_start: LevenbergMarquardt::START as f32,
+            damping_floor: LevenbergMarquardt::FLOOR as f32,
+            accept: LevenbergMarquardt::ACCEPT as f32,
+            max_rejections: Status::MAX_REJECTIONS,
+            max_sweeps: Self::MAX_SWEEPS,
+            // √p·u is the rounding of a dot product of length p; twice that leaves no pair to rotate for ever.
+            rotation_tolerance: (2.0 * (parameters.max(4) as f64).sqrt() * unit_roundoff) as f32,
+            padding: [0; 2],
+        }
+    }
+}
+
+/// A block of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Block {
+    pub(crate) first: u32,
+    pub(crate) rows: u32,
+    pub(crate) all: u32,
+    pub(crate) padding: u32,
+}
+
+/// Rows summed from zero before they join the total, in `qr` and `gram`: a block's first row is a multiple of it.
+pub(crate) const SEGMENT: u32 = 256;

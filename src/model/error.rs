@@ -1,0 +1,84 @@
+use crate::expr::{NameError, ParseError, RangeError, did_you_mean};
+
+/// A model that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The text is not an expression.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// A name is taken.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A number in the model is beyond the precision of the device.
+    #[error(transparent)]
+    Range(#[from] RangeError),
+    /// There is nothing to fit.
+    #[error("the model has no parameters: name at least one, as in --parameters b1,b2")]
+    NoParameters,
+    /// All parameters would be fixed.
+    #[error("fixing \"{name}\" leaves no parameter to fit: leave one free")]
+    NothingToFit {
+        /// The last parameter.
+        name: String,
+    },
+    /// A parameter is named twice.
+    #[error("parameter \"{name}\" is named twice: keep one of them")]
+    DuplicateParameter {
+        /// The parameter.
+        name: String,
+    },
+    /// Something is named that the expression does not use.
+    #[error("{kind} \"{name}\" does not occur in the model: leave it out, or use it")]
+    Unused {
+        /// Parameter or constant.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A name is both.
+    #[error("\"{name}\" is a parameter and a constant: keep one of them, or hold the parameter by --fix {name}=…")]
+    ConstantIsParameter {
+        /// The name.
+        name: String,
+    },
+    /// A constant is NaN or infinite.
+    #[error("constant \"{name}\" is {value}: give a finite number")]
+    ConstantNotFinite {
+        /// The constant.
+        name: String,
+        /// Its value.
+        value: f64,
+    },
+    /// No such parameter.
+    #[error("unknown parameter \"{name}\"{}", suggestion.as_ref().map_or_else(|| format!(": the model has {known}"), |near| format!(": did you mean \"{near}\"?")))]
+    UnknownParameter {
+        /// What was named.
+        name: String,
+        /// The nearest parameter.
+        suggestion: Option<String>,
+        /// The parameters there are.
+        known: String,
+    },
+    /// θ or x has the wrong length.
+    #[error("{what} has {given} values and the model wants {wanted}")]
+    Length {
+        /// θ or the inputs.
+        what: &'static str,
+        /// Values given.
+        given: usize,
+        /// Values wanted.
+        wanted: usize,
+    },
+}
+
+impl ModelError {
+    pub(crate) fn unknown_parameter(name: &str, parameters: &[String]) -> Self {
+        let names: Vec<&str> = parameters.iter().map(String::as_str).collect();
+        Self::UnknownParameter {
+            name: name.to_owned(),
+            suggestion: did_you_mean(name, &names).map(str::to_owned),
+            known: parameters.join(", "),
+        }
+    }
+}

@@ -1,0 +1,293 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::expr::{Ast, Expr, Graph, NodeId, ParseError, Rewrites, Symbol, Tape, check_name, gradient};
+use crate::ngd::Scaling;
+
+use super::ModelError;
+
+/// A model f(x, θ): an expression of named parameters and inputs, with its derivatives. Cheap to clone.
+///
+/// Names in the expression that are neither parameters nor constants are inputs: columns of the data. Derivatives are
+/// taken symbolically from the expression; there is nothing to write by hand and nothing to rebuild.
+#[derive(Clone, Debug)]
+pub struct Model(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    source: Source,
+    parameters: Vec<String>,
+    constants: BTreeMap<String, f64>,
+    rewrites: Rewrites,
+    inputs: Vec<String>,
+    compiled: Compiled,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Text(Arc<Ast>),
+    Operators(Expr),
+}
+
+/// The graph of a model, and its tapes.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) graph: Graph,
+    /// f, then ∂f/∂θ₁ … ∂f/∂θₚ.
+    pub(crate) outputs: Vec<NodeId>,
+    value: Tape,
+    jacobian: Tape,
+}
+
+impl Model {
+    /// Reads a model such as `b1*(1 - exp(-b2*x))`.
+    ///
+    /// # Errors
+    /// If the text is not an expression, a parameter is unusable as a name, named twice, or does not occur in it.
+    pub fn parse<S: AsRef<str>>(text: &str, parameters: &[S]) -> Result<Self, ModelError> {
+        let parameters = parameters.iter().map(|name| name.as_ref().to_owned()).collect();
+        Self::build(Source::Text(Arc::new(Ast::parse(text)?)), parameters, BTreeMap::new(), Rewrites::default())
+    }
+
+    /// A model built with Rust operators: `Expr::parameter("b1") * (1.0 - (-Expr::parameter("b2") * Expr::input("x")).exp())`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn from_expr<S: AsRef<str>>(expression: &Expr, parameters: &[S]) -> Result<Self, ModelError> {
+        let parameters = parameters.iter().map(|name| name.as_ref().to_owned()).collect();
+        Self::build(Source::Operators(expression.clone()), parameters, BTreeMap::new(), Rewrites::default())
+    }
+
+    /// The model with named constants: names in the expression that stand for these numbers.
+    ///
+    /// # Errors
+    /// If a constant is not finite, unusable as a name, is a parameter too, or does not occur in the expression.
+    pub fn with_constants<N: AsRef<str>>(&self, constants: &[(N, f64)]) -> Result<Self, ModelError> {
+        let mut all = self.0.constants.clone();
+        for (name, value) in constants {
+            let name = name.as_ref();
+            if self.parameter_index(name).is_some() {
+                return Err(ModelError::ConstantIsParameter { name: name.to_owned() });
+            }
+            self.check_constant(name, *value)?;
+            all.insert(name.to_owned(), *value);
+        }
+        Self::build(self.0.source.clone(), self.0.parameters.clone(), all, self.0.rewrites)
+    }
+
+    /// The model with a parameter held at a value: it becomes a constant.
+    ///
+    /// # Errors
+    /// If there is no such parameter, it is the last one, or the value is not finite.
+    pub fn fix(&self, parameter: &str, value: f64) -> Result<Self, ModelError> {
+        let Some(index) = self.parameter_index(parameter) else {
+            return Err(ModelError::unknown_parameter(parameter, &self.0.parameters));
+        };
+        if self.0.parameters.len() == 1 {
+            return Err(ModelError::NothingToFit { name: parameter.to_owned() });
+        }
+        self.check_constant(parameter, value)?;
+        let mut parameters = self.0.parameters.clone();
+        parameters.remove(index);
+        let mut constants = self.0.constants.clone();
+        constants.insert(parameter.to_owned(), value);
+        Self::build(self.0.source.clone(), parameters, constants, self.0.rewrites)
+    }
+
+    /// The model with another set of rounding-changing rewrites.
+    ///
+    /// # Errors
+    /// None that the model did not already have.
+    pub fn with_rewrites(&self, rewrites: Rewrites) -> Result<Self, ModelError> {
+        Self::build(self.0.source.clone(), self.0.parameters.clone(), self.0.constants.clone(), rewrites)
+    }
+
+    fn check_constant(&self, name: &str, value: f64) -> Result<(), ModelError> {
+        check_name(name)?;
+        if !value.is_finite() {
+            return Err(ModelError::ConstantNotFinite { name: name.to_owned(), value });
+        }
+        if !self.0.source.mentions(name) {
+            return Err(ModelError::Unused { kind: "constant", name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn build(
+        source: Source,
+        parameters: Vec<String>,
+        constants: BTreeMap<String, f64>,
+        rewrites: Rewrites,
+    ) -> Result<Self, ModelError> {
+        if parameters.is_empty() {
+            return Err(ModelError::NoParameters);
+        }
+        for (j, name) in parameters.iter().enumerate() {
+            check_name(name)?;
+            if parameters[..j].contains(name) {
+                return Err(ModelError::DuplicateParameter { name: name.clone() });
+            }
+            if !source.mentions(name) {
+                return Err(ModelError::Unused { kind: "parameter", name: name.clone() });
+            }
+        }
+        let mut inputs: Vec<String> = Vec::new();
+        let mut resolve = |name: &str| {
+            Some(if let Some(j) = parameters.iter().position(|parameter| parameter == name) {
+                Symbol::Parameter(j as u32)
+            } else if let Some(&value) = constants.get(name) {
+                Symbol::Number(value)
+            } else {
+                let index = inputs.iter().position(|input| input == name).unwrap_or_else(|| {
+                    inputs.push(name.to_owned());
+                    inputs.len() - 1
+                });
+                Symbol::Input(index as u32)
+            })
+        };
+        let mut graph = Graph::new();
+        let value = source.lower(&mut graph, &mut resolve)?;
+        let derivatives = gradient(&mut graph, value, parameters.len() as u32);
+        let outputs: Vec<NodeId> = std::iter::once(value).chain(derivatives).collect();
+        let outputs = rewrites.apply(&mut graph, &outputs);
+        let compiled = Compiled {
+            value: Tape::new(&graph, &outputs[..1]),
+            jacobian: Tape::new(&graph, &outputs),
+            graph,
+            outputs,
+        };
+        Ok(Self(Arc::new(Inner { source, parameters, constants, rewrites, inputs, compiled })))
+    }
+
+    /// The parameters' names, in the order of θ.
+    #[must_use]
+    pub fn parameters(&self) -> &[String] {
+        &self.0.parameters
+    }
+
+    /// The inputs' names, in order of first appearance: columns that the data must have.
+    #[must_use]
+    pub fn inputs(&self) -> &[String] {
+        &self.0.inputs
+    }
+
+    /// The named constants and fixed parameters.
+    pub fn constants(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0.constants.iter().map(|(name, &value)| (name.as_str(), value))
+    }
+
+    /// The text of the model, if it was given as text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.0.source {
+            Source::Text(ast) => Some(ast.text()),
+            Source::Operators(_) => None,
+        }
+    }
+
+    /// The column scaling that suits the model where none is asked for.
+    #[must_use]
+    pub fn default_scaling(&self) -> Scaling {
+        Scaling::Columns
+    }
+
+    /// Evaluates f in f64.
+    ///
+    /// # Panics
+    /// If `theta` or `inputs` are shorter than [`parameters`](Self::parameters) and [`inputs`](Self::inputs).
+    #[must_use]
+    pub fn evaluate(&self, theta: &[f64], inputs: &[f64]) -> f64 {
+        let mut out = [0.0];
+        self.0.compiled.value.evaluate(theta, inputs, &mut Vec::new(), &mut out);
+        out[0]
+    }
+
+    /// Position of a parameter in θ.
+    #[must_use]
+    pub fn parameter_index(&self, name: &str) -> Option<usize> {
+        self.0.parameters.iter().position(|parameter| parameter == name)
+    }
+
+    /// Refuses numbers that f32 does not hold.
+    pub(crate) fn check_f32(&self) -> Result<(), ModelError> {
+        self.0.compiled.graph.check_range_f32(&self.0.compiled.outputs).map_err(ModelError::from)
+    }
+
+    /// The first input that is none of the known columns, as an error that points at it.
+    pub(crate) fn first_unknown(&self, known: &dyn Fn(&str) -> bool, columns: &[&str]) -> Option<ParseError> {
+        let missing = |name: &str| self.0.inputs.iter().any(|input| input == name) && !known(name);
+        let candidates: Vec<&str> = self
+            .0
+            .parameters
+            .iter()
+            .map(String::as_str)
+            .chain(self.0.constants.keys().map(String::as_str))
+            .chain(columns.iter().copied())
+            .collect();
+        self.0.inputs.iter().find(|name| missing(name))?;
+        let mut resolve = |name: &str| if missing(name) { None } else { Some(Symbol::Number(0.0)) };
+        self.0.source.lower_with(&mut Graph::new(), &mut resolve, &candidates).err()
+    }
+
+    /// The tape of f and its derivatives.
+    pub(crate) fn jacobian_tape(&self) -> &Tape {
+        &self.0.compiled.jacobian
+    }
+
+    /// The tape of f alone.
+    pub(crate) fn value_tape(&self) -> &Tape {
+        &self.0.compiled.value
+    }
+
+    pub(crate) fn compiled(&self) -> &Compiled {
+        &self.0.compiled
+    }
+
+    /// SHA-256 over everything that decides what the model computes.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        let inner = &self.0;
+        match &inner.source {
+            Source::Text(ast) => hash.update(ast.text()),
+            Source::Operators(_) => {
+                // The graph is canonical: equal expressions intern to equal nodes.
+                hash.update(format!("{:?} {:?}", inner.compiled.graph, inner.compiled.outputs));
+            }
+        }
+        hash.update(format!("{:?} {:?} {:?}", inner.parameters, inner.constants, inner.rewrites));
+        hash.finalize().into()
+    }
+}
+
+impl Source {
+    fn mentions(&self, name: &str) -> bool {
+        match self {
+            Self::Text(ast) => ast.names().any(|(known, _)| known == name),
+            Self::Operators(expression) => {
+                expression.parameters().iter().chain(&expression.inputs()).any(|known| &**known == name)
+            }
+        }
+    }
+
+    fn lower(
+        &self,
+        graph: &mut Graph,
+        resolve: &mut dyn FnMut(&str) -> Option<Symbol>,
+    ) -> Result<NodeId, ParseError> {
+        self.lower_with(graph, resolve, &[])
+    }
+
+    fn lower_with(
+        &self,
+        graph: &mut Graph,
+        resolve: &mut dyn FnMut(&str) -> Option<Symbol>,
+        candidates: &[&str],
+    ) -> Result<NodeId, ParseError> {
+        match self {
+            Self::Text(ast) => ast.lower(graph, resolve, candidates),
+            Self::Operators(expression) => expression.lower(graph, resolve, candidates),
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! From a request to a job: everything read, bound and checked, before anything runs.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::data::{BoundData, StartTable};
+use crate::error::{Error, RequestError};
+use crate::expr::RowExpression;
+use crate::model::Model;
+use crate::ngd::{Damping, Filter, Stop};
+
+use super::{Errors, RandomStarts, StepRule, Sweep};
+
+/// No sweep has more problems than this: at a million problems a second it would run for eleven days.
+const MOST_PROBLEMS: u64 = 1_000_000_000_000;
+
+/// A sweep whose data, starts and rules have been read and checked. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Job(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    model: Model,
+    data: BoundData,
+    /// The model's inputs, row after row.
+    inputs: Vec<f64>,
+    starts: StartGrid,
+    rules: Vec<StepRule>,
+    stop: Stop,
+    errors: Errors,
+    /// ‖w∘y‖ of each data set.
+    response_norms: Vec<f64>,
+    /// Index of the first problem of each data set, and the count of all.
+    first_problems: Vec<u64>,
+    digest: String,
+}
+
+/// The starting points of all data sets.
+#[derive(Debug)]
+struct StartGrid {
+    /// θ after θ.
+    values: Vec<f64>,
+    /// First start of each data set in `values`, and the end; or one range that all data sets share.
+    offsets: Offsets,
+    seeds: Option<RandomStarts>,
+}
+
+#[derive(Debug)]
+enum Offsets {
+    Shared(usize),
+    PerSet(Vec<usize>),
+}
+
+impl StartGrid {
+    fn range(&self, set: usize) -> Range<usize> {
+        match &self.offsets {
+            Offsets::Shared(count) => 0..*count,
+            Offsets::PerSet(offsets) => offsets[set]..offsets[set + 1],
+        }
+    }
+}
+
+/// Where a problem stands in the product of data sets, starts and rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProblemId {
+    pub(crate) index: u64,
+    pub(crate) set: usize,
+    pub(crate) start: usize,
+    pub(crate) rule: usize,
+}
+
+impl Sweep {
+    /// Reads and checks everything the sweep asks for.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the data, the starts, the rules or their combination, in one line.
+    pub fn resolve(&self) -> Result<Job, Error> {
+        let model = self.model.clone();
+        let names: Vec<&str> = model.inputs().iter().map(String::as_str).collect();
+        if let Some(error) = model.first_unknown(&|name| self.data.has_column(name), &self.data.names()) {
+            return Err(error.into());
+        }
+        let guesses = self.guesses()?;
+        let further: Vec<&str> = guesses.iter().flatten().flat_map(RowExpression::names).collect();
+        let data = self.data.bind_with(&names, &further)?;
+        let rules = self.rules()?;
+        check_stop(&self.stop)?;
+        let starts = self.start_grid(&data, &guesses)?;
+        let mut first_problems = Vec::with_capacity(data.sets.len() + 1);
+        let mut total = 0u64;
+        for set in 0..data.sets.len() {
+            first_problems.push(total);
+            total = (starts.range(set).len() as u64)
+                .checked_mul(rules.len() as u64)
+                .and_then(|count| total.checked_add(count))
+                .filter(|&total| total <= MOST_PROBLEMS)
+                .ok_or(RequestError::TooManyProblems { most: MOST_PROBLEMS })?;
+        }
+        first_problems.push(total);
+        if total == 0 {
+            return Err(RequestError::NoProblems.into());
+        }
+        let rows = data.response.len();
+        let mut inputs = Vec::with_capacity(rows * names.len());
+        for row in 0..rows {
+            inputs.extend(data.inputs.iter().map(|column| column[row]));
+        }
+        let response_norms = data
+            .sets
+            .par_iter()
+            .map(|rows| {
+                rows.clone().map(|i| (data.response[i] / sigma(&data, i)).powi(2)).sum::<f64>().sqrt()
+            })
+            .collect();
+        let digest = self.digest(&starts);
+        Ok(Job(Arc::new(Inner {
+            model,
+            data,
+            inputs,
+            starts,
+            rules,
+            stop: self.stop,
+            errors: self.errors,
+            response_norms,
+            first_problems,
+            digest,
+        })))
+    }
+
+    fn rules(&self) -> Result<Vec<StepRule>, RequestError> {
+        let blocks = if self.blocks.is_empty() { std::slice::from_ref(&self.plain) } else { &self.blocks };
+        let mut rules = Vec::new();
+        for block in blocks {
+            if block.sizes.is_empty() {
+                return Err(RequestError::EmptyAxis { axis: "step size" });
+            }
+            if block.dampings.is_empty() {
+                return Err(RequestError::EmptyAxis { axis: "damping" });
+            }
+            for rule in block.rules() {
+                check_rule(&rule)?;
+                rules.push(rule);
+            }
+        }
+        Ok(rules)
+    }
+
+    /// The guess of each parameter.
+    fn guesses(&self) -> Result<Vec<Option<RowExpression>>, Error> {
+        let mut guesses: Vec<Option<RowExpression>> = vec![None; self.model.parameters().len()];
+        for (name, text) in &self.starts.guesses {
+            let j = self.model.parameter_index(name).ok_or_else(|| self.unknown_parameter(name, "guess"))?;
+            if guesses[j].replace(RowExpression::parse(text)?).is_some() {
+                return Err(RequestError::DuplicateParameter { name: name.clone(), place: "guess" }.into());
+            }
+        }
+        Ok(guesses)
+    }
+
+    fn start_grid(&self, data: &BoundData, guesses: &[Option<RowExpression>]) -> Result<StartGrid, Error> {
+        let sources = &self.starts;
+        let parameters = self.model.parameters();
+        for (name, _) in sources.named.iter().flatten() {
+            self.model.parameter_index(name).ok_or_else(|| self.unknown_parameter(name, "start"))?;
+        }
+        let guessed = !sources.guesses.is_empty();
+        let mut templates: Vec<Vec<Option<f64>>> = Vec::new();
+        for named in &sources.named {
+            let mut template = vec![None; parameters.len()];
+            for (name, value) in named {
+                let j = self.model.parameter_index(name).unwrap_or_default();
+                if template[j].replace(*value).is_some() {
+                    return Err(RequestError::DuplicateParameter { name: name.clone(), place: "start" }.into());
+                }
+            }
+            templates.push(template);
+        }
+        for values in &sources.positional {
+            if values.len() != parameters.len() {
+                return Err(RequestError::StartLength { given: values.len(), parameters: parameters.len() }.into());
+            }
+            templates.push(values.iter().copied().map(Some).collect());
+        }
+        if templates.is_empty() && guessed {
+            templates.push(vec![None; parameters.len()]);
+        }
+        for template in &templates {
+            for (j, value) in template.iter().enumerate() {
+                match value {
+                    None if guesses[j].is_none() => {
+                        return Err(RequestError::NoStart { parameter: parameters[j].clone() }.into());
+                    }
+                    Some(value) if !value.is_finite() => {
+                        return Err(
+                            RequestError::StartNotFinite { parameter: parameters[j].clone(), value: *value }.into()
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+        let mut tail = Vec::new();
+        if let Some(random) = &sources.random {
+            let count = random.seeds.end.saturating_sub(random.seeds.start);
+            if count == 0 {
+                return Err(RequestError::EmptyAxis { axis: "random seed" }.into());
+            }
+            let values = count.saturating_mul(parameters.len() as u64);
+            if values > MOST_PROBLEMS / 1000 {
+                return Err(RequestError::TooManySeeds { count, most: MOST_PROBLEMS / 1000 / parameters.len() as u64 }.into());
+            }
+            for seed in random.seeds.clone() {
+                tail.extend((0..parameters.len()).map(|j| random.value(seed, j as u32)));
+            }
+        }
+        let table = sources
+            .file
+            .as_ref()
+            .map(|path| {
+                let groups: Vec<&str> = data.keys.iter().map(|key| key.name.as_str()).collect();
+                let names: Vec<&str> = parameters.iter().map(String::as_str).collect();
+                StartTable::read_csv(path, &names, &groups)?.join(data)
+            })
+            .transpose()?;
+        if templates.is_empty() && table.is_none() && tail.is_empty() {
+            return Err(RequestError::NoStart { parameter: parameters[0].clone() }.into());
+        }
+        if !guessed && table.is_none() {
+            let mut values: Vec<f64> = templates.iter().flatten().flatten().copied().collect();
+            values.extend(tail);
+            let count = values.len() / parameters.len();
+            return Ok(StartGrid { values, offsets: Offsets::Shared(count), seeds: sources.random.clone() });
+        }
+        let guessed: Vec<Option<Vec<f64>>> = guesses
+            .iter()
+            .map(|guess| guess.as_ref().map(|guess| data.guesses(guess)).transpose())
+            .collect::<Result<_, _>>()?;
+        let mut offsets = vec![0];
+        let mut values = Vec::new();
+        for set in 0..data.sets.len() {
+            for template in &templates {
+                values.extend(template.iter().zip(&guessed).map(|(value, guess)| match (value, guess) {
+                    (Some(value), _) => *value,
+                    (None, Some(guess)) => guess[set],
+                    // Checked above: what has no value has a guess.
+                    (None, None) => f64::NAN,
+                }));
+            }
+            if let Some(table) = &table {
+                values.extend(table.of_set(set).flatten());
+            }
+            values.extend_from_slice(&tail);
+            offsets.push(values.len() / parameters.len());
+        }
+        Ok(StartGrid { values, offsets: Offsets::PerSet(offsets), seeds: sources.random.clone() })
+    }
+
+    fn unknown_parameter(&self, name: &str, place: &'static str) -> RequestError {
+        RequestError::UnknownParameter {
+            name: name.to_owned(),
+            place,
+            parameters: self.model.parameters().join(", "),
+        }
+    }
+
+    /// SHA-256 over everything that decides the results: data, model, starts, rules, stop.
+    fn digest(&self, starts: &StartGrid) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.data.digest());
+        hash.update(self.model.digest());
+        hash.update(format!("{:?} {:?} {:?} {:?}", self.plain, self.blocks, self.stop, self.errors));
+        for value in &starts.values {
+            hash.update(value.to_bits().to_le_bytes());
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn sigma(data: &BoundData, row: usize) -> f64 {
+    data.sigma.as_ref().map_or(1.0, |sigma| sigma[row])
+}
+
+fn check_rule(rule: &StepRule) -> Result<(), RequestError> {
+    if !(rule.size.is_finite() && rule.size > 0.0) {
+        return Err(RequestError::StepSize { value: rule.size });
+    }
+    match rule.damping {
+        Damping::Fixed(epsilon) if !(epsilon.is_finite() && epsilon >= 0.0) => {
+            return Err(RequestError::Damping { value: epsilon });
+        }
+        Damping::Adaptive if rule.size != 1.0 => return Err(RequestError::AdaptiveStepSize { value: rule.size }),
+        _ => {}
+    }
+    if let Some(cutoff) = rule.cutoff.filter(|cutoff| !(0.0..1.0).contains(cutoff)) {
+        return Err(RequestError::Cutoff { value: cutoff });
+    }
+    if rule.filter == Filter::FixedRank(0) {
+        return Err(RequestError::FixedRank);
+    }
+    Ok(())
+}
+
+fn check_stop(stop: &Stop) -> Result<(), RequestError> {
+    for (name, value) in [("loss", stop.loss), ("gradient", stop.gradient), ("change", stop.change)] {
+        if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+            return Err(RequestError::Tolerance { name, value });
+        }
+    }
+    Ok(())
+}
+
+impl Job {
+    /// Number of problems.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.0.first_problems.last().copied().unwrap_or(0)
+    }
+
+    /// Whether there is no problem; a resolved job always has one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of data sets.
+    #[must_use]
+    pub fn sets(&self) -> usize {
+        self.0.data.sets.len()
+    }
+
+    /// SHA-256, in hexadecimal, over data, model, starts and rules: equal digests ask for equal results.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.0.model
+    }
+
+    /// The step rules, in the order of [`Context::rules`](super::Context::rules).
+    #[must_use]
+    pub fn rules(&self) -> &[StepRule] {
+        &self.0.rules
+    }
+
+    /// When problems stop.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.0.stop
+    }
+
+    /// How standard errors are scaled.
+    #[must_use]
+    pub fn errors(&self) -> Errors {
+        self.0.errors
+    }
+
+    pub(crate) fn data(&self) -> &BoundData {
+        &self.0.data
+    }
+
+    /// The rows of a data set.
+    pub(crate) fn rows(&self, set: usize) -> Range<usize> {
+        self.0.data.sets[set].clone()
+    }
+
+    /// The most points that a data set has.
+    pub(crate) fn most_rows(&self) -> usize {
+        self.0.data.sets.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+    }
+
+    /// The model's inputs at a row.
+    pub(crate) fn inputs(&self, row: usize) -> &[f64] {
+        let width = self.0.data.inputs.len();
+        &self.0.inputs[row * width..(row + 1) * width]
+    }
+
+    pub(crate) fn response(&self, row: usize) -> f64 {
+        self.0.data.response[row]
+    }
+
+    /// 1/σ of a row.
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        1.0 / sigma(&self.0.data, row)
+    }
+
+    /// ‖w∘y‖ of a data set.
+    pub(crate) fn response_norm(&self, set: usize) -> f64 {
+        self.0.response_norms[set]
+    }
+
+    /// θ at the start of a problem.
+    pub(crate) fn start(&self, id: ProblemId) -> &[f64] {
+        let p = self.0.model.parameters().len();
+        let at = self.0.starts.range(id.set).start + id.start;
+        &self.0.starts.values[at * p..(at + 1) * p]
+    }
+
+    /// The seed of a problem's start, where it is a random one: those come last among the starts of a data set.
+    pub(crate) fn seed(&self, id: ProblemId) -> Option<u64> {
+        let random = self.0.starts.seeds.as_ref()?;
+        let count = (random.seeds.end - random.seeds.start) as usize;
+        let before = self.0.starts.range(id.set).len() - count;
+        id.start.checked_sub(before).map(|i| random.seeds.start + i as u64)
+    }
+
+    /// The problem at an index below [`len`](Self::len).
+    pub(crate) fn problem(&self, index: u64) -> ProblemId {
+        let set = self.0.first_problems.partition_point(|&first| first <= index) - 1;
+        let within = index - self.0.first_problems[set];
+        let rules = self.0.rules.len() as u64;
+        ProblemId { index, set, start: (within / rules) as usize, rule: (within % rules) as usize }
+    }
+}

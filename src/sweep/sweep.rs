@@ -1,0 +1,171 @@
+use std::path::{Path, PathBuf};
+
+use crate::data::Data;
+use crate::model::Model;
+use crate::ngd::{Damping, Filter, Scaling, Stop};
+use crate::starts::{Distribution, random_start};
+
+use super::{Errors, StepBlock};
+
+/// Random starting points: one for each seed, every parameter drawn on its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RandomStarts {
+    /// The distribution, about zero.
+    pub distribution: Distribution,
+    /// Its scale: the standard deviation of the normal, the half width of the uniform distribution.
+    pub scale: f64,
+    /// The seeds.
+    pub seeds: std::ops::Range<u64>,
+}
+
+impl RandomStarts {
+    /// The start of parameter `parameter` at this seed; depends on nothing else.
+    pub(crate) fn value(&self, seed: u64, parameter: u32) -> f64 {
+        random_start(seed, parameter, self.distribution, self.scale)
+    }
+}
+
+/// Where the starting points come from. Sources add up, in this order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StartSources {
+    /// Parameters by name; what is missing is filled from `guesses`.
+    pub(crate) named: Vec<Vec<(String, f64)>>,
+    /// All parameters in order.
+    pub(crate) positional: Vec<Vec<f64>>,
+    /// Data expressions by parameter name, evaluated per data set.
+    pub(crate) guesses: Vec<(String, String)>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) random: Option<RandomStarts>,
+}
+
+/// A request: one model, data sets, starting points and step rules. Every combination is a problem of its own.
+///
+/// Building never fails; what was asked is read and checked by [`resolve`](Self::resolve), which every run calls first.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    pub(crate) model: Model,
+    pub(crate) data: Data,
+    pub(crate) starts: StartSources,
+    /// The block that the plain methods (`step_sizes`, `dampings`, …) change.
+    pub(crate) plain: StepBlock,
+    pub(crate) blocks: Vec<StepBlock>,
+    pub(crate) stop: Stop,
+    pub(crate) errors: Errors,
+}
+
+impl Sweep {
+    /// A sweep of one adaptive step rule; it still needs a start or guesses.
+    #[must_use]
+    pub fn new(model: &Model, data: &Data) -> Self {
+        Self {
+            model: model.clone(),
+            data: data.clone(),
+            starts: StartSources::default(),
+            plain: StepBlock::default(),
+            blocks: Vec::new(),
+            stop: Stop::default(),
+            errors: Errors::default(),
+        }
+    }
+
+    /// Adds a starting point: all parameters in the model's order. Several make several problems a data set.
+    #[must_use]
+    pub fn start(mut self, theta: impl IntoIterator<Item = f64>) -> Self {
+        self.starts.positional.push(theta.into_iter().collect());
+        self
+    }
+
+    /// Adds a starting point by parameter name; parameters left out are filled from the guesses.
+    #[must_use]
+    pub fn start_named<N: Into<String>>(mut self, values: impl IntoIterator<Item = (N, f64)>) -> Self {
+        self.starts.named.push(values.into_iter().map(|(name, value)| (name.into(), value)).collect());
+        self
+    }
+
+    /// Guesses a parameter per data set by an expression over its rows, such as `max(y)` or `x[argmax(y)]`.
+    #[must_use]
+    pub fn guess(mut self, parameter: impl Into<String>, expression: impl Into<String>) -> Self {
+        self.starts.guesses.push((parameter.into(), expression.into()));
+        self
+    }
+
+    /// Takes starting points from a CSV file with a column a parameter, joined on the group columns it has.
+    #[must_use]
+    pub fn starts_from_csv(mut self, path: impl AsRef<Path>) -> Self {
+        self.starts.file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Adds random starting points, one a seed.
+    #[must_use]
+    pub fn random_starts(mut self, random: RandomStarts) -> Self {
+        self.starts.random = Some(random);
+        self
+    }
+
+    /// The step sizes η of the plain block.
+    #[must_use]
+    pub fn step_sizes(mut self, sizes: impl IntoIterator<Item = f64>) -> Self {
+        self.plain.sizes = sizes.into_iter().collect();
+        // A grid of step sizes asks for the step as it is: the adaptive default would overrule it.
+        if self.plain.dampings == [Damping::Adaptive] {
+            self.plain.dampings = vec![Damping::Fixed(0.0)];
+        }
+        self
+    }
+
+    /// The dampings of the plain block: numbers, or [`Damping::Adaptive`].
+    #[must_use]
+    pub fn dampings<D: Into<Damping>>(mut self, dampings: impl IntoIterator<Item = D>) -> Self {
+        self.plain.dampings = dampings.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The filter of the plain block.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.plain.filter = filter;
+        self
+    }
+
+    /// The column scaling of the plain block.
+    #[must_use]
+    pub fn scaling(mut self, scaling: Scaling) -> Self {
+        self.plain.scaling = Some(scaling);
+        self
+    }
+
+    /// The relative cutoff on σ of the plain block, in [0, 1).
+    #[must_use]
+    pub fn cutoff(mut self, cutoff: f64) -> Self {
+        self.plain.cutoff = Some(cutoff);
+        self
+    }
+
+    /// Adds a block of step rules. Once there is one, the plain block no longer counts.
+    #[must_use]
+    pub fn block(mut self, block: StepBlock) -> Self {
+        self.blocks.push(block);
+        self
+    }
+
+    /// When a problem stops.
+    #[must_use]
+    pub fn stop(mut self, stop: Stop) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// How standard errors are scaled.
+    #[must_use]
+    pub fn errors(mut self, errors: Errors) -> Self {
+        self.errors = errors;
+        self
+    }
+}
+
+impl From<f64> for Damping {
+    fn from(epsilon: f64) -> Self {
+        Self::Fixed(epsilon)
+    }
+}
