@@ -92,17 +92,13 @@ pub enum RangeError {
         value: f64,
     },
     /// Finite in f64, infinite in f32.
-    #[error(
-        "the constant {value:e} in the expression is beyond f32's largest (3.4e38): rescale, or compute in f64"
-    )]
+    #[error("the constant {value:e} in the expression is beyond f32's largest (3.4e38): rescale, or compute in f64")]
     TooLarge {
         /// The value.
         value: f64,
     },
     /// Not zero in f64, but below f32's normal range, where devices may flush it to zero.
-    #[error(
-        "the constant {value:e} in the expression is below f32's smallest (1.2e-38): rescale, or compute in f64"
-    )]
+    #[error("the constant {value:e} in the expression is below f32's smallest (1.2e-38): rescale, or compute in f64")]
     TooSmall {
         /// The value.
         value: f64,
@@ -372,11 +368,7 @@ impl Graph {
             (1, _) => a,
             (_, Some(inner)) => {
                 let positive = self.powi(inner, n);
-                if n % 2 == 0 {
-                    positive
-                } else {
-                    self.neg(positive)
-                }
+                if n % 2 == 0 { positive } else { self.neg(positive) }
             }
             _ => self.intern(Node::PowInt(a, n)),
         }
@@ -443,12 +435,7 @@ impl Graph {
     /// Names the first constant that is not.
     pub fn check_range_f32(&self, outputs: &[NodeId]) -> Result<(), RangeError> {
         let reached = self.reachable(outputs);
-        for (node, _) in self
-            .nodes
-            .iter()
-            .zip(reached)
-            .filter(|(_, reached)| *reached)
-        {
+        for (node, _) in self.nodes.iter().zip(reached).filter(|(_, reached)| *reached) {
             let Node::Number(constant) = node else {
                 continue;
             };
@@ -528,12 +515,8 @@ mod tests {
     fn whole_exponents_are_products_and_a_half_is_a_root() {
         let mut graph = Graph::new();
         let (b, x) = leaves(&mut graph);
-        let (two, minus_three, half, odd) = (
-            graph.number(2.0),
-            graph.number(-3.0),
-            graph.number(0.5),
-            graph.number(1.5),
-        );
+        let (two, minus_three, half, odd) =
+            (graph.number(2.0), graph.number(-3.0), graph.number(0.5), graph.number(1.5));
         let square = graph.pow(b, two);
         assert_eq!(graph.node(square), Node::PowInt(b, 2));
         assert_eq!(graph.mul(b, b), square);
@@ -554,19 +537,10 @@ mod tests {
         let (huge, tiny, fine) = (graph.number(1e39), graph.number(1e-39), graph.number(0.0));
         let (with_huge, with_tiny) = (graph.mul(b, huge), graph.mul(b, tiny));
         assert_eq!(graph.check_range_f32(&[b, fine]), Ok(()));
-        assert_eq!(
-            graph.check_range_f32(&[with_huge]),
-            Err(RangeError::TooLarge { value: 1e39 })
-        );
-        assert_eq!(
-            graph.check_range_f32(&[b, with_tiny]),
-            Err(RangeError::TooSmall { value: 1e-39 })
-        );
+        assert_eq!(graph.check_range_f32(&[with_huge]), Err(RangeError::TooLarge { value: 1e39 }));
+        assert_eq!(graph.check_range_f32(&[b, with_tiny]), Err(RangeError::TooSmall { value: 1e-39 }));
         let minus = graph.number(-1.0);
         let root = graph.unary(UnaryOp::Sqrt, minus);
-        assert!(matches!(
-            graph.check_range_f32(&[root]),
-            Err(RangeError::NotFinite { .. })
-        ));
+        assert!(matches!(graph.check_range_f32(&[root]), Err(RangeError::NotFinite { .. })));
     }
 }

@@ -55,9 +55,7 @@ pub enum RowError {
         text: String,
     },
     /// argmin or argmax of a column of NaN.
-    #[error(
-        "{what} in \"{text}\" finds nothing but NaN: check the column, or leave those rows out"
-    )]
+    #[error("{what} in \"{text}\" finds nothing but NaN: check the column, or leave those rows out")]
     OnlyNan {
         /// The reduction.
         what: &'static str,
@@ -147,9 +145,7 @@ impl RowExpression {
                 },
                 AstKind::Index(a, index) => {
                     match (take(&mut values, a), take(&mut values, index)) {
-                        (Value::Vector(a), Value::Scalar(index)) => {
-                            Value::Scalar(self.pick(&a, index)?)
-                        }
+                        (Value::Vector(a), Value::Scalar(index)) => Value::Scalar(self.pick(&a, index)?),
                         // Refused by check_kinds.
                         (other, _) => other,
                     }
@@ -178,11 +174,7 @@ impl RowExpression {
                 return Err(ParseError::unknown_name(text, span, &name.text, candidates).into());
             };
             if values.len() != rows {
-                return Err(RowError::Length {
-                    name: name.text.clone(),
-                    found: values.len(),
-                    rows,
-                });
+                return Err(RowError::Length { name: name.text.clone(), found: values.len(), rows });
             }
             columns.push(values);
         }
@@ -191,14 +183,8 @@ impl RowExpression {
 
     fn reduce(&self, reduction: Reduction, a: &[f64]) -> Result<f64, RowError> {
         let what = reduction.name();
-        let no_rows = || RowError::NoRows {
-            what,
-            text: self.text().to_owned(),
-        };
-        let only_nan = || RowError::OnlyNan {
-            what,
-            text: self.text().to_owned(),
-        };
+        let no_rows = || RowError::NoRows { what, text: self.text().to_owned() };
+        let only_nan = || RowError::OnlyNan { what, text: self.text().to_owned() };
         let (Some(&first), Some(&last)) = (a.first(), a.last()) else {
             return match reduction {
                 Reduction::Sum | Reduction::Count => Ok(0.0),
@@ -222,24 +208,13 @@ impl RowExpression {
 
     fn pick(&self, a: &[f64], index: f64) -> Result<f64, RowError> {
         let rows = a.len();
-        let position = if index < 0.0 {
-            index + rows as f64
-        } else {
-            index
-        };
+        let position = if index < 0.0 { index + rows as f64 } else { index };
         if position.trunc() == position && position >= 0.0 && position < rows as f64 {
             Ok(a[position as usize])
         } else if rows == 0 {
-            Err(RowError::NoRows {
-                what: "an index",
-                text: self.text().to_owned(),
-            })
+            Err(RowError::NoRows { what: "an index", text: self.text().to_owned() })
         } else {
-            Err(RowError::Index {
-                index,
-                rows,
-                text: self.text().to_owned(),
-            })
+            Err(RowError::Index { index, rows, text: self.text().to_owned() })
         }
     }
 }
@@ -249,13 +224,7 @@ fn check_kinds(ast: &Ast) -> Result<(), ParseError> {
     let mut is_column: Vec<bool> = Vec::with_capacity(ast.nodes.len());
     for node in &ast.nodes {
         let column = |index: u32| is_column[index as usize];
-        let fault = |index: u32, kind| {
-            Err(ParseError::new(
-                &ast.text,
-                ast.nodes[index as usize].span(),
-                kind,
-            ))
-        };
+        let fault = |index: u32, kind| Err(ParseError::new(&ast.text, ast.nodes[index as usize].span(), kind));
         is_column.push(match node.kind {
             AstKind::Number(_) => false,
             AstKind::Name(_) => true,
@@ -292,10 +261,7 @@ fn combine<'a>(a: Value<'a>, b: Value<'a>, apply: impl Fn(f64, f64) -> f64) -> V
             Value::Vector(b)
         }
         (Value::Vector(mut a), Value::Vector(b)) => {
-            a.to_mut()
-                .iter_mut()
-                .zip(b.iter())
-                .for_each(|(a, &b)| *a = apply(*a, b));
+            a.to_mut().iter_mut().zip(b.iter()).for_each(|(a, &b)| *a = apply(*a, b));
             Value::Vector(a)
         }
     }
@@ -309,11 +275,7 @@ fn median(a: &[f64]) -> f64 {
     let mut sorted = a.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        sorted[middle - 1].midpoint(sorted[middle])
-    }
+    if sorted.len() % 2 == 1 { sorted[middle] } else { sorted[middle - 1].midpoint(sorted[middle]) }
 }
 
 /// The first row whose value no other beats, NaN left out.
@@ -349,9 +311,7 @@ mod tests {
     }
 
     fn evaluate(text: &str) -> Result<RowValue, RowError> {
-        RowExpression::parse(text)
-            .unwrap()
-            .evaluate(4, &column, &["x", "y", "gaps"])
+        RowExpression::parse(text).unwrap().evaluate(4, &column, &["x", "y", "gaps"])
     }
 
     fn scalar(text: &str) -> f64 {
@@ -393,26 +353,11 @@ mod tests {
 
     #[test]
     fn columns_combine_row_by_row() {
-        assert_eq!(
-            evaluate("x*y + 1").unwrap(),
-            RowValue::Vector(vec![1.0, 6.0, -3.0, 16.0])
-        );
-        assert_eq!(
-            evaluate("2 - x").unwrap(),
-            RowValue::Vector(vec![2.0, 1.0, 0.0, -1.0])
-        );
-        assert_eq!(
-            evaluate("max(y, 0)").unwrap(),
-            RowValue::Vector(vec![1.0, 5.0, 0.0, 5.0])
-        );
-        assert_eq!(
-            evaluate("y - min(y)").unwrap(),
-            RowValue::Vector(vec![3.0, 7.0, 0.0, 7.0])
-        );
-        assert_eq!(
-            evaluate("`Time [s]`").unwrap(),
-            RowValue::Vector(X.to_vec())
-        );
+        assert_eq!(evaluate("x*y + 1").unwrap(), RowValue::Vector(vec![1.0, 6.0, -3.0, 16.0]));
+        assert_eq!(evaluate("2 - x").unwrap(), RowValue::Vector(vec![2.0, 1.0, 0.0, -1.0]));
+        assert_eq!(evaluate("max(y, 0)").unwrap(), RowValue::Vector(vec![1.0, 5.0, 0.0, 5.0]));
+        assert_eq!(evaluate("y - min(y)").unwrap(), RowValue::Vector(vec![3.0, 7.0, 0.0, 7.0]));
+        assert_eq!(evaluate("`Time [s]`").unwrap(), RowValue::Vector(X.to_vec()));
     }
 
     #[test]
@@ -421,13 +366,7 @@ mod tests {
         assert_eq!(scalar("max(gaps)"), 5.0);
         assert_eq!(scalar("argmax(gaps)"), 1.0);
         assert_eq!(scalar("count(gaps)"), 4.0);
-        for text in [
-            "mean(gaps)",
-            "sum(gaps)",
-            "median(gaps)",
-            "first(gaps)",
-            "max(nothing)",
-        ] {
+        for text in ["mean(gaps)", "sum(gaps)", "median(gaps)", "first(gaps)", "max(nothing)"] {
             assert!(scalar(text).is_nan(), "{text}");
         }
         let error = evaluate("x[argmax(nothing)]").unwrap_err();
@@ -447,24 +386,10 @@ mod tests {
         assert!(matches!(evaluate("x[-5]"), Err(RowError::Index { .. })));
         assert!(matches!(evaluate("x[0.5]"), Err(RowError::Index { .. })));
         assert!(matches!(evaluate("x[0/0]"), Err(RowError::Index { .. })));
-        assert!(matches!(
-            evaluate("short"),
-            Err(RowError::Length {
-                found: 2,
-                rows: 4,
-                ..
-            })
-        ));
+        assert!(matches!(evaluate("short"), Err(RowError::Length { found: 2, rows: 4, .. })));
         let none: &[f64] = &[];
-        let over = |text: &str| {
-            RowExpression::parse(text)
-                .unwrap()
-                .evaluate(0, &|_| Some(none), &[])
-        };
-        assert!(matches!(
-            over("max(y)"),
-            Err(RowError::NoRows { what: "max", .. })
-        ));
+        let over = |text: &str| RowExpression::parse(text).unwrap().evaluate(0, &|_| Some(none), &[]);
+        assert!(matches!(over("max(y)"), Err(RowError::NoRows { what: "max", .. })));
         assert!(matches!(over("y[0]"), Err(RowError::NoRows { .. })));
         assert_eq!(over("sum(y) + count(y)"), Ok(RowValue::Scalar(0.0)));
         assert_eq!(over("y"), Ok(RowValue::Vector(vec![])));
@@ -473,22 +398,10 @@ mod tests {
     #[test]
     fn kinds_are_checked_when_the_text_is_read() {
         for (text, message) in [
-            (
-                "mean(3)",
-                "column 6: mean needs a column, not one number in \"mean(3)\"",
-            ),
-            (
-                "max(max(y))",
-                "column 5: max needs a column, not one number in \"max(max(y))\"",
-            ),
-            (
-                "2[0]",
-                "column 1: an index needs a column, not one number in \"2[0]\"",
-            ),
-            (
-                "x[y]",
-                "column 3: an index must be one number, not a column in \"x[y]\": write x[argmax(y)] or x[0]",
-            ),
+            ("mean(3)", "column 6: mean needs a column, not one number in \"mean(3)\""),
+            ("max(max(y))", "column 5: max needs a column, not one number in \"max(max(y))\""),
+            ("2[0]", "column 1: an index needs a column, not one number in \"2[0]\""),
+            ("x[y]", "column 3: an index must be one number, not a column in \"x[y]\": write x[argmax(y)] or x[0]"),
         ] {
             assert_eq!(RowExpression::parse(text).unwrap_err().to_string(), message);
         }
@@ -497,9 +410,6 @@ mod tests {
     #[test]
     fn a_long_formula_needs_no_stack_and_frees_what_it_has_used() {
         let text = vec!["y"; 100_000].join("+");
-        assert_eq!(
-            evaluate(&text).unwrap(),
-            RowValue::Vector(Y.iter().map(|y| y * 1e5).collect())
-        );
+        assert_eq!(evaluate(&text).unwrap(), RowValue::Vector(Y.iter().map(|y| y * 1e5).collect()));
     }
 }

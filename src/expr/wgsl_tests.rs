@@ -36,13 +36,9 @@ const STUBS: [(&str, usize); 16] = [
 
 /// The code in a small shader, with only those stubs that it says it calls.
 fn wrap(code: &Code, scalar: &str) -> String {
-    let mut text = format!(
-        "alias Real = {scalar};\n@group(0) @binding(0) var<storage, read_write> data: array<Real>;\n"
-    );
-    for (name, arguments) in STUBS
-        .iter()
-        .filter(|(name, _)| code.functions.contains(name))
-    {
+    let mut text =
+        format!("alias Real = {scalar};\n@group(0) @binding(0) var<storage, read_write> data: array<Real>;\n");
+    for (name, arguments) in STUBS.iter().filter(|(name, _)| code.functions.contains(name)) {
         let second = if *arguments == 2 { ", b: Real" } else { "" };
         writeln!(text, "fn {name}(a: Real{second}) -> Real {{ return a; }}").unwrap();
     }
@@ -60,13 +56,9 @@ fn wrap(code: &Code, scalar: &str) -> String {
 fn check(code: &Code) {
     for scalar in ["f32", "f64"] {
         let text = wrap(code, scalar);
-        let module = naga::front::wgsl::parse_str(&text)
-            .unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(&text)));
-        let capabilities = if scalar == "f64" {
-            Capabilities::FLOAT64
-        } else {
-            Capabilities::empty()
-        };
+        let module =
+            naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(&text)));
+        let capabilities = if scalar == "f64" { Capabilities::FLOAT64 } else { Capabilities::empty() };
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(&text)));
@@ -81,10 +73,7 @@ fn lower(text: &str, graph: &mut Graph) -> NodeId {
         "x" => Some(Symbol::Input(0)),
         _ => None,
     };
-    Ast::parse(text)
-        .unwrap()
-        .lower(graph, &mut resolve, &[])
-        .unwrap()
+    Ast::parse(text).unwrap().lower(graph, &mut resolve, &[]).unwrap()
 }
 
 /// The code of a formula and its derivatives in a, b and c.
@@ -178,16 +167,7 @@ fn powers_are_products_and_share_their_squares() {
 
 #[test]
 fn literals_read_back_to_the_same_bits() {
-    for value in [
-        0.1,
-        1.0,
-        1e-7,
-        1e21,
-        123_456_789.125,
-        std::f64::consts::PI,
-        f64::from(f32::MAX),
-        1.1754944e-38,
-    ] {
+    for value in [0.1, 1.0, 1e-7, 1e21, 123_456_789.125, std::f64::consts::PI, f64::from(f32::MAX), 1.1754944e-38] {
         let text = literal(value);
         assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
         assert!(text.contains(['.', 'e']), "{text} would be an integer");
@@ -208,10 +188,7 @@ fn a_constant_without_a_value_is_refused_by_the_compiler_and_not_passed_over() {
 fn very_long_code_is_emitted_in_linear_time() {
     let emitted = |terms: usize| {
         let mut graph = Graph::new();
-        let sum = lower(
-            &format!("{}x{}", "sin(a + b*".repeat(terms), ")".repeat(terms)),
-            &mut graph,
-        );
+        let sum = lower(&format!("{}x{}", "sin(a + b*".repeat(terms), ")".repeat(terms)), &mut graph);
         let begun = std::time::Instant::now();
         let code = emit(&graph, &[sum], &Plain);
         assert_eq!(code.body.lines().count(), 3 * terms + 1);

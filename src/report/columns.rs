@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::data::KeyValues;
 use crate::ngd::Damping;
-use crate::sweep::{Context, KeyValues, Outcome, Problem, StepRule};
+use crate::sweep::{Context, Outcome, Problem, StepRule};
 
 /// The values of one column; `None` is null.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,10 +83,8 @@ impl Names {
         let groups = context
             .keys
             .iter()
-            .map(|(name, _)| {
-                let name = free_name(name, "group", |name| {
-                    json(name) || taken.iter().any(|t| t == name)
-                });
+            .map(|key| {
+                let name = free_name(&key.name, "group", |name| json(name) || taken.iter().any(|t| t == name));
                 taken.push(name.clone());
                 name
             })
@@ -95,9 +94,7 @@ impl Names {
             .iter()
             .map(|name| {
                 let error = |name: &str| format!("{name}_se");
-                let name = free_name(name, "parameter", |name| {
-                    taken.iter().any(|t| t == name || *t == error(name))
-                });
+                let name = free_name(name, "parameter", |name| taken.iter().any(|t| t == name || *t == error(name)));
                 taken.extend([name.clone(), error(&name)]);
                 let error = error(&name);
                 (name, error)
@@ -140,21 +137,12 @@ pub(crate) fn cutoff(context: &Context, problem: &Problem<'_>) -> f64 {
 pub(crate) fn columns(outcome: &Outcome) -> Vec<Column<'_>> {
     let context = outcome.context();
     let names = Names::new(context);
-    let filters: Vec<String> = context
-        .rules
-        .iter()
-        .map(|rule| rule.filter.name(rule.damping))
-        .collect();
-    let filter_names =
-        |problem: Problem<'_>| Some(Cow::Owned(filters[problem.rule_index()].clone()));
+    let filters: Vec<String> = context.rules.iter().map(|rule| rule.filter.name(rule.damping)).collect();
+    let filter_names = |problem: Problem<'_>| Some(Cow::Owned(filters[problem.rule_index()].clone()));
 
-    let index =
-        |of: fn(&Problem<'_>) -> u64| Values::Index(outcome.iter().map(|p| of(&p)).collect());
-    let count =
-        |of: fn(&Problem<'_>) -> u32| Values::Count(outcome.iter().map(|p| of(&p)).collect());
-    let number = |of: &dyn Fn(&Problem<'_>) -> Option<f64>| {
-        Values::Number(outcome.iter().map(|p| of(&p)).collect())
-    };
+    let index = |of: fn(&Problem<'_>) -> u64| Values::Index(outcome.iter().map(|p| of(&p)).collect());
+    let count = |of: fn(&Problem<'_>) -> u32| Values::Count(outcome.iter().map(|p| of(&p)).collect());
+    let number = |of: &dyn Fn(&Problem<'_>) -> Option<f64>| Values::Number(outcome.iter().map(|p| of(&p)).collect());
     let text = |of: fn(&Problem<'_>) -> Option<&'static str>| {
         Values::Text(outcome.iter().map(|p| of(&p).map(Cow::Borrowed)).collect())
     };
@@ -185,48 +173,31 @@ pub(crate) fn columns(outcome: &Outcome) -> Vec<Column<'_>> {
 
     let mut columns = Vec::new();
     for name in FIXED {
-        columns.push(Column {
-            name: name.to_owned(),
-            values: fixed(name),
-        });
+        columns.push(Column { name: name.to_owned(), values: fixed(name) });
         if name == "set" {
             let keys = context.keys.iter().zip(&names.groups);
-            columns.extend(keys.map(|((_, values), name)| Column {
-                name: name.clone(),
-                values: key_values(outcome, values),
-            }));
+            columns.extend(
+                keys.map(|(key, name)| Column { name: name.clone(), values: key_values(outcome, &key.values) }),
+            );
         }
     }
     // One pass for all standard errors: each problem computes them together.
     let errors: Vec<Vec<f64>> = outcome.iter().map(|p| p.standard_errors()).collect();
     for (j, (name, error_name)) in names.parameters.into_iter().enumerate() {
-        columns.push(Column {
-            name,
-            values: number(&|p| finite(p.parameters()[j])),
-        });
+        columns.push(Column { name, values: number(&|p| finite(p.parameters()[j])) });
         let errors = errors.iter().map(|errors| finite(errors[j])).collect();
-        columns.push(Column {
-            name: error_name,
-            values: Values::Number(errors),
-        });
+        columns.push(Column { name: error_name, values: Values::Number(errors) });
     }
     columns
 }
 
 fn key_values<'a>(outcome: &'a Outcome, values: &'a KeyValues) -> Values<'a> {
     match values {
-        KeyValues::Integer(values) => {
-            Values::Integer(outcome.iter().map(|p| values[p.set()]).collect())
+        KeyValues::Integer(values) => Values::Integer(outcome.iter().map(|p| values[p.set()]).collect()),
+        KeyValues::Number(values) => Values::Number(outcome.iter().map(|p| finite(values[p.set()])).collect()),
+        KeyValues::Text(values) => {
+            Values::Text(outcome.iter().map(|p| Some(Cow::Borrowed(values[p.set()].as_str()))).collect())
         }
-        KeyValues::Number(values) => {
-            Values::Number(outcome.iter().map(|p| finite(values[p.set()])).collect())
-        }
-        KeyValues::Text(values) => Values::Text(
-            outcome
-                .iter()
-                .map(|p| Some(Cow::Borrowed(values[p.set()].as_str())))
-                .collect(),
-        ),
     }
 }
 
@@ -251,15 +222,8 @@ mod tests {
         let outcome = empty_outcome_with(&["set", "b", "b_se"], &["b", "loss", "loss_se", "a"]);
         let names = Names::new(outcome.context());
         assert_eq!(names.groups, ["group_set", "b", "b_se"]);
-        let parameters: Vec<&str> = names
-            .parameters
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .collect();
-        assert_eq!(
-            parameters,
-            ["parameter_b", "parameter_loss", "loss_se", "a"]
-        );
+        let parameters: Vec<&str> = names.parameters.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(parameters, ["parameter_b", "parameter_loss", "loss_se", "a"]);
         let mut all: Vec<String> = columns(&outcome).into_iter().map(|c| c.name).collect();
         let count = all.len();
         all.sort();
@@ -271,10 +235,7 @@ mod tests {
     fn what_is_not_finite_or_not_there_is_null() {
         let outcome = outcome();
         let value = |name: &str, row: usize| {
-            let column = columns(&outcome)
-                .into_iter()
-                .find(|c| c.name == name)
-                .unwrap();
+            let column = columns(&outcome).into_iter().find(|c| c.name == name).unwrap();
             match column.values {
                 Values::Number(values) => values[row].map(|v| v.to_string()),
                 Values::Text(values) => values[row].clone().map(Cow::into_owned),

@@ -50,15 +50,10 @@ mod tests {
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         let headers = reader.headers().unwrap().clone();
         let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        let cell = |row: usize, name: &str| {
-            rows[row][headers.iter().position(|h| h == name).unwrap()].to_owned()
-        };
+        let cell = |row: usize, name: &str| rows[row][headers.iter().position(|h| h == name).unwrap()].to_owned();
         assert_eq!(rows.len(), 4);
         assert_eq!(cell(0, "cell"), "A, left");
-        assert_eq!(
-            cell(0, "b2").parse::<f64>().unwrap().to_bits(),
-            5.5e-4f64.to_bits()
-        );
+        assert_eq!(cell(0, "b2").parse::<f64>().unwrap().to_bits(), 5.5e-4f64.to_bits());
         // √(covariance · reduced χ²) = √(4 · 0.25).
         assert_eq!(cell(0, "b1_se"), "1.0");
         assert_eq!(cell(1, "damping"), "");

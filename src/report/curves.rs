@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::columns::Names;
 use super::csv::shortest;
-use crate::sweep::{KeyValues, Outcome};
+use crate::sweep::Outcome;
 
 /// One data point of a fitted problem.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +36,8 @@ where
     let context = outcome.context();
     let groups = Names::new(context).groups;
     // A column in use as group and as input stands once, as a group column.
-    let shown: Vec<usize> = (0..inputs.len())
-        .filter(|&k| !context.keys.iter().any(|(name, _)| *name == inputs[k]))
-        .collect();
+    let shown: Vec<usize> =
+        (0..inputs.len()).filter(|&k| !context.keys.iter().any(|key| key.name == inputs[k])).collect();
     let mut csv = csv::Writer::from_writer(writer);
     csv.write_field("problem")?;
     groups.iter().try_for_each(|name| csv.write_field(name))?;
@@ -51,12 +50,8 @@ where
     for (position, problem) in outcome.iter().enumerate() {
         for point in points(position) {
             csv.write_field(problem.index().to_string())?;
-            for (_, values) in &context.keys {
-                csv.write_field(match values {
-                    KeyValues::Integer(values) => values[problem.set()].to_string(),
-                    KeyValues::Number(values) => shortest(values[problem.set()]),
-                    KeyValues::Text(values) => values[problem.set()].clone(),
-                })?;
+            for key in &context.keys {
+                csv.write_field(key.values.get(problem.set()).to_string())?;
             }
             csv.write_field(problem.start_index().to_string())?;
             csv.write_field(point.line.to_string())?;
@@ -72,19 +67,11 @@ where
 /// An input's own name, unless another column of the file has it.
 fn input_name(name: &str) -> String {
     let taken = ["problem", "start", "line", "response", "fit", "residual"].contains(&name);
-    if taken {
-        format!("input_{name}")
-    } else {
-        name.to_owned()
-    }
+    if taken { format!("input_{name}") } else { name.to_owned() }
 }
 
 fn finite_or_empty(value: f64) -> String {
-    if value.is_finite() {
-        shortest(value)
-    } else {
-        String::new()
-    }
+    if value.is_finite() { shortest(value) } else { String::new() }
 }
 
 #[cfg(test)]

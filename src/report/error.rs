@@ -14,9 +14,7 @@ pub enum ReportError {
         source: io::Error,
     },
     /// A file of an earlier run could not be read back.
-    #[error(
-        "cannot read {file}: {problem}; it is no complete result of this version: run again with --force"
-    )]
+    #[error("cannot read {file}: {problem}; it is no complete result of this version: run again with --force")]
     Read {
         /// The file's path.
         file: String,
@@ -35,25 +33,16 @@ pub enum ReportError {
 
 impl ReportError {
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
-        Self::Write {
-            file: path.display().to_string(),
-            source,
-        }
+        Self::Write { file: path.display().to_string(), source }
     }
 }
 
 /// What the operating system said, with the mend where there is a usual one.
 fn told(error: &io::Error) -> String {
     match error.kind() {
-        ErrorKind::StorageFull => {
-            "the disk is full; free some space or choose another folder".to_owned()
-        }
-        ErrorKind::QuotaExceeded => {
-            "the disk quota is used up; free some space or choose another folder".to_owned()
-        }
-        ErrorKind::FileTooLarge => {
-            "the file grew past the largest size allowed here; raise the limit".to_owned()
-        }
+        ErrorKind::StorageFull => "the disk is full; free some space or choose another folder".to_owned(),
+        ErrorKind::QuotaExceeded => "the disk quota is used up; free some space or choose another folder".to_owned(),
+        ErrorKind::FileTooLarge => "the file grew past the largest size allowed here; raise the limit".to_owned(),
         ErrorKind::NotFound => "its folder does not exist; create it first".to_owned(),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             "it may not be written to; choose another place".to_owned()

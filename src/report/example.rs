@@ -2,20 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::data::{KeyColumn, KeyValues};
 use crate::ngd::{Damping, Filter, Precision, Reason, Scaling, Status};
-use crate::sweep::{Context, Errors, KeyValues, Outcome, Row, StepRule};
+use crate::sweep::{Context, Errors, Outcome, Row, StepRule};
 
 fn rule(size: f64, damping: Damping) -> StepRule {
-    StepRule {
-        size,
-        damping,
-        filter: Filter::Exact,
-        scaling: Scaling::Columns,
-        cutoff: None,
-    }
+    StepRule { size, damping, filter: Filter::Exact, scaling: Scaling::Columns, cutoff: None }
 }
 
-fn context(parameters: &[&str], keys: Vec<(String, KeyValues)>) -> Context {
+fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
     Context {
         parameters: parameters.iter().map(|&name| name.to_owned()).collect(),
         keys,
@@ -32,7 +27,7 @@ fn context(parameters: &[&str], keys: Vec<(String, KeyValues)>) -> Context {
 pub(crate) fn empty_outcome_with(groups: &[&str], parameters: &[&str]) -> Outcome {
     let keys = groups
         .iter()
-        .map(|&name| (name.to_owned(), KeyValues::Integer(Vec::new())))
+        .map(|&name| KeyColumn { name: name.to_owned(), values: KeyValues::Integer(Vec::new()) })
         .collect();
     Outcome {
         context: Arc::new(context(parameters, keys)),
@@ -66,13 +61,7 @@ pub(crate) fn outcome() -> Outcome {
     };
     let rows = vec![
         row,
-        Row {
-            problem: 1,
-            rule: 1,
-            reason: Some(Reason::Loss),
-            steps: 5,
-            ..row
-        },
+        Row { problem: 1, rule: 1, reason: Some(Reason::Loss), steps: 5, ..row },
         Row {
             problem: 2,
             set: 1,
@@ -86,26 +75,15 @@ pub(crate) fn outcome() -> Outcome {
             unresolved: 0b11,
             ..row
         },
-        Row {
-            problem: 3,
-            set: 1,
-            rule: 1,
-            seed: Some(7),
-            rank: 1,
-            unresolved: 0b10,
-            loss: 0.75,
-            ..row
-        },
+        Row { problem: 3, set: 1, rule: 1, seed: Some(7), rank: 1, unresolved: 0b10, loss: 0.75, ..row },
     ];
     Outcome {
-        context: Arc::new(context(&["b1", "b2"], vec![("cell".to_owned(), cells)])),
+        context: Arc::new(context(&["b1", "b2"], vec![KeyColumn { name: "cell".to_owned(), values: cells }])),
         rows,
         parameters: vec![238.5, 5.5e-4, 238.5, 5.5e-4, 500.0, -1.0, 2.0, 0.0],
         starts: vec![500.0, 1e-4, 500.0, 1e-4, 500.0, -1.0, 1.0, 1.0],
         singular_values: vec![1.5, 0.5, 1.5, 0.5, 0.0, 0.0, 1.0, 0.0],
         // Reduced χ² is 0.5/2 in the first two problems and 1.5/3 in the last.
-        covariance: vec![
-            4.0, -1.0, 16.0, 4.0, -1.0, 16.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0,
-        ],
+        covariance: vec![4.0, -1.0, 16.0, 4.0, -1.0, 16.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
     }
 }

@@ -14,10 +14,7 @@ pub(crate) fn write_whole(
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), ReportError>,
 ) -> Result<(), ReportError> {
     let failed = |source| ReportError::write(path, source);
-    if path
-        .metadata()
-        .is_ok_and(|meta| !meta.is_file() && !meta.is_dir())
-    {
+    if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
         let file = File::options().write(true).open(path).map_err(failed)?;
         let mut writer = BufWriter::new(file);
         write(&mut writer)?;
@@ -48,9 +45,7 @@ fn write_and_sync(
     let written = write(&mut writer);
     match written {
         Ok(()) => {
-            let file = writer
-                .into_inner()
-                .map_err(|error| failed(error.into_error()))?;
+            let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
             file.sync_all().map_err(failed)
         }
         Err(error) => {
@@ -83,9 +78,7 @@ pub(crate) fn is_temporary(name: &str) -> bool {
 
 /// Makes a rename durable where the system allows it; it is done already where it does not.
 fn sync_folder(path: &Path) {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
         let _ = folder.sync_all();
     }
@@ -96,10 +89,8 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -111,10 +102,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         let result = write_whole(&path, |writer| {
             writer.write_all(b"half").unwrap();
-            Err(ReportError::write(
-                &path,
-                std::io::Error::from(std::io::ErrorKind::StorageFull),
-            ))
+            Err(ReportError::write(&path, std::io::Error::from(std::io::ErrorKind::StorageFull)))
         });
         assert!(result.is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
@@ -126,22 +114,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.csv");
         fs::write(&path, "old and longer").unwrap();
-        write_whole(&path, |writer| {
-            writer
-                .write_all(b"new")
-                .map_err(|e| ReportError::write(&path, e))
-        })
-        .unwrap();
+        write_whole(&path, |writer| writer.write_all(b"new").map_err(|e| ReportError::write(&path, e))).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(names(folder.path()), ["results.csv"]);
-        assert!(is_temporary(
-            temporary_name(&path)
-                .unwrap()
-                .file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-        ));
+        assert!(is_temporary(temporary_name(&path).unwrap().file_name().unwrap().to_str().unwrap()));
         assert!(!is_temporary("results.csv"));
     }
 
@@ -149,15 +125,10 @@ mod tests {
     #[test]
     fn a_full_disk_is_told_in_one_line_with_the_files_name() {
         let error = write_whole(Path::new("/dev/full"), |writer| {
-            writer
-                .write_all(b"text")
-                .map_err(|e| ReportError::write(Path::new("/dev/full"), e))
+            writer.write_all(b"text").map_err(|e| ReportError::write(Path::new("/dev/full"), e))
         })
         .unwrap_err()
         .to_string();
-        assert_eq!(
-            error,
-            "cannot write /dev/full: the disk is full; free some space or choose another folder"
-        );
+        assert_eq!(error, "cannot write /dev/full: the disk is full; free some space or choose another folder");
     }
 }

@@ -3,7 +3,8 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::columns::Names;
-use crate::sweep::{Context, KeyValues, Outcome, Problem};
+use crate::data::Key;
+use crate::sweep::{Context, Outcome, Problem};
 
 /// Writes the outcome as JSON lines: an object a problem, with the group columns by name, `set`, `start`, `status`,
 /// `reason`, `steps`, `points`, `loss`, `residual_sum_of_squares`, `reduced_chi_square`, `parameters`,
@@ -15,11 +16,7 @@ use crate::sweep::{Context, KeyValues, Outcome, Problem};
 pub fn write_jsonl(outcome: &Outcome, mut writer: impl Write) -> io::Result<()> {
     let names = Names::new(outcome.context());
     for problem in outcome.iter() {
-        let line = Line {
-            context: outcome.context(),
-            names: &names,
-            problem,
-        };
+        let line = Line { context: outcome.context(), names: &names, problem };
         serde_json::to_writer(&mut writer, &line)?;
         writer.write_all(b"\n")?;
     }
@@ -37,11 +34,11 @@ impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let problem = &self.problem;
         let mut line = serializer.serialize_map(None)?;
-        for (name, (_, values)) in self.names.groups.iter().zip(&self.context.keys) {
-            match values {
-                KeyValues::Integer(values) => line.serialize_entry(name, &values[problem.set()])?,
-                KeyValues::Number(values) => line.serialize_entry(name, &values[problem.set()])?,
-                KeyValues::Text(values) => line.serialize_entry(name, &values[problem.set()])?,
+        for (name, key) in self.names.groups.iter().zip(&self.context.keys) {
+            match key.values.get(problem.set()) {
+                Key::Integer(value) => line.serialize_entry(name, &value)?,
+                Key::Number(value) => line.serialize_entry(name, &value)?,
+                Key::Text(value) => line.serialize_entry(name, value)?,
             }
         }
         line.serialize_entry("set", &problem.set())?;
@@ -51,23 +48,12 @@ impl Serialize for Line<'_> {
         line.serialize_entry("steps", &problem.steps())?;
         line.serialize_entry("points", &problem.points())?;
         line.serialize_entry("loss", &problem.loss())?;
-        line.serialize_entry(
-            "residual_sum_of_squares",
-            &problem.residual_sum_of_squares(),
-        )?;
+        line.serialize_entry("residual_sum_of_squares", &problem.residual_sum_of_squares())?;
         line.serialize_entry("reduced_chi_square", &problem.reduced_chi_square())?;
-        line.serialize_entry(
-            "parameters",
-            &ByName(&self.context.parameters, problem.parameters()),
-        )?;
-        line.serialize_entry(
-            "standard_errors",
-            &ByName(&self.context.parameters, &problem.standard_errors()),
-        )?;
+        line.serialize_entry("parameters", &ByName(&self.context.parameters, problem.parameters()))?;
+        line.serialize_entry("standard_errors", &ByName(&self.context.parameters, &problem.standard_errors()))?;
         let covariance = problem.covariance();
-        let rows: Vec<&[f64]> = covariance
-            .chunks(self.context.parameters.len().max(1))
-            .collect();
+        let rows: Vec<&[f64]> = covariance.chunks(self.context.parameters.len().max(1)).collect();
         line.serialize_entry("covariance", &rows)?;
         line.serialize_entry("rank", &problem.rank())?;
         line.serialize_entry("unresolved", &problem.unresolved())?;
@@ -96,11 +82,7 @@ mod tests {
     fn lines(outcome: &Outcome) -> Vec<String> {
         let mut bytes = Vec::new();
         write_jsonl(outcome, &mut bytes).unwrap();
-        String::from_utf8(bytes)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
     }
 
     #[test]
@@ -117,10 +99,8 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_null_and_every_line_is_json() {
-        let parsed: Vec<serde_json::Value> = lines(&outcome())
-            .iter()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let parsed: Vec<serde_json::Value> =
+            lines(&outcome()).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(parsed.len(), 4);
         assert!(parsed[2]["loss"].is_null() && parsed[2]["standard_errors"]["b1"].is_null());
         assert_eq!(parsed[2]["status"], "non_finite");

@@ -7,11 +7,7 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
         return "-".to_owned();
     }
     if value == 0.0 || value.is_infinite() {
-        return value.abs().to_string().replacen(
-            "inf",
-            if value < 0.0 { "-inf" } else { "inf" },
-            1,
-        );
+        return value.abs().to_string().replacen("inf", if value < 0.0 { "-inf" } else { "inf" }, 1);
     }
     // Rounded first, so that 9.9999 to three digits counts as 10.
     let scientific = format!("{value:.*e}", digits.saturating_sub(1));
@@ -28,11 +24,7 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
 }
 
 fn trimmed(number: &str) -> &str {
-    if number.contains('.') {
-        number.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        number
-    }
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
 }
 
 /// A count with thousands set apart: 1,234,567.
@@ -95,9 +87,6 @@ mod tests {
         assert_eq!(percent(1, 3), "33.3%");
         assert_eq!(percent(999_999, 1_000_000), "99.9%");
         assert_eq!(percent(1, 1_000_000), "0.1%");
-        assert_eq!(
-            (percent(4, 4), percent(0, 4), percent(0, 0)),
-            ("100%".into(), "0%".into(), "-".into())
-        );
+        assert_eq!((percent(4, 4), percent(0, 4), percent(0, 0)), ("100%".into(), "0%".into(), "-".into()));
     }
 }

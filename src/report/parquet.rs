@@ -14,9 +14,7 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
-use arrow_array::{
-    Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
-};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 
 use super::columns::{Column, Values, columns};
@@ -37,11 +35,9 @@ use crate::sweep::Outcome;
 pub fn write_parquet(outcome: &Outcome, path: &Path) -> Result<(), ReportError> {
     write_whole(path, |writer| {
         let batch = record_batch(columns(outcome)).map_err(|error| write_error(path, error))?;
-        let mut parquet = ArrowWriter::try_new(writer, batch.schema(), Some(properties()))
-            .map_err(|e| write_error(path, e))?;
-        parquet
-            .write(&batch)
-            .map_err(|error| write_error(path, error))?;
+        let mut parquet =
+            ArrowWriter::try_new(writer, batch.schema(), Some(properties())).map_err(|e| write_error(path, e))?;
+        parquet.write(&batch).map_err(|error| write_error(path, error))?;
         parquet.close().map_err(|error| write_error(path, error))?;
         Ok(())
     })
@@ -65,14 +61,8 @@ pub(crate) fn merge(parts: &[impl AsRef<Path>], target: &Path) -> Result<(), Rep
             if let Some(writer) = waiting.take() {
                 let schema = metadata.file_metadata().schema_descr().root_schema_ptr();
                 let keys = metadata.file_metadata().key_value_metadata().cloned();
-                let properties = properties()
-                    .into_builder()
-                    .set_key_value_metadata(keys)
-                    .build();
-                merged = Some(
-                    SerializedFileWriter::new(writer, schema, Arc::new(properties))
-                        .map_err(failed)?,
-                );
+                let properties = properties().into_builder().set_key_value_metadata(keys).build();
+                merged = Some(SerializedFileWriter::new(writer, schema, Arc::new(properties)).map_err(failed)?);
             }
             let Some(merged) = merged.as_mut() else {
                 continue;
@@ -100,12 +90,8 @@ fn copy_row_groups(
                 rows_written: row_group.num_rows() as u64,
                 metadata: column.clone(),
                 bloom_filter: None,
-                column_index: pages
-                    .and_then(|pages| pages.column_index(group, k))
-                    .cloned(),
-                offset_index: pages
-                    .and_then(|pages| pages.offset_index(group, k))
-                    .cloned(),
+                column_index: pages.and_then(|pages| pages.column_index(group, k)).cloned(),
+                offset_index: pages.and_then(|pages| pages.offset_index(group, k)).cloned(),
             };
             out.append_column(input, close)?;
         }
@@ -116,26 +102,13 @@ fn copy_row_groups(
 
 /// The summary of a result file, read batch by batch.
 pub(crate) fn summarize(path: &Path) -> Result<Summary, ReportError> {
-    const COLUMNS: [&str; 9] = [
-        "problem",
-        "step_size",
-        "damping",
-        "filter",
-        "scaling",
-        "status",
-        "reason",
-        "steps",
-        "loss",
-    ];
+    const COLUMNS: [&str; 9] =
+        ["problem", "step_size", "damping", "filter", "scaling", "status", "reason", "steps", "loss"];
     let failed = |error: String| read_error(path, error);
     let file = File::open(path).map_err(|error| read_error(path, error))?;
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
-    let reader = builder
-        .with_projection(mask)
-        .build()
-        .map_err(|error| read_error(path, error))?;
+    let reader = builder.with_projection(mask).build().map_err(|error| read_error(path, error))?;
     let mut summary = SummaryBuilder::default();
     for batch in reader {
         let batch = batch.map_err(|error| read_error(path, error))?;
@@ -166,45 +139,27 @@ pub(crate) fn summarize(path: &Path) -> Result<Summary, ReportError> {
 }
 
 fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, String> {
-    let array = batch
-        .column_by_name(name)
-        .ok_or_else(|| format!("it has no column {name:?}"))?;
-    array
-        .as_any()
-        .downcast_ref()
-        .ok_or_else(|| format!("its column {name:?} is of another type"))
+    let array = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name:?}"))?;
+    array.as_any().downcast_ref().ok_or_else(|| format!("its column {name:?} is of another type"))
 }
 
 fn properties() -> WriterProperties {
-    WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
-        .build()
+    WriterProperties::builder().set_compression(Compression::SNAPPY).build()
 }
 
 fn record_batch(columns: Vec<Column<'_>>) -> Result<RecordBatch, ParquetError> {
-    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) =
-        columns.into_iter().map(field_and_array).unzip();
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().map(field_and_array).unzip();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
 fn field_and_array(column: Column<'_>) -> (Field, ArrayRef) {
     let (kind, nullable, array): (DataType, bool, ArrayRef) = match column.values {
         Values::Index(values) => (DataType::UInt64, false, Arc::new(UInt64Array::from(values))),
-        Values::OptionalIndex(values) => {
-            (DataType::UInt64, true, Arc::new(UInt64Array::from(values)))
-        }
+        Values::OptionalIndex(values) => (DataType::UInt64, true, Arc::new(UInt64Array::from(values))),
         Values::Count(values) => (DataType::UInt32, false, Arc::new(UInt32Array::from(values))),
         Values::Integer(values) => (DataType::Int64, false, Arc::new(Int64Array::from(values))),
-        Values::Number(values) => (
-            DataType::Float64,
-            true,
-            Arc::new(Float64Array::from(values)),
-        ),
-        Values::Text(values) => (
-            DataType::Utf8,
-            true,
-            Arc::new(StringArray::from_iter(values)),
-        ),
+        Values::Number(values) => (DataType::Float64, true, Arc::new(Float64Array::from(values))),
+        Values::Text(values) => (DataType::Utf8, true, Arc::new(StringArray::from_iter(values))),
     };
     (Field::new(column.name, kind, nullable), array)
 }
@@ -230,10 +185,7 @@ fn write_error(path: &Path, error: ParquetError) -> ReportError {
 }
 
 fn read_error(path: &Path, problem: impl std::fmt::Display) -> ReportError {
-    ReportError::Read {
-        file: path.display().to_string(),
-        problem: problem.to_string().replace('\n', " "),
-    }
+    ReportError::Read { file: path.display().to_string(), problem: problem.to_string().replace('\n', " ") }
 }
 
 #[cfg(test)]
@@ -245,9 +197,7 @@ mod tests {
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
         let schema = Arc::clone(builder.schema());
         let mut batches = builder.build().unwrap();
-        let batch = batches
-            .next()
-            .map_or_else(|| RecordBatch::new_empty(schema), Result::unwrap);
+        let batch = batches.next().map_or_else(|| RecordBatch::new_empty(schema), Result::unwrap);
         assert!(batches.next().is_none(), "the examples fit one batch");
         batch
     }
@@ -260,10 +210,7 @@ mod tests {
             write_parquet(&outcome(), path).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        assert_eq!(
-            std::fs::read(&paths[0]).unwrap(),
-            std::fs::read(&paths[1]).unwrap()
-        );
+        assert_eq!(std::fs::read(&paths[0]).unwrap(), std::fs::read(&paths[1]).unwrap());
     }
 
     #[test]
@@ -273,11 +220,7 @@ mod tests {
         write_parquet(&outcome(), &path("whole.parquet")).unwrap();
         write_parquet(&outcome().select([0, 1]), &path("0.parquet")).unwrap();
         write_parquet(&outcome().select([2, 3]), &path("1.parquet")).unwrap();
-        merge(
-            &[path("0.parquet"), path("1.parquet")],
-            &path("merged.parquet"),
-        )
-        .unwrap();
+        merge(&[path("0.parquet"), path("1.parquet")], &path("merged.parquet")).unwrap();
         assert_eq!(read(&path("merged.parquet")), read(&path("whole.parquet")));
         assert_eq!(row_count(&path("merged.parquet")).unwrap(), 4);
         // Row groups went over one by one.
@@ -309,9 +252,6 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         let message = row_count(&path).unwrap_err().to_string();
-        assert!(
-            message.contains("part.parquet") && !message.contains('\n'),
-            "{message}"
-        );
+        assert!(message.contains("part.parquet") && !message.contains('\n'), "{message}");
     }
 }

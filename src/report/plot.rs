@@ -34,11 +34,7 @@ pub fn write_plots(summary: &Summary, folder: &Path) -> Result<Vec<PathBuf>, Rep
         top: 1.05,
         logarithmic: is_wide(&sizes),
     };
-    let most = summary
-        .rules
-        .iter()
-        .filter_map(|rule| rule.median_steps)
-        .max();
+    let most = summary.rules.iter().filter_map(|rule| rule.median_steps).max();
     let steps = Picture {
         title: "Steps to convergence",
         vertical: "steps, median of the converged",
@@ -53,14 +49,9 @@ pub fn write_plots(summary: &Summary, folder: &Path) -> Result<Vec<PathBuf>, Rep
         let path = folder.join(name);
         let svg = picture
             .draw(&families, range)
-            .map_err(|problem| ReportError::Draw {
-                file: path.display().to_string(),
-                problem,
-            })?;
+            .map_err(|problem| ReportError::Draw { file: path.display().to_string(), problem })?;
         write_whole(&path, |writer| {
-            writer
-                .write_all(svg.as_bytes())
-                .map_err(|source| ReportError::write(&path, source))
+            writer.write_all(svg.as_bytes()).map_err(|source| ReportError::write(&path, source))
         })?;
         written.push(path);
     }
@@ -104,11 +95,7 @@ const NAMED: usize = 14;
 
 impl Picture {
     fn draw(&self, families: &[Family<'_>], (from, to): (f64, f64)) -> Result<String, String> {
-        let legend = if families.len() > 1 {
-            families.len().min(NAMED)
-        } else {
-            0
-        };
+        let legend = if families.len() > 1 { families.len().min(NAMED) } else { 0 };
         let height = CHART_HEIGHT + LEGEND_LINE * legend as u32 + 12;
         let mut svg = String::new();
         {
@@ -166,14 +153,10 @@ impl Picture {
             let point = |rule: &&RuleSummary| Some((rule.step_size, (self.value)(rule)?));
             // A rule without a value (none converged) breaks the line.
             for run in rules.split(|rule| (self.value)(rule).is_none()) {
-                chart
-                    .draw_series(LineSeries::new(run.iter().filter_map(point), pen.line()))
-                    .map_err(told)?;
+                chart.draw_series(LineSeries::new(run.iter().filter_map(point), pen.line())).map_err(told)?;
             }
             let markers = rules.iter().filter_map(point);
-            chart
-                .draw_series(markers.map(|point| EmptyElement::at(point) + pen.marker((0, 0))))
-                .map_err(told)?;
+            chart.draw_series(markers.map(|point| EmptyElement::at(point) + pen.marker((0, 0)))).map_err(told)?;
         }
         Ok(())
     }
@@ -190,11 +173,9 @@ fn draw_legend_line(
     if k + 1 == NAMED && families.len() > NAMED {
         label += &format!(" … and {} more", families.len() - NAMED);
     }
-    area.draw(&PathElement::new([(left, y), (left + 32, y)], pen.line()))
-        .map_err(told)?;
+    area.draw(&PathElement::new([(left, y), (left + 32, y)], pen.line())).map_err(told)?;
     area.draw(&pen.marker((left + 16, y))).map_err(told)?;
-    area.draw(&Text::new(label, (left + 44, y - 8), ("sans-serif", 15)))
-        .map_err(told)
+    area.draw(&Text::new(label, (left + 44, y - 8), ("sans-serif", 15))).map_err(told)
 }
 
 /// How a line is drawn. Lines differ by more than their colour: by their markers, and by their width, the later ones
@@ -209,11 +190,7 @@ struct Pen {
 impl Pen {
     fn new(line: usize, lines: usize) -> Self {
         // Five shapes and seven colours: their pairs repeat after 35 lines only.
-        Self {
-            colour: COLOURS[line % COLOURS.len()],
-            shape: line % 5,
-            extra: (lines - 1 - line).min(3) as u32,
-        }
+        Self { colour: COLOURS[line % COLOURS.len()], shape: line % 5, extra: (lines - 1 - line).min(3) as u32 }
     }
 
     fn line(&self) -> ShapeStyle {
@@ -225,12 +202,8 @@ impl Pen {
         let regular = |corners: u32, radius: f64, turn: f64| -> Vec<(i32, i32)> {
             let radius = radius + 1.5 * f64::from(self.extra);
             let angle = |k: u32| std::f64::consts::TAU * (f64::from(k) / f64::from(corners) + turn);
-            let corner = |k| {
-                (
-                    x + (radius * angle(k).sin()).round() as i32,
-                    y - (radius * angle(k).cos()).round() as i32,
-                )
-            };
+            let corner =
+                |k| (x + (radius * angle(k).sin()).round() as i32, y - (radius * angle(k).cos()).round() as i32);
             (0..corners).map(corner).collect()
         };
         let corners = match self.shape {
@@ -270,8 +243,7 @@ mod tests {
                         scaling: "columns",
                         status: if converged { "converged" } else { "step_limit" },
                         reason: None,
-                        steps: (8.0 / (1e-3 + (1.0 - size).abs())).min(160.0) as u32
-                            + damping as u32,
+                        steps: (8.0 / (1e-3 + (1.0 - size).abs())).min(160.0) as u32 + damping as u32,
                         loss: None,
                     });
                 }
@@ -299,11 +271,7 @@ mod tests {
     #[test]
     fn a_single_step_size_gives_no_picture() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(
-            write_plots(&Summary::new(&outcome().select([0])), folder.path())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(write_plots(&Summary::new(&outcome().select([0])), folder.path()).unwrap().is_empty());
         let empty = Summary::new(&empty_outcome_with(&[], &["a"]));
         assert!(write_plots(&empty, folder.path()).unwrap().is_empty());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -314,10 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let read = || {
             let files = write_plots(&sweep_summary(20), folder.path()).unwrap();
-            files
-                .iter()
-                .map(|file| std::fs::read(file).unwrap())
-                .collect::<Vec<_>>()
+            files.iter().map(|file| std::fs::read(file).unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(read(), read());
     }

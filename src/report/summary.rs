@@ -111,34 +111,18 @@ impl Summary {
         for status in Status::ALL {
             let problems = self.count(status);
             if problems > 0 {
-                statuses.row([
-                    status.name().to_owned(),
-                    count(problems),
-                    percent(problems, self.problems),
-                ]);
+                statuses.row([status.name().to_owned(), count(problems), percent(problems, self.problems)]);
             }
         }
         statuses.write(&mut writer, usize::MAX)?;
         if !self.reason.is_empty() {
-            let reasons: Vec<String> = self
-                .reason
-                .iter()
-                .map(|(name, &problems)| format!("{name} {}", count(problems)))
-                .collect();
+            let reasons: Vec<String> =
+                self.reason.iter().map(|(name, &problems)| format!("{name} {}", count(problems))).collect();
             writeln!(writer, "converged by test: {}", reasons.join(", "))?;
         }
         if let Some(best) = &self.best {
-            let ending = if best.converged {
-                ""
-            } else {
-                ", which did not converge"
-            };
-            writeln!(
-                writer,
-                "best loss: {} (problem {}{ending})",
-                significant(best.loss, 8),
-                best.problem
-            )?;
+            let ending = if best.converged { "" } else { ", which did not converge" };
+            writeln!(writer, "best loss: {} (problem {}{ending})", significant(best.loss, 8), best.problem)?;
         }
         if self.rules.len() > 1 {
             writeln!(writer)?;
@@ -157,13 +141,8 @@ impl Summary {
         let mut table = TextTable::with_header(["step size"].into_iter().chain(header));
         for &size in &sizes {
             let shares = families.iter().map(|family| {
-                let rule = family
-                    .rules
-                    .iter()
-                    .find(|rule| rule.step_size.total_cmp(&size).is_eq());
-                rule.map_or("-".to_owned(), |rule| {
-                    percent(rule.converged, rule.problems)
-                })
+                let rule = family.rules.iter().find(|rule| rule.step_size.total_cmp(&size).is_eq());
+                rule.map_or("-".to_owned(), |rule| percent(rule.converged, rule.problems))
             });
             table.row([significant(size, 6)].into_iter().chain(shares));
         }
@@ -173,20 +152,14 @@ impl Summary {
 
     /// The rules that differ in step size only, with what they share as a label.
     pub(crate) fn families(&self) -> Vec<Family<'_>> {
-        let same = |of: fn(&RuleSummary) -> &str| {
-            self.rules
-                .windows(2)
-                .all(|pair| of(&pair[0]) == of(&pair[1]))
-        };
+        let same = |of: fn(&RuleSummary) -> &str| self.rules.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
         // Tikhonov is the filter of every damping above 0: the damping says it already.
         let plain = |rule: &RuleSummary| rule.filter == "exact" || rule.filter == "tikhonov";
         let filters_matter = !self.rules.iter().all(plain);
         let scalings_matter = !same(|rule| &rule.scaling);
         let mut families: Vec<Family<'_>> = Vec::new();
         for rule in &self.rules {
-            let damping = rule
-                .damping
-                .map_or("adaptive".to_owned(), |epsilon| significant(epsilon, 6));
+            let damping = rule.damping.map_or("adaptive".to_owned(), |epsilon| significant(epsilon, 6));
             let mut label = format!("damping {damping}");
             if filters_matter {
                 label += &format!(", {}", rule.filter);
@@ -196,10 +169,7 @@ impl Summary {
             }
             match families.iter_mut().find(|family| family.label == label) {
                 Some(family) => family.rules.push(rule),
-                None => families.push(Family {
-                    label,
-                    rules: vec![rule],
-                }),
+                None => families.push(Family { label, rules: vec![rule] }),
             }
         }
         families
@@ -230,24 +200,13 @@ impl SummaryBuilder {
         }
         let converged = line.status == Status::Converged.name();
         if let Some(loss) = line.loss {
-            let better = summary
-                .best
-                .as_ref()
-                .is_none_or(|best| (converged, best.loss) > (best.converged, loss));
+            let better = summary.best.as_ref().is_none_or(|best| (converged, best.loss) > (best.converged, loss));
             if better {
-                summary.best = Some(BestProblem {
-                    problem: line.problem,
-                    loss,
-                    converged,
-                });
+                summary.best = Some(BestProblem { problem: line.problem, loss, converged });
             }
         }
-        let key = (
-            line.step_size.to_bits(),
-            line.damping.map(f64::to_bits),
-            line.filter.to_owned(),
-            line.scaling.to_owned(),
-        );
+        let key =
+            (line.step_size.to_bits(), line.damping.map(f64::to_bits), line.filter.to_owned(), line.scaling.to_owned());
         let position = *self.rules.entry(key).or_insert_with(|| {
             summary.rules.push(RuleSummary {
                 step_size: line.step_size,
@@ -296,22 +255,13 @@ mod tests {
     fn a_summary_counts_statuses_reasons_and_shares_by_rule() {
         let summary = Summary::new(&outcome());
         assert_eq!(summary.problems, 4);
-        assert_eq!(
-            (
-                summary.count(Status::Converged),
-                summary.count(Status::NonFinite)
-            ),
-            (3, 1)
-        );
+        assert_eq!((summary.count(Status::Converged), summary.count(Status::NonFinite)), (3, 1));
         assert_eq!(summary.reason["gradient"], 2);
         let best = summary.best.as_ref().unwrap();
         // Problems 0 and 1 end with the same loss: the first is named.
         assert_eq!((best.problem, best.loss, best.converged), (0, 0.25, true));
-        let shares: Vec<(f64, Option<f64>, f64)> = summary
-            .rules
-            .iter()
-            .map(|r| (r.step_size, r.damping, r.converged_share))
-            .collect();
+        let shares: Vec<(f64, Option<f64>, f64)> =
+            summary.rules.iter().map(|r| (r.step_size, r.damping, r.converged_share)).collect();
         assert_eq!(shares, [(0.5, Some(0.0), 0.5), (1.0, None, 1.0)]);
         assert_eq!(summary.rules[1].median_steps, Some(5));
     }
@@ -360,9 +310,6 @@ mod tests {
     #[test]
     fn an_empty_outcome_has_an_empty_summary() {
         let summary = Summary::new(&empty_outcome_with(&[], &["a"]));
-        assert_eq!(
-            (summary.problems, summary.best, summary.rules.len()),
-            (0, None, 0)
-        );
+        assert_eq!((summary.problems, summary.best, summary.rules.len()), (0, None, 0));
     }
 }

@@ -1,8 +1,9 @@
 use std::io::{self, Write};
 
 use super::number::{count, significant};
+use crate::data::{Key, KeyColumn};
 use crate::ngd::{Damping, Precision};
-use crate::sweep::{Context, Errors, KeyValues, Outcome, Problem};
+use crate::sweep::{Context, Errors, Outcome, Problem};
 
 /// Most rows a table shows.
 const ROWS: usize = 20;
@@ -35,49 +36,27 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     let rule = problem.rule();
     let number = |value| significant(value, digits(context));
     let mut facts = TextTable::default();
-    for (name, values) in &context.keys {
-        facts.row([name.clone(), key(values, problem.set())]);
+    for column in &context.keys {
+        facts.row([column.name.clone(), key(column, problem.set())]);
     }
-    facts.row([
-        "status".to_owned(),
-        format!("{} after {} steps", ending(&problem), problem.steps()),
-    ]);
+    facts.row(["status".to_owned(), format!("{} after {} steps", ending(&problem), problem.steps())]);
     facts.row(["points".to_owned(), count(problem.points() as u64)]);
     facts.row(["loss".to_owned(), number(problem.loss())]);
-    facts.row([
-        "residual sum of squares".to_owned(),
-        number(problem.residual_sum_of_squares()),
-    ]);
-    facts.row([
-        "reduced chi-square".to_owned(),
-        number(problem.reduced_chi_square()),
-    ]);
-    let sigma: Vec<String> = problem
-        .singular_values()
-        .iter()
-        .map(|&s| significant(s, 4))
-        .collect();
+    facts.row(["residual sum of squares".to_owned(), number(problem.residual_sum_of_squares())]);
+    facts.row(["reduced chi-square".to_owned(), number(problem.reduced_chi_square())]);
+    let sigma: Vec<String> = problem.singular_values().iter().map(|&s| significant(s, 4)).collect();
     let factored = match rule.scaling {
         crate::ngd::Scaling::Columns => "J with unit columns",
         crate::ngd::Scaling::None => "J",
     };
     let of = context.parameters.len().min(problem.points());
     facts.row(["rank".to_owned(), format!("{} of {of}", problem.rank())]);
-    facts.row([
-        "singular values".to_owned(),
-        format!("{} (of {factored})", sigma.join(" ")),
-    ]);
+    facts.row(["singular values".to_owned(), format!("{} (of {factored})", sigma.join(" "))]);
     if !problem.unresolved().is_empty() {
-        let mixed = format!(
-            "{} (the data do not tell them apart)",
-            problem.unresolved().join(", ")
-        );
+        let mixed = format!("{} (the data do not tell them apart)", problem.unresolved().join(", "));
         facts.row(["unresolved".to_owned(), mixed]);
     }
-    facts.row([
-        "device".to_owned(),
-        format!("{} ({})", context.device, context.precision),
-    ]);
+    facts.row(["device".to_owned(), format!("{} ({})", context.device, context.precision)]);
     facts.write(writer, usize::MAX)?;
     writeln!(writer)?;
 
@@ -88,11 +67,7 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     let mut table = TextTable::with_header(["parameter", "estimate", errors]);
     for (j, name) in context.parameters.iter().enumerate() {
         let error = problem.standard_errors()[j];
-        table.row([
-            name.clone(),
-            number(problem.parameters()[j]),
-            significant(error, 4),
-        ]);
+        table.row([name.clone(), number(problem.parameters()[j]), significant(error, 4)]);
     }
     table.write(writer, usize::MAX)
 }
@@ -101,7 +76,7 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     let context = outcome.context();
     let starts = outcome.iter().any(|problem| problem.start_index() > 0);
     let rules = context.rules.len() > 1;
-    let mut header: Vec<String> = context.keys.iter().map(|(name, _)| name.clone()).collect();
+    let mut header: Vec<String> = context.keys.iter().map(|column| column.name.clone()).collect();
     if header.is_empty() && outcome.iter().any(|problem| problem.set() > 0) {
         header.push("set".to_owned());
     }
@@ -116,26 +91,15 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     }
     let mut table = TextTable::with_header(header);
     for problem in outcome.iter().take(ROWS) {
-        let mut row: Vec<String> = context
-            .keys
-            .iter()
-            .map(|(_, values)| key(values, problem.set()))
-            .collect();
+        let mut row: Vec<String> = context.keys.iter().map(|column| key(column, problem.set())).collect();
         if row.len() < keys {
             row.push(problem.set().to_string());
         }
         row.extend(starts.then(|| problem.start_index().to_string()));
         if rules {
-            row.extend([
-                significant(problem.rule().size, 6),
-                damping_name(problem.rule().damping),
-            ]);
+            row.extend([significant(problem.rule().size, 6), damping_name(problem.rule().damping)]);
         }
-        row.extend([
-            ending(&problem),
-            problem.steps().to_string(),
-            significant(problem.loss(), 6),
-        ]);
+        row.extend([ending(&problem), problem.steps().to_string(), significant(problem.loss(), 6)]);
         for (value, error) in problem.parameters().iter().zip(problem.standard_errors()) {
             row.extend([significant(*value, digits(context)), significant(error, 3)]);
         }
@@ -160,11 +124,10 @@ pub(crate) fn damping_name(damping: Damping) -> String {
     }
 }
 
-fn key(values: &KeyValues, set: usize) -> String {
-    match values {
-        KeyValues::Integer(values) => values[set].to_string(),
-        KeyValues::Number(values) => significant(values[set], 10),
-        KeyValues::Text(values) => values[set].clone(),
+fn key(column: &KeyColumn, set: usize) -> String {
+    match column.values.get(set) {
+        Key::Number(value) => significant(value, 10),
+        other => other.to_string(),
     }
 }
 
@@ -177,46 +140,25 @@ pub(crate) struct TextTable {
 
 impl TextTable {
     pub(crate) fn with_header(header: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            header: Some(header.into_iter().map(Into::into).collect()),
-            rows: Vec::new(),
-        }
+        Self { header: Some(header.into_iter().map(Into::into).collect()), rows: Vec::new() }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
         // A line break in a cell of text would break the table.
         let one_line = |cell: String| cell.replace(['\n', '\r', '\t'], " ");
-        self.rows.push(
-            cells
-                .into_iter()
-                .map(|cell| one_line(cell.into()))
-                .collect(),
-        );
+        self.rows.push(cells.into_iter().map(|cell| one_line(cell.into())).collect());
     }
 
     /// Writes the first 20 rows and counts the rest of `total` (which may be more than the rows held).
     pub(crate) fn write(&self, writer: &mut impl Write, total: usize) -> io::Result<()> {
-        let shown = if total == usize::MAX {
-            self.rows.len()
-        } else {
-            self.rows.len().min(ROWS)
-        };
+        let shown = if total == usize::MAX { self.rows.len() } else { self.rows.len().min(ROWS) };
         let lines: Vec<&Vec<String>> = self.header.iter().chain(&self.rows[..shown]).collect();
         let columns = lines.iter().map(|line| line.len()).max().unwrap_or(0);
-        let width = |k: usize| {
-            lines
-                .iter()
-                .filter_map(|line| line.get(k))
-                .map(|c| c.chars().count())
-                .max()
-        };
+        let width = |k: usize| lines.iter().filter_map(|line| line.get(k)).map(|c| c.chars().count()).max();
         let widths: Vec<usize> = (0..columns).map(|k| width(k).unwrap_or(0)).collect();
         let right: Vec<bool> = (0..columns)
             .map(|k| {
-                self.header.is_some()
-                    && self.rows[..shown]
-                        .iter()
-                        .all(|row| row.get(k).is_none_or(|c| is_number(c)))
+                self.header.is_some() && self.rows[..shown].iter().all(|row| row.get(k).is_none_or(|c| is_number(c)))
             })
             .collect();
         for line in lines {
@@ -225,11 +167,7 @@ impl TextTable {
                 let pad = " ".repeat(widths[k] - cell.chars().count());
                 let gap = if k == 0 { "" } else { "  " };
                 text += gap;
-                text += &if right[k] {
-                    pad + cell
-                } else {
-                    format!("{cell}{pad}")
-                };
+                text += &if right[k] { pad + cell } else { format!("{cell}{pad}") };
             }
             writeln!(writer, "{}", text.trim_end())?;
         }
@@ -241,12 +179,7 @@ impl TextTable {
 }
 
 fn is_number(cell: &str) -> bool {
-    cell == "-"
-        || cell
-            .trim_end_matches('%')
-            .replace(',', "")
-            .parse::<f64>()
-            .is_ok()
+    cell == "-" || cell.trim_end_matches('%').replace(',', "").parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
@@ -277,29 +210,15 @@ mod tests {
     #[test]
     fn one_problem_is_a_report_with_a_row_a_parameter() {
         let text = text(&outcome().select([0]));
-        assert!(
-            text.contains("status                   converged (gradient) after 12 steps\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains("singular values          1.5 0.5 (of J with unit columns)\n"),
-            "{text}"
-        );
-        assert!(
-            text.ends_with(
-                "b1            238.5               1\nb2          0.00055               2\n"
-            ),
-            "{text}"
-        );
+        assert!(text.contains("status                   converged (gradient) after 12 steps\n"), "{text}");
+        assert!(text.contains("singular values          1.5 0.5 (of J with unit columns)\n"), "{text}");
+        assert!(text.ends_with("b1            238.5               1\nb2          0.00055               2\n"), "{text}");
     }
 
     #[test]
     fn a_problem_of_short_rank_names_the_parameters_that_are_mixed() {
         let text = text(&outcome().select([3]));
-        assert!(
-            text.contains("unresolved               b2 (the data do not tell them apart)"),
-            "{text}"
-        );
+        assert!(text.contains("unresolved               b2 (the data do not tell them apart)"), "{text}");
     }
 
     #[test]
