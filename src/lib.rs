@@ -1,5 +1,7 @@
 //! natgrad: large batches of natural-gradient problems on any GPU, and on the CPU behind the same interface.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod expr;

@@ -1,2 +1,7 @@
-//! The natgrad binary.
-fn main() {}
+//! The command line of natgrad.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    natgrad::cli::main()
+}

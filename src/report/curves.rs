@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::columns::Names;
 use super::csv::shortest;
-use crate::sweep::Outcome;
+use crate::sweep::{Job, Outcome, Problem};
 
 /// One data point of a fitted problem.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,20 +19,39 @@ pub struct CurvePoint {
     pub residual: f64,
 }
 
+/// The data of a problem beside the model at its final parameters.
+#[must_use]
+pub fn curve(job: &Job, problem: &Problem<'_>) -> Vec<CurvePoint> {
+    job.rows(problem.set())
+        .map(|row| {
+            let (inputs, response) = (job.inputs(row), job.response(row));
+            let fit = job.model().evaluate(problem.parameters(), inputs);
+            CurvePoint {
+                line: job.data().lines[row],
+                inputs: inputs.to_vec(),
+                response,
+                fit,
+                residual: (fit - response) * job.weight(row),
+            }
+        })
+        .collect()
+}
+
 /// Writes data, fit and residual row by row as CSV: `problem`, the group columns, `start`, `line`, the inputs by name,
-/// `response`, `fit`, `residual`. `points` gives the points of the problem at a position of the outcome.
+/// `response`, `fit`, `residual`. The outcome must be one of this job.
 ///
 /// # Errors
 /// What the writer answers.
-pub fn write_curves<P>(
+pub fn write_curves(job: &Job, outcome: &Outcome, writer: impl Write) -> io::Result<()> {
+    write_points(outcome, job.model().inputs(), |problem| curve(job, problem), writer)
+}
+
+fn write_points(
     outcome: &Outcome,
     inputs: &[String],
-    mut points: impl FnMut(usize) -> P,
+    points: impl Fn(&Problem<'_>) -> Vec<CurvePoint>,
     writer: impl Write,
-) -> io::Result<()>
-where
-    P: IntoIterator<Item = CurvePoint>,
-{
+) -> io::Result<()> {
     let context = outcome.context();
     let groups = Names::new(context).groups;
     // A column in use as group and as input stands once, as a group column.
@@ -47,8 +66,8 @@ where
         csv.write_field(input_name(&inputs[k]))?;
     }
     csv.write_record(["response", "fit", "residual"])?;
-    for (position, problem) in outcome.iter().enumerate() {
-        for point in points(position) {
+    for problem in outcome.iter() {
+        for point in points(&problem) {
             csv.write_field(problem.index().to_string())?;
             for key in &context.keys {
                 csv.write_field(key.values.get(problem.set()).to_string())?;
@@ -81,18 +100,18 @@ mod tests {
 
     #[test]
     fn every_point_of_every_problem_has_a_row() {
-        let points = |position: usize| {
+        let points = |problem: &Problem<'_>| {
             vec![CurvePoint {
                 line: 2,
                 inputs: vec![77.6, 1.0],
                 response: 10.07,
-                fit: if position == 2 { f64::NAN } else { 10.0 },
+                fit: if problem.index() == 2 { f64::NAN } else { 10.0 },
                 residual: -0.07,
             }]
         };
         let mut bytes = Vec::new();
         let inputs = ["x".to_owned(), "line".to_owned()];
-        write_curves(&outcome(), &inputs, points, &mut bytes).unwrap();
+        write_points(&outcome(), &inputs, points, &mut bytes).unwrap();
         assert_eq!(
             String::from_utf8(bytes).unwrap(),
             "problem,cell,start,line,x,input_line,response,fit,residual\n\

@@ -28,14 +28,18 @@ mod plot;
 mod summary;
 mod table;
 
+
 pub use csv::write_csv;
-pub use curves::{CurvePoint, write_curves};
+pub use curves::{CurvePoint, curve, write_curves};
 pub use error::ReportError;
 pub(crate) use files::{is_temporary, write_whole};
 pub use jsonl::write_jsonl;
+pub(crate) use number::significant;
 #[cfg(feature = "parquet")]
 pub use parquet::write_parquet;
 #[cfg(feature = "plot")]
 pub use plot::write_plots;
+#[cfg(feature = "plot")]
+pub(crate) use plot::PLOTS;
 pub use summary::{BestProblem, RuleSummary, Summary};
 pub use table::write_table;

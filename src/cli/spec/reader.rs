@@ -190,13 +190,6 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn list(&self) -> Result<Vec<Self>, Failure> {
-        match self.value.get_ref() {
-            DeValue::Array(_) => Ok(self.list_or_one()),
-            _ => Err(self.wanted("a list")),
-        }
-    }
-
     /// One of several words.
     pub(super) fn word<T: Clone>(&self, words: &[(&str, T)]) -> Result<T, Failure> {
         let text = self.text()?;
