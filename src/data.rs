@@ -109,12 +109,8 @@ impl Data {
     ///
     /// # Errors
     /// Columns of unequal length or of one name, and no rows.
-    pub fn from_columns(
-        columns: impl IntoIterator<Item = (impl Into<String>, Vec<f64>)>,
-    ) -> Result<Self, DataError> {
-        let columns = columns
-            .into_iter()
-            .map(|(name, values)| (name.into(), values));
+    pub fn from_columns(columns: impl IntoIterator<Item = (impl Into<String>, Vec<f64>)>) -> Result<Self, DataError> {
+        let columns = columns.into_iter().map(|(name, values)| (name.into(), values));
         array::columns_table(columns).map(Self::new)
     }
 
@@ -143,10 +139,7 @@ impl Data {
     /// # Errors
     /// As for [`from_array`](Self::from_array).
     #[cfg(feature = "ndarray")]
-    pub fn from_ndarray<A, S, D>(
-        values: &ndarray::ArrayBase<S, D>,
-        axes: &[&str],
-    ) -> Result<Self, DataError>
+    pub fn from_ndarray<A, S, D>(values: &ndarray::ArrayBase<S, D>, axes: &[&str]) -> Result<Self, DataError>
     where
         A: Copy + Into<f64>,
         S: ndarray::Data<Elem = A>,
@@ -164,19 +157,12 @@ impl Data {
             missing: Missing::default(),
             renames: Vec::new(),
         };
-        Self {
-            table: Arc::new(table),
-            reading,
-        }
+        Self { table: Arc::new(table), reading }
     }
 
     fn with_axes(table: Table, axes: &[&str]) -> Self {
         let data = Self::new(table);
-        if axes.contains(&array::SET_AXIS) {
-            data.group_by(&[array::SET_AXIS])
-        } else {
-            data
-        }
+        if axes.contains(&array::SET_AXIS) { data.group_by(&[array::SET_AXIS]) } else { data }
     }
 
     /// The response: a column, or an expression of columns such as `log(y)`.
@@ -214,9 +200,7 @@ impl Data {
     /// holds.
     #[must_use]
     pub fn rename(mut self, renames: &[(&str, &str)]) -> Self {
-        let renames = renames
-            .iter()
-            .map(|&(alias, column)| (alias.to_owned(), column.to_owned()));
+        let renames = renames.iter().map(|&(alias, column)| (alias.to_owned(), column.to_owned()));
         self.reading.renames.extend(renames);
         self
     }
@@ -259,8 +243,7 @@ impl Data {
     }
 
     fn find_for(&self, name: &str, role: &str) -> Result<usize, DataError> {
-        self.find(name)
-            .ok_or_else(|| self.table.no_such_column(name, role, self.aliases()))
+        self.find(name).ok_or_else(|| self.table.no_such_column(name, role, self.aliases()))
     }
 
     fn aliases(&self) -> impl Iterator<Item = &str> {
@@ -274,13 +257,9 @@ impl Data {
                 let role = format!("to be called {alias:?}");
                 return Err(self.table.no_such_column(column, &role, []));
             }
-            let earlier = self.reading.renames[..k]
-                .iter()
-                .find(|(other, _)| other == alias);
+            let earlier = self.reading.renames[..k].iter().find(|(other, _)| other == alias);
             let taken = match (earlier, self.table.find(alias)) {
-                (Some((_, other)), _) if other != column => {
-                    Some(format!("the renamed column {other:?}"))
-                }
+                (Some((_, other)), _) if other != column => Some(format!("the renamed column {other:?}")),
                 (_, Some(_)) if alias != column => Some("another column".to_owned()),
                 _ => None,
             };

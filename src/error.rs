@@ -80,7 +80,9 @@ pub enum RequestError {
         fits: u64,
     },
     /// A parameter has neither a start nor a guess.
-    #[error("parameter \"{parameter}\" has no start: give a value (--start {parameter}=…) or a guess (--guess \"{parameter}=…\")")]
+    #[error(
+        "parameter \"{parameter}\" has no start: give a value (--start {parameter}=…) or a guess (--guess \"{parameter}=…\")"
+    )]
     NoStart {
         /// The parameter.
         parameter: String,
@@ -132,7 +134,9 @@ pub enum RequestError {
         value: f64,
     },
     /// Adaptive damping sets the step itself.
-    #[error("adaptive damping sets the step itself and step size {value} was asked for: use step size 1 or a fixed damping")]
+    #[error(
+        "adaptive damping sets the step itself and step size {value} was asked for: use step size 1 or a fixed damping"
+    )]
     AdaptiveStepSize {
         /// The step size asked for.
         value: f64,
@@ -163,7 +167,9 @@ pub enum RequestError {
         most: usize,
     },
     /// A precision that the device does not offer.
-    #[error("precision {asked} is not offered on {device}, which works in {offered}: leave --precision at auto, or use --device {mend}")]
+    #[error(
+        "precision {asked} is not offered on {device}, which works in {offered}: leave --precision at auto, or use --device {mend}"
+    )]
     Precision {
         /// What was asked for.
         asked: &'static str,

@@ -1,2 +1,3 @@
-//! The natgrad binary.
+//! The natgrad command line.
+
 fn main() {}

@@ -27,12 +27,7 @@ pub enum Distribution {
 /// assert!(start.abs() < 0.5);
 /// assert_eq!(start, random_start(7, 0, Distribution::Uniform, 0.5));
 /// ```
-pub fn random_start(
-    seed: u64,
-    parameter_index: u32,
-    distribution: Distribution,
-    scale: f64,
-) -> f64 {
+pub fn random_start(seed: u64, parameter_index: u32, distribution: Distribution, scale: f64) -> f64 {
     let key = [seed as u32, (seed >> 32) as u32];
     let [a, b, c, d] = philox4x32_10([parameter_index, 0, 0, 0], key);
     let first = unit(a, b);
@@ -61,16 +56,8 @@ mod tests {
     #[test]
     fn philox_gives_the_published_answers() {
         let answers = [
-            (
-                [0; 4],
-                [0; 2],
-                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
-            ),
-            (
-                [!0; 4],
-                [!0; 2],
-                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
-            ),
+            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            ([!0; 4], [!0; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
             (
                 [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
                 [0xa409_3822, 0x299f_31d0],
@@ -88,10 +75,7 @@ mod tests {
         let parts = 2_f64.powi(52);
         let expected = 2.0 * ((0x6_627e_8d5e_169c_u64 as f64 + 0.5) / parts) - 1.0;
         assert_eq!(random_start(0, 0, Distribution::Uniform, 1.0), expected);
-        assert_eq!(
-            random_start(0, 0, Distribution::Uniform, 3.0),
-            3.0 * expected
-        );
+        assert_eq!(random_start(0, 0, Distribution::Uniform, 3.0), 3.0 * expected);
     }
 
     #[test]
@@ -117,21 +101,13 @@ mod tests {
     #[test]
     fn draws_have_the_moments_of_their_distribution() {
         let n = 100_000_u32;
-        let cases = [
-            (Distribution::Normal, 1.0_f64, 2.0_f64),
-            (Distribution::Uniform, 1.0 / 3.0, 4.0 / 45.0),
-        ];
+        let cases = [(Distribution::Normal, 1.0_f64, 2.0_f64), (Distribution::Uniform, 1.0 / 3.0, 4.0 / 45.0)];
         for (distribution, square, square_variance) in cases {
-            let draws: Vec<f64> = (0..n)
-                .map(|k| random_start(u64::from(k / 10), k % 10, distribution, 1.0))
-                .collect();
+            let draws: Vec<f64> = (0..n).map(|k| random_start(u64::from(k / 10), k % 10, distribution, 1.0)).collect();
             let mean = draws.iter().sum::<f64>() / f64::from(n);
             let mean_square = draws.iter().map(|x| x * x).sum::<f64>() / f64::from(n);
             let root_n = f64::from(n).sqrt();
-            assert!(
-                mean.abs() < 5.0 * square.sqrt() / root_n,
-                "{distribution:?}: mean {mean}"
-            );
+            assert!(mean.abs() < 5.0 * square.sqrt() / root_n, "{distribution:?}: mean {mean}");
             assert!(
                 (mean_square - square).abs() < 5.0 * square_variance.sqrt() / root_n,
                 "{distribution:?}: mean square {mean_square}"
@@ -144,12 +120,7 @@ mod tests {
     /// 0.8864975059014409, -0.15660962291201797 and -0.494100512669746.
     #[test]
     fn normal_draws_keep_their_bits() {
-        let draws: Vec<f64> = (0..3)
-            .map(|k| random_start(42, k, Distribution::Normal, 1.0))
-            .collect();
-        assert_eq!(
-            draws,
-            [0.8864975059014409, -0.15660962291201797, -0.494100512669746]
-        );
+        let draws: Vec<f64> = (0..3).map(|k| random_start(42, k, Distribution::Normal, 1.0)).collect();
+        assert_eq!(draws, [0.8864975059014409, -0.15660962291201797, -0.494100512669746]);
     }
 }

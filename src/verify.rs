@@ -3,8 +3,8 @@
 use crate::backend;
 use crate::error::Error;
 use crate::ngd::Status;
-use crate::starts::random_start;
 use crate::starts::Distribution;
+use crate::starts::random_start;
 use crate::sweep::{Job, Outcome, ProblemId};
 
 /// How an outcome compares with the same problems run in f64 on the CPU.

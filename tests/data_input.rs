@@ -33,10 +33,7 @@ fn a_file_is_read_from_its_path() {
 #[test]
 fn a_missing_file_is_named() {
     let message = Data::read_csv("no/such/file.csv").unwrap_err().to_string();
-    assert!(
-        message.starts_with("cannot open no/such/file.csv: "),
-        "{message}"
-    );
+    assert!(message.starts_with("cannot open no/such/file.csv: "), "{message}");
 }
 
 #[test]
@@ -57,11 +54,7 @@ fn byte_order_mark_crlf_quotes_and_blanks_are_no_hindrance() {
 #[test]
 fn line_numbers_count_what_an_editor_counts() {
     let text = "# heading\nx,y,note\n1,2,a\n\n3,4,b\n# between\n\n5,6,\"two\nlines\"\n7,8,c";
-    for text in [
-        text.to_owned(),
-        text.replace('\n', "\r\n"),
-        format!("\u{feff}{text}\n"),
-    ] {
+    for text in [text.to_owned(), text.replace('\n', "\r\n"), format!("\u{feff}{text}\n")] {
         assert_eq!(lines(&text), [3, 5, 8, 10], "{text:?}");
     }
 }
@@ -73,10 +66,7 @@ fn a_ragged_row_is_named_with_its_counts() {
         let message = refusal(text.as_bytes());
         assert!(message.starts_with(start), "{message}");
     }
-    assert!(
-        refusal(b"x,y\n1\n")
-            .starts_with("a.csv, line 2: number of fields is 1, but the header names 2 columns")
-    );
+    assert!(refusal(b"x,y\n1\n").starts_with("a.csv, line 2: number of fields is 1, but the header names 2 columns"));
 }
 
 #[test]
@@ -93,10 +83,7 @@ fn a_header_alone_has_no_rows() {
 
 #[test]
 fn columns_of_one_name_are_refused() {
-    assert_eq!(
-        refusal(b"x,y,x\n1,2,3\n"),
-        "a.csv has two columns named \"x\"; rename one of them"
-    );
+    assert_eq!(refusal(b"x,y,x\n1,2,3\n"), "a.csv has two columns named \"x\"; rename one of them");
 }
 
 #[test]
@@ -112,13 +99,7 @@ fn a_cell_of_any_length_or_content_leaves_the_message_on_one_line() {
     for cell in [long.as_str(), "two\nlines", "tab\tand\u{1b}[31m escape"] {
         let data = read(format!("x,y\n1,2\n3,\"{cell}\"\n").as_bytes()).unwrap();
         let message = data.bind(&["x"]).unwrap_err().to_string();
-        assert!(
-            message.len() < 250 && !message.contains(['\n', '\u{1b}']),
-            "{message:?}"
-        );
-        assert!(
-            message.starts_with("a.csv, line 3, column \"y\": "),
-            "{message}"
-        );
+        assert!(message.len() < 250 && !message.contains(['\n', '\u{1b}']), "{message:?}");
+        assert!(message.starts_with("a.csv, line 3, column \"y\": "), "{message}");
     }
 }

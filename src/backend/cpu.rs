@@ -200,8 +200,7 @@ impl<'a> Solver<'a> {
                 Damping::Fixed(epsilon) => epsilon,
                 Damping::Adaptive => adaptive.get_or_insert_with(|| LevenbergMarquardt::new(largest)).epsilon,
             };
-            let predicted =
-                LevenbergMarquardt::predicted(&factored.beta, &factored.sigma, factored.rank, epsilon);
+            let predicted = LevenbergMarquardt::predicted(&factored.beta, &factored.sigma, factored.rank, epsilon);
             let trial: Vec<f64> = self
                 .theta
                 .iter()
@@ -222,8 +221,7 @@ impl<'a> Solver<'a> {
                     }
                 }
                 (Some(rule), after) => {
-                    let actual =
-                        after.map_or(f64::NEG_INFINITY, |after| 0.5 * (before - after) * (before + after));
+                    let actual = after.map_or(f64::NEG_INFINITY, |after| 0.5 * (before - after) * (before + after));
                     let rounding = self.tolerances.rounding * before * (self.response + before);
                     fresh = rule.judge(actual, predicted, rounding, largest) == Verdict::Accept;
                     if let (true, Some(after)) = (fresh, after) {

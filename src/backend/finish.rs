@@ -20,9 +20,7 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
     let figures: Vec<Figures> = ids
         .par_iter()
         .zip(&solved)
-        .map_init(Vec::new, |scratch, (&id, solved)| {
-            figures(job, id, &solved.theta, solved.gn_sharpness, scratch)
-        })
+        .map_init(Vec::new, |scratch, (&id, solved)| figures(job, id, &solved.theta, solved.gn_sharpness, scratch))
         .collect();
     let packed = p * (p + 1) / 2;
     let mut outcome = Outcome {

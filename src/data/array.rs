@@ -9,12 +9,8 @@ const VALUES: &str = "y";
 pub(super) const SET_AXIS: &str = "set";
 
 /// A table of columns of numbers.
-pub(super) fn columns_table(
-    columns: impl Iterator<Item = (String, Vec<f64>)>,
-) -> Result<Table, DataError> {
-    let (names, columns) = columns
-        .map(|(name, values)| (name, Column::Numbers(values)))
-        .unzip();
+pub(super) fn columns_table(columns: impl Iterator<Item = (String, Vec<f64>)>) -> Result<Table, DataError> {
+    let (names, columns) = columns.map(|(name, values)| (name, Column::Numbers(values))).unzip();
     Table::new("the data", names, columns, Numbering::FromOne("row"))
 }
 
@@ -34,13 +30,8 @@ pub(super) fn array_table(
             ),
         });
     }
-    let too_large = || DataError::TooLarge {
-        shape: shape.to_vec(),
-    };
-    let rows = shape
-        .iter()
-        .try_fold(1_usize, |product, &length| product.checked_mul(length))
-        .ok_or_else(too_large)?;
+    let too_large = || DataError::TooLarge { shape: shape.to_vec() };
+    let rows = shape.iter().try_fold(1_usize, |product, &length| product.checked_mul(length)).ok_or_else(too_large)?;
     if rows != values.len() {
         return Err(DataError::Shape {
             problem: format!(
@@ -53,16 +44,10 @@ pub(super) fn array_table(
     let mut names = vec![VALUES.to_owned()];
     for (k, &axis) in axes.iter().enumerate() {
         // No overflow: with rows > 0 it divides their number, and with none the table is refused unread.
-        let stride = shape[k + 1..]
-            .iter()
-            .fold(1_usize, |product, &length| product.saturating_mul(length));
+        let stride = shape[k + 1..].iter().fold(1_usize, |product, &length| product.saturating_mul(length));
         let length = shape[k];
         names.push(axis.to_owned());
-        columns.push(Column::Axis {
-            stride,
-            length,
-            rows,
-        });
+        columns.push(Column::Axis { stride, length, rows });
     }
     Table::new("the array", names, columns, Numbering::FromOne("element"))
 }

@@ -15,10 +15,7 @@ use crate::expr::{RowExpression, RowValue};
 /// Where the values of a response or a sigma come from.
 enum Source {
     Column(usize),
-    Expression {
-        expression: RowExpression,
-        columns: Vec<usize>,
-    },
+    Expression { expression: RowExpression, columns: Vec<usize> },
 }
 
 impl Source {
@@ -33,14 +30,8 @@ impl Source {
             source: Box::new(source),
         })?;
         let used_by = format!("used by the {role}, see --{role}");
-        let columns = expression
-            .names()
-            .map(|name| data.find_for(name, &used_by))
-            .collect::<Result<_, _>>()?;
-        Ok(Self::Expression {
-            expression,
-            columns,
-        })
+        let columns = expression.names().map(|name| data.find_for(name, &used_by)).collect::<Result<_, _>>()?;
+        Ok(Self::Expression { expression, columns })
     }
 
     fn columns(&self) -> &[usize] {
@@ -73,45 +64,22 @@ impl Data {
         };
         let input_columns = find_all(inputs, "an input of the model")?;
         let response = Source::resolve(self, "response", &self.reading.response)?;
-        let sigma = self
-            .reading
-            .sigma
-            .as_deref()
-            .map(|text| Source::resolve(self, "sigma", text))
-            .transpose()?;
-        let further: Vec<&str> = further
-            .iter()
-            .copied()
-            .filter(|&name| !self.is_response_name(name))
-            .collect();
+        let sigma = self.reading.sigma.as_deref().map(|text| Source::resolve(self, "sigma", text)).transpose()?;
+        let further: Vec<&str> = further.iter().copied().filter(|&name| !self.is_response_name(name)).collect();
         let further = find_all(&further, "used by a guess")?;
         let groups = self.group_columns()?;
 
         let sigma_columns = sigma.as_ref().map_or(&[][..], Source::columns);
-        let used = [
-            input_columns.as_slice(),
-            response.columns(),
-            sigma_columns,
-            &further,
-        ];
+        let used = [input_columns.as_slice(), response.columns(), sigma_columns, &further];
         let mut numbers = self.numbers(used.into_iter().flatten().copied())?;
         let rows = self.complete_rows(&numbers, &groups)?;
 
         let (mut sets, mut keys) = sets::group(&self.named(&groups), rows);
         gather_all(&mut numbers, &sets.rows);
         let mut values = Values {
-            response: self.evaluate(
-                "response",
-                &self.reading.response,
-                &response,
-                &numbers,
-                &sets,
-                &keys,
-            )?,
+            response: self.evaluate("response", &self.reading.response, &response, &numbers, &sets, &keys)?,
             sigma: match (&sigma, &self.reading.sigma) {
-                (Some(source), Some(text)) => {
-                    Some(self.evaluate("sigma", text, source, &numbers, &sets, &keys)?)
-                }
+                (Some(source), Some(text)) => Some(self.evaluate("sigma", text, source, &numbers, &sets, &keys)?),
                 _ => None,
             },
         };
@@ -131,12 +99,8 @@ impl Data {
             values.sigma = values.sigma.map(|sigma| gather(&sigma, &moved));
         }
 
-        let inputs = input_columns
-            .iter()
-            .map(|column| numbers.get(column).cloned().unwrap_or_default())
-            .collect();
-        let others: Vec<OnceLock<Vec<f64>>> =
-            self.table.columns.iter().map(|_| OnceLock::new()).collect();
+        let inputs = input_columns.iter().map(|column| numbers.get(column).cloned().unwrap_or_default()).collect();
+        let others: Vec<OnceLock<Vec<f64>>> = self.table.columns.iter().map(|_| OnceLock::new()).collect();
         for (column, values) in numbers {
             if !input_columns.contains(&column) {
                 // The cell is new, so nothing is lost.
@@ -164,10 +128,7 @@ impl Data {
         for name in &self.reading.groups {
             let column = self.find_for(name, "to group by")?;
             if columns.contains(&column) {
-                return Err(DataError::NamedTwice {
-                    column: name.clone(),
-                    role: "a group column",
-                });
+                return Err(DataError::NamedTwice { column: name.clone(), role: "a group column" });
             }
             columns.push(column);
         }
@@ -177,16 +138,11 @@ impl Data {
     /// Group columns under the names that the user gave them.
     fn named(&self, groups: &[usize]) -> Vec<(&str, &Column)> {
         let names = self.reading.groups.iter().map(String::as_str);
-        names
-            .zip(groups.iter().map(|&column| &self.table.columns[column]))
-            .collect()
+        names.zip(groups.iter().map(|&column| &self.table.columns[column])).collect()
     }
 
     /// The columns as numbers, all rows of the table, a missing value as NaN; or the first text in them.
-    fn numbers(
-        &self,
-        used: impl Iterator<Item = usize>,
-    ) -> Result<HashMap<usize, Vec<f64>>, DataError> {
+    fn numbers(&self, used: impl Iterator<Item = usize>) -> Result<HashMap<usize, Vec<f64>>, DataError> {
         let mut numbers = HashMap::new();
         let mut first_text: Option<(usize, usize)> = None;
         for column in used {
@@ -210,11 +166,7 @@ impl Data {
     }
 
     /// The rows without a missing value, in order.
-    fn complete_rows(
-        &self,
-        numbers: &HashMap<usize, Vec<f64>>,
-        groups: &[usize],
-    ) -> Result<Vec<usize>, DataError> {
+    fn complete_rows(&self, numbers: &HashMap<usize, Vec<f64>>, groups: &[usize]) -> Result<Vec<usize>, DataError> {
         let mut complete = vec![true; self.rows()];
         for values in numbers.values() {
             for (complete, value) in complete.iter_mut().zip(values) {
@@ -231,24 +183,15 @@ impl Data {
         };
         if self.reading.missing == Missing::Error {
             let used = numbers.keys().chain(groups).copied();
-            let column = used
-                .filter(|&column| self.table.columns[column].is_missing(first))
-                .min();
+            let column = used.filter(|&column| self.table.columns[column].is_missing(first)).min();
             return Err(self.table.missing_value(first, column.unwrap_or_default()));
         }
         let rows: Vec<usize> = (0..self.rows()).filter(|&row| complete[row]).collect();
-        if rows.is_empty() {
-            Err(self.no_rows_left())
-        } else {
-            Ok(rows)
-        }
+        if rows.is_empty() { Err(self.no_rows_left()) } else { Ok(rows) }
     }
 
     fn no_rows_left(&self) -> DataError {
-        DataError::NoRowsLeft {
-            file: self.table.source.clone(),
-            dropped: self.rows(),
-        }
+        DataError::NoRowsLeft { file: self.table.source.clone(), dropped: self.rows() }
     }
 
     /// The values of a response or sigma for all rows; each data set is evaluated on its own.
@@ -263,10 +206,7 @@ impl Data {
     ) -> Result<Vec<f64>, DataError> {
         let (expression, columns) = match source {
             Source::Column(column) => return Ok(numbers.get(column).cloned().unwrap_or_default()),
-            Source::Expression {
-                expression,
-                columns,
-            } => (expression, columns),
+            Source::Expression { expression, columns } => (expression, columns),
         };
         let named: Vec<(&str, &[f64])> = expression
             .names()
@@ -280,13 +220,11 @@ impl Data {
             .with_min_len(SETS_PER_TASK)
             .enumerate()
             .map(|(set, range)| {
-                on_rows(expression, &named, range, &candidates).map_err(|source| {
-                    DataError::Evaluate {
-                        role,
-                        expression: one_line(text),
-                        set: label(keys, set),
-                        source: Box::new(source),
-                    }
+                on_rows(expression, &named, range, &candidates).map_err(|source| DataError::Evaluate {
+                    role,
+                    expression: one_line(text),
+                    set: label(keys, set),
+                    source: Box::new(source),
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -316,32 +254,20 @@ impl Data {
                 value: sigma[k],
             });
         }
-        let sigma_is_finite = |k: usize| {
-            values
-                .sigma
-                .as_ref()
-                .is_none_or(|sigma| sigma[k].is_finite())
-        };
+        let sigma_is_finite = |k: usize| values.sigma.as_ref().is_none_or(|sigma| sigma[k].is_finite());
         let is_finite = |k: usize| values.response[k].is_finite() && sigma_is_finite(k);
         let Some(bad) = first(&|k| !is_finite(k)) else {
             return Ok(None);
         };
         if self.reading.missing == Missing::Drop {
             let kept: Vec<usize> = (0..sets.rows.len()).filter(|&k| is_finite(k)).collect();
-            return if kept.is_empty() {
-                Err(self.no_rows_left())
-            } else {
-                Ok(Some(kept))
-            };
+            return if kept.is_empty() { Err(self.no_rows_left()) } else { Ok(Some(kept)) };
         }
         let place = self.table.place(sets.rows[bad]);
         Err(match &values.sigma {
-            Some(sigma) if values.response[bad].is_finite() => DataError::NotFinite {
-                place,
-                role: "sigma",
-                expression: sigma_text(),
-                value: sigma[bad],
-            },
+            Some(sigma) if values.response[bad].is_finite() => {
+                DataError::NotFinite { place, role: "sigma", expression: sigma_text(), value: sigma[bad] }
+            }
             _ => DataError::NotFinite {
                 place,
                 role: "response",

@@ -53,13 +53,7 @@ impl Data {
 
     /// Names that an expression can use, for a suggestion.
     pub(super) fn candidates(&self) -> Vec<&str> {
-        self.table
-            .names
-            .iter()
-            .map(String::as_str)
-            .chain(self.aliases())
-            .filter(|name| !name.is_empty())
-            .collect()
+        self.table.names.iter().map(String::as_str).chain(self.aliases()).filter(|name| !name.is_empty()).collect()
     }
 }
 
@@ -82,9 +76,7 @@ pub(super) fn label(keys: &[KeyColumn], set: usize) -> String {
     if keys.is_empty() {
         return "all rows".to_owned();
     }
-    let parts = keys
-        .iter()
-        .map(|key| format!("{}={}", key.name, key.values.get(set)));
+    let parts = keys.iter().map(|key| format!("{}={}", key.name, key.values.get(set)));
     one_line(&parts.collect::<Vec<_>>().join(", "))
 }
 
@@ -120,17 +112,14 @@ impl BoundData {
         let table = &self.data.table;
         let aliases = self.data.aliases().chain([RESPONSE]);
         let column = self.data.find(name);
-        let column =
-            column.ok_or_else(|| table.no_such_column(name, "used by a guess", aliases))?;
+        let column = column.ok_or_else(|| table.no_such_column(name, "used by a guess", aliases))?;
         if let Some(input) = self.input_columns.iter().position(|&c| c == column) {
             return Ok(&self.inputs[input]);
         }
         if let Some(values) = self.others[column].get() {
             return Ok(values);
         }
-        let values = table.columns[column]
-            .numbers()
-            .map_err(|row| table.not_a_number(row, column))?;
+        let values = table.columns[column].numbers().map_err(|row| table.not_a_number(row, column))?;
         let values = gather(&values, &self.rows);
         if let Some(k) = values.iter().position(|value| !value.is_finite()) {
             return Err(DataError::MissingInGuess {
@@ -170,14 +159,8 @@ impl BoundData {
             .collect()
     }
 
-    fn guess_columns<'a>(
-        &'a self,
-        expression: &'a RowExpression,
-    ) -> Result<Vec<(&'a str, &'a [f64])>, DataError> {
-        expression
-            .names()
-            .map(|name| Ok((name, self.column_for_guess(name)?)))
-            .collect()
+    fn guess_columns<'a>(&'a self, expression: &'a RowExpression) -> Result<Vec<(&'a str, &'a [f64])>, DataError> {
+        expression.names().map(|name| Ok((name, self.column_for_guess(name)?))).collect()
     }
 
     fn guess_candidates(&self) -> Vec<&str> {
@@ -195,9 +178,7 @@ impl BoundData {
     ) -> Result<f64, DataError> {
         match on_rows(expression, named, &self.sets[set], candidates) {
             Ok(RowValue::Scalar(value)) => Ok(value),
-            Ok(RowValue::Vector(_)) => Err(DataError::NotScalar {
-                expression: one_line(expression.text()),
-            }),
+            Ok(RowValue::Vector(_)) => Err(DataError::NotScalar { expression: one_line(expression.text()) }),
             Err(source) => Err(DataError::Evaluate {
                 role: "guess",
                 expression: one_line(expression.text()),
@@ -212,11 +193,7 @@ impl BoundData {
         match sets {
             [] => String::new(),
             [only] => format!("the data set {}", self.set_label(*only)),
-            [first, ..] => format!(
-                "{} data sets, the first of them {}",
-                sets.len(),
-                self.set_label(*first)
-            ),
+            [first, ..] => format!("{} data sets, the first of them {}", sets.len(), self.set_label(*first)),
         }
     }
 }

@@ -17,10 +17,7 @@ pub(super) fn read_path(path: &Path) -> Result<Table, DataError> {
     let file = path.display().to_string();
     match std::fs::File::open(path) {
         Ok(open) => read_table(&file, open),
-        Err(source) => Err(DataError::Open {
-            file: one_line(&file),
-            source,
-        }),
+        Err(source) => Err(DataError::Open { file: one_line(&file), source }),
     }
 }
 
@@ -28,36 +25,23 @@ pub(super) fn read_path(path: &Path) -> Result<Table, DataError> {
 pub(super) fn read_table(source: &str, mut reader: impl Read) -> Result<Table, DataError> {
     let file = one_line(source);
     let mut bytes = Vec::new();
-    reader
-        .read_to_end(&mut bytes)
-        .map_err(|source| DataError::Read {
-            file: file.clone(),
-            source,
-        })?;
+    reader.read_to_end(&mut bytes).map_err(|source| DataError::Read { file: file.clone(), source })?;
     let text = decode(&file, &bytes)?;
 
     // `flexible`, because the count of fields is checked below, where the line is known.
-    let mut records = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .from_reader(text.as_bytes());
+    let mut records =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     let mut next = |record: &mut csv::StringRecord| -> Result<Option<u64>, DataError> {
-        let more = records
-            .read_record(record)
-            .map_err(|error| DataError::Read {
-                file: file.clone(),
-                source: io::Error::other(one_line(&error.to_string())),
-            })?;
+        let more = records.read_record(record).map_err(|error| DataError::Read {
+            file: file.clone(),
+            source: io::Error::other(one_line(&error.to_string())),
+        })?;
         Ok(more.then(|| first_line(text, records.position(), record)))
     };
 
     if next(&mut record)?.is_none() {
-        return Err(DataError::NoHeader {
-            file,
-            found: ": it is empty".to_owned(),
-        });
+        return Err(DataError::NoHeader { file, found: ": it is empty".to_owned() });
     }
     let names = header(&file, &record)?;
     let mut columns: Vec<TextColumn> = names.iter().map(|_| TextColumn::default()).collect();
@@ -84,9 +68,7 @@ fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        DataError::NotUtf8 {
-            place: Place::new(file, "line", 1 + newlines(before)),
-        }
+        DataError::NotUtf8 { place: Place::new(file, "line", 1 + newlines(before)) }
     })
 }
 
@@ -95,12 +77,9 @@ fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
 /// The reader's own position of a record lies before the blank lines and comments above it, and a CRLF leaves it one
 /// line short; its count at the record's end holds, less the line break where that has been read already.
 fn first_line(text: &str, end: &csv::Position, record: &csv::StringRecord) -> u64 {
-    let last = (end.byte() as usize)
-        .checked_sub(1)
-        .and_then(|k| text.as_bytes().get(k));
+    let last = (end.byte() as usize).checked_sub(1).and_then(|k| text.as_bytes().get(k));
     let inside = newlines(record.as_slice().as_bytes());
-    end.line()
-        .saturating_sub(u64::from(last == Some(&b'\n')) + inside)
+    end.line().saturating_sub(u64::from(last == Some(&b'\n')) + inside)
 }
 
 fn newlines(bytes: &[u8]) -> u64 {
@@ -113,18 +92,12 @@ fn header(file: &str, record: &csv::StringRecord) -> Result<Vec<String>, DataErr
     if let [only] = names.as_slice()
         && only.contains([';', '\t'])
     {
-        return Err(DataError::Separator {
-            file: file.to_owned(),
-            header: only.clone(),
-        });
+        return Err(DataError::Separator { file: file.to_owned(), header: only.clone() });
     }
     let mut named = names.iter().filter(|name| !name.is_empty());
     if named.all(|name| matches!(read_cell(name), Cell::Number(_))) {
         let found = format!(": its first row begins with {}", shown(&names[0]));
-        return Err(DataError::NoHeader {
-            file: file.to_owned(),
-            found,
-        });
+        return Err(DataError::NoHeader { file: file.to_owned(), found });
     }
     Ok(names)
 }

@@ -14,11 +14,7 @@ pub struct Place {
 
 impl Place {
     pub(super) fn new(source: &str, unit: &'static str, line: u64) -> Self {
-        Self {
-            source: source.to_owned(),
-            unit,
-            line,
-        }
+        Self { source: source.to_owned(), unit, line }
     }
 
     /// The file's name, or what the data in memory are called.
@@ -59,9 +55,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A row has more or fewer fields than the header.
-    #[error(
-        "{place}: number of fields is {found}, but the header names {expected} columns; mend the row"
-    )]
+    #[error("{place}: number of fields is {found}, but the header names {expected} columns; mend the row")]
     Ragged {
         /// The line of the row.
         place: Place,
@@ -85,9 +79,7 @@ pub enum DataError {
         found: String,
     },
     /// The header is one field that holds another separator.
-    #[error(
-        "{file} is not separated by commas: its header is the single field {header:?}; write it with commas"
-    )]
+    #[error("{file} is not separated by commas: its header is the single field {header:?}; write it with commas")]
     Separator {
         /// The file's path.
         file: String,
@@ -109,9 +101,7 @@ pub enum DataError {
         file: String,
     },
     /// Every row had a missing value and was left out.
-    #[error(
-        "{file}: all {dropped} rows have a missing value in a column in use, so none is left; fill in the values"
-    )]
+    #[error("{file}: all {dropped} rows have a missing value in a column in use, so none is left; fill in the values")]
     NoRowsLeft {
         /// The file's path, or what the data in memory are called.
         file: String,
@@ -119,9 +109,7 @@ pub enum DataError {
         dropped: usize,
     },
     /// Columns given in memory differ in length.
-    #[error(
-        "column {column:?} has {found} rows, but {first:?} has {expected}; columns must be equally long"
-    )]
+    #[error("column {column:?} has {found} rows, but {first:?} has {expected}; columns must be equally long")]
     UnequalColumns {
         /// The column at fault.
         column: String,
@@ -139,9 +127,7 @@ pub enum DataError {
         problem: String,
     },
     /// A product of lengths that no machine can address.
-    #[error(
-        "an array of shape {shape:?} is too large: its number of elements overflows; give it in parts"
-    )]
+    #[error("an array of shape {shape:?} is too large: its number of elements overflows; give it in parts")]
     TooLarge {
         /// The shape asked for.
         shape: Vec<usize>,
@@ -159,9 +145,7 @@ pub enum DataError {
         hint: String,
     },
     /// A new name for a column is already taken.
-    #[error(
-        "{file}: cannot call column {column:?} {alias:?}, since {taken} already has that name; choose another"
-    )]
+    #[error("{file}: cannot call column {column:?} {alias:?}, since {taken} already has that name; choose another")]
     AliasTaken {
         /// The file's path, or what the data in memory are called.
         file: String,
@@ -205,9 +189,7 @@ pub enum DataError {
         value: String,
     },
     /// Text in a column that is used as numbers.
-    #[error(
-        "{place}, column {column:?}: {value} is text where a number should be; mend it or use another column"
-    )]
+    #[error("{place}, column {column:?}: {value} is text where a number should be; mend it or use another column")]
     NotANumber {
         /// Where.
         place: Place,
@@ -229,9 +211,7 @@ pub enum DataError {
         value: f64,
     },
     /// The response or sigma is not finite although its columns are.
-    #[error(
-        "{place}: the {role} {expression:?} is {value}; mend it, or leave such rows out with --missing drop"
-    )]
+    #[error("{place}: the {role} {expression:?} is {value}; mend it, or leave such rows out with --missing drop")]
     NotFinite {
         /// Where.
         place: Place,
@@ -265,9 +245,7 @@ pub enum DataError {
         source: Box<RowError>,
     },
     /// A guess gave a value for each row where one number is wanted.
-    #[error(
-        "the guess {expression:?} gives a value for each row; take one number from it, as in max({expression})"
-    )]
+    #[error("the guess {expression:?} gives a value for each row; take one number from it, as in max({expression})")]
     NotScalar {
         /// The expression.
         expression: String,
@@ -283,9 +261,7 @@ pub enum DataError {
         columns: String,
     },
     /// A start file has a column that is neither a parameter nor a group column.
-    #[error(
-        "{file}: the column {column:?} is neither a parameter nor a group column{hint}; rename it or take it out"
-    )]
+    #[error("{file}: the column {column:?} is neither a parameter nor a group column{hint}; rename it or take it out")]
     UnknownStartColumn {
         /// The start file.
         file: String,
@@ -295,9 +271,7 @@ pub enum DataError {
         hint: String,
     },
     /// A start without a finite value for a parameter.
-    #[error(
-        "{place}: the start of {parameter:?} is {value}, but must be a finite number; fill it in"
-    )]
+    #[error("{place}: the start of {parameter:?} is {value}, but must be a finite number; fill it in")]
     StartNotFinite {
         /// Where.
         place: Place,
@@ -343,12 +317,7 @@ pub(super) fn one_line(name: &str) -> String {
 pub(super) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const MOST: usize = 12;
     let names: Vec<&str> = names.into_iter().collect();
-    let mut text = names
-        .iter()
-        .take(MOST)
-        .map(|n| one_line(n))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut text = names.iter().take(MOST).map(|n| one_line(n)).collect::<Vec<_>>().join(", ");
     if names.len() > MOST {
         text += &format!(" and {} more", names.len() - MOST);
     }

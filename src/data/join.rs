@@ -51,8 +51,7 @@ impl JoinedStarts {
             }
         };
         let p = self.parameters;
-        rows.iter()
-            .map(move |&row| &self.values[row * p..(row + 1) * p])
+        rows.iter().map(move |&row| &self.values[row * p..(row + 1) * p])
     }
 }
 
@@ -63,11 +62,7 @@ impl StartTable {
     /// # Errors
     /// Those of the form; a parameter without a column, a column that is neither a parameter nor a group column, and
     /// a value that is no finite number.
-    pub fn read_csv(
-        path: impl AsRef<Path>,
-        parameters: &[&str],
-        groups: &[&str],
-    ) -> Result<Self, DataError> {
+    pub fn read_csv(path: impl AsRef<Path>, parameters: &[&str], groups: &[&str]) -> Result<Self, DataError> {
         Self::new(csv::read_path(path.as_ref())?, parameters, groups)
     }
 
@@ -75,24 +70,14 @@ impl StartTable {
     ///
     /// # Errors
     /// As for [`read_csv`](Self::read_csv).
-    pub fn from_reader(
-        name: &str,
-        reader: impl Read,
-        parameters: &[&str],
-        groups: &[&str],
-    ) -> Result<Self, DataError> {
+    pub fn from_reader(name: &str, reader: impl Read, parameters: &[&str], groups: &[&str]) -> Result<Self, DataError> {
         Self::new(csv::read_table(name, reader)?, parameters, groups)
     }
 
     fn new(table: Table, parameters: &[&str], groups: &[&str]) -> Result<Self, DataError> {
         let wanted: Vec<&str> = parameters.iter().chain(groups).copied().collect();
-        if let Some(column) = table
-            .names
-            .iter()
-            .find(|name| !wanted.contains(&name.as_str()))
-        {
-            let hint =
-                did_you_mean(column, &wanted).map(|near| format!("; did you mean {near:?}?"));
+        if let Some(column) = table.names.iter().find(|name| !wanted.contains(&name.as_str())) {
+            let hint = did_you_mean(column, &wanted).map(|near| format!("; did you mean {near:?}?"));
             return Err(DataError::UnknownStartColumn {
                 file: table.source.clone(),
                 column: column.clone(),
@@ -102,16 +87,12 @@ impl StartTable {
         let rows = table.rows();
         let mut values = vec![0.0; rows * parameters.len()];
         for (k, &parameter) in parameters.iter().enumerate() {
-            let column = table
-                .find(parameter)
-                .ok_or_else(|| DataError::NoStartColumn {
-                    file: table.source.clone(),
-                    parameter: parameter.to_owned(),
-                    columns: listed(table.names.iter().map(String::as_str)),
-                })?;
-            let numbers = table.columns[column]
-                .numbers()
-                .map_err(|row| table.not_a_number(row, column))?;
+            let column = table.find(parameter).ok_or_else(|| DataError::NoStartColumn {
+                file: table.source.clone(),
+                parameter: parameter.to_owned(),
+                columns: listed(table.names.iter().map(String::as_str)),
+            })?;
+            let numbers = table.columns[column].numbers().map_err(|row| table.not_a_number(row, column))?;
             for (row, &number) in numbers.iter().enumerate() {
                 if !number.is_finite() {
                     return Err(DataError::StartNotFinite {
@@ -123,16 +104,8 @@ impl StartTable {
                 values[row * parameters.len() + k] = number;
             }
         }
-        let groups = groups
-            .iter()
-            .filter_map(|&group| Some((group.to_owned(), table.find(group)?)))
-            .collect();
-        Ok(Self {
-            groups,
-            values,
-            parameters: parameters.len(),
-            table,
-        })
+        let groups = groups.iter().filter_map(|&group| Some((group.to_owned(), table.find(group)?))).collect();
+        Ok(Self { groups, values, parameters: parameters.len(), table })
     }
 
     /// Finds the starts of each data set: the rows whose group columns have the set's values. Rows that belong to no
@@ -146,11 +119,7 @@ impl StartTable {
         } else {
             self.match_sets(data)?
         };
-        Ok(JoinedStarts {
-            values: self.values,
-            parameters: self.parameters,
-            rows,
-        })
+        Ok(JoinedStarts { values: self.values, parameters: self.parameters, rows })
     }
 
     fn match_sets(&self, data: &BoundData) -> Result<RowsOfSets, DataError> {
@@ -166,10 +135,7 @@ impl StartTable {
         }
         let mut starts: HashMap<Vec<Part<'_>>, Vec<usize>> = HashMap::new();
         for row in 0..self.table.rows() {
-            let parts = keys
-                .iter()
-                .map(|(values, column)| part_of_cell(values, column, row))
-                .collect();
+            let parts = keys.iter().map(|(values, column)| part_of_cell(values, column, row)).collect();
             if let Some(parts) = parts {
                 starts.entry(parts).or_default().push(row);
             }
@@ -178,10 +144,7 @@ impl StartTable {
         let mut ends = Vec::with_capacity(data.sets.len());
         let mut without = Vec::new();
         for set in 0..data.sets.len() {
-            let parts: Vec<Part<'_>> = keys
-                .iter()
-                .map(|(values, _)| part_of_key(values.get(set)))
-                .collect();
+            let parts: Vec<Part<'_>> = keys.iter().map(|(values, _)| part_of_key(values.get(set))).collect();
             match starts.get(&parts) {
                 Some(found) => rows.extend_from_slice(found),
                 None => without.push(set),
@@ -191,10 +154,7 @@ impl StartTable {
         if without.is_empty() {
             return Ok(RowsOfSets::Each { rows, ends });
         }
-        Err(DataError::NoStart {
-            file: self.table.source.clone(),
-            sets: data.sets_label(&without),
-        })
+        Err(DataError::NoStart { file: self.table.source.clone(), sets: data.sets_label(&without) })
     }
 }
 
@@ -223,11 +183,7 @@ fn part_of_cell<'a>(values: &KeyValues, column: &'a Column, row: usize) -> Optio
     match values {
         // `3.0` in the start file means the data's `3`.
         KeyValues::Integer(_) => integer(cell)
-            .or_else(|| {
-                number(cell)
-                    .filter(|value| value.fract() == 0.0)
-                    .map(|value| value as i64)
-            })
+            .or_else(|| number(cell).filter(|value| value.fract() == 0.0).map(|value| value as i64))
             .map(Part::Integer),
         KeyValues::Number(_) => number(cell).map(|value| Part::Bits(value.to_bits())),
         KeyValues::Text(_) => Some(Part::Text(cell)),

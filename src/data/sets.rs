@@ -115,23 +115,15 @@ fn kind(column: &Column, rows: &[usize]) -> Kind {
     match column {
         Column::Axis { .. } => Kind::Integers,
         Column::Numbers(values) => {
-            let whole = rows
-                .iter()
-                .all(|&row| values[row].fract() == 0.0 && values[row].abs() < EXACT);
+            let whole = rows.iter().all(|&row| values[row].fract() == 0.0 && values[row].abs() < EXACT);
             if whole { Kind::Integers } else { Kind::Numbers }
         }
         Column::Text(text) => {
             if rows.iter().all(|&row| integer(text.cell(row)).is_some()) {
                 return Kind::Integers;
             }
-            let exact = |cell: &str| {
-                number(cell).is_some_and(|v| !is_integer_text(cell) || v.abs() < EXACT)
-            };
-            if rows.iter().all(|&row| exact(text.cell(row))) {
-                Kind::Numbers
-            } else {
-                Kind::Text
-            }
+            let exact = |cell: &str| number(cell).is_some_and(|v| !is_integer_text(cell) || v.abs() < EXACT);
+            if rows.iter().all(|&row| exact(text.cell(row))) { Kind::Numbers } else { Kind::Text }
         }
     }
 }
@@ -148,10 +140,7 @@ pub(super) struct Sets {
 ///
 /// Rows of one set mostly follow each other, so a key is looked up only where it differs from the row's before.
 pub(super) fn group(columns: &[(&str, &Column)], rows: Vec<usize>) -> (Sets, Vec<KeyColumn>) {
-    let kinds: Vec<Kind> = columns
-        .iter()
-        .map(|(_, column)| kind(column, &rows))
-        .collect();
+    let kinds: Vec<Kind> = columns.iter().map(|(_, column)| kind(column, &rows)).collect();
     let mut ids = vec![0_usize; rows.len()];
     for (&(_, column), &kind) in columns.iter().zip(&kinds) {
         refine(&mut ids, &rows, column, kind);
@@ -162,10 +151,7 @@ pub(super) fn group(columns: &[(&str, &Column)], rows: Vec<usize>) -> (Sets, Vec
         .zip(&kinds)
         .map(|(&(name, column), &kind)| {
             let firsts = sets.ranges.iter().map(|range| sets.rows[range.start]);
-            KeyColumn {
-                name: name.to_owned(),
-                values: values(column, kind, firsts),
-            }
+            KeyColumn { name: name.to_owned(), values: values(column, kind, firsts) }
         })
         .collect();
     (sets, keys)
@@ -175,28 +161,16 @@ pub(super) fn group(columns: &[(&str, &Column)], rows: Vec<usize>) -> (Sets, Vec
 fn refine(ids: &mut [usize], rows: &[usize], column: &Column, kind: Kind) {
     match (column, kind) {
         (Column::Axis { stride, length, .. }, _) => {
-            number_runs(
-                ids,
-                rows.iter()
-                    .map(|&row| Column::axis_value(row, *stride, *length)),
-            );
+            number_runs(ids, rows.iter().map(|&row| Column::axis_value(row, *stride, *length)));
         }
         (Column::Numbers(values), _) => {
             number_runs(ids, rows.iter().map(|&row| (values[row] + 0.0).to_bits()));
         }
         (Column::Text(text), Kind::Integers) => {
-            number_runs(
-                ids,
-                rows.iter()
-                    .map(|&row| integer(text.cell(row)).unwrap_or_default()),
-            );
+            number_runs(ids, rows.iter().map(|&row| integer(text.cell(row)).unwrap_or_default()));
         }
         (Column::Text(text), Kind::Numbers) => {
-            number_runs(
-                ids,
-                rows.iter()
-                    .map(|&row| number(text.cell(row)).unwrap_or_default().to_bits()),
-            );
+            number_runs(ids, rows.iter().map(|&row| number(text.cell(row)).unwrap_or_default().to_bits()));
         }
         (Column::Text(text), Kind::Text) => {
             number_runs(ids, rows.iter().map(|&row| text.cell(row)));
@@ -245,38 +219,24 @@ fn sort_by_set(ids: &[usize], rows: Vec<usize>) -> Sets {
         sorted[next[id]] = row;
         next[id] += 1;
     }
-    Sets {
-        rows: sorted,
-        ranges,
-    }
+    Sets { rows: sorted, ranges }
 }
 
 fn values(column: &Column, kind: Kind, rows: impl Iterator<Item = usize>) -> KeyValues {
     match (column, kind) {
         (Column::Axis { stride, length, .. }, _) => {
             // An axis is shorter than memory, so it fits i64.
-            KeyValues::Integer(
-                rows.map(|row| Column::axis_value(row, *stride, *length) as i64)
-                    .collect(),
-            )
+            KeyValues::Integer(rows.map(|row| Column::axis_value(row, *stride, *length) as i64).collect())
         }
         // Exact: `kind` let only whole numbers below 2^53 be integers.
-        (Column::Numbers(values), Kind::Integers) => {
-            KeyValues::Integer(rows.map(|row| values[row] as i64).collect())
+        (Column::Numbers(values), Kind::Integers) => KeyValues::Integer(rows.map(|row| values[row] as i64).collect()),
+        (Column::Numbers(values), _) => KeyValues::Number(rows.map(|row| values[row] + 0.0).collect()),
+        (Column::Text(text), Kind::Integers) => {
+            KeyValues::Integer(rows.map(|row| integer(text.cell(row)).unwrap_or_default()).collect())
         }
-        (Column::Numbers(values), _) => {
-            KeyValues::Number(rows.map(|row| values[row] + 0.0).collect())
+        (Column::Text(text), Kind::Numbers) => {
+            KeyValues::Number(rows.map(|row| number(text.cell(row)).unwrap_or_default()).collect())
         }
-        (Column::Text(text), Kind::Integers) => KeyValues::Integer(
-            rows.map(|row| integer(text.cell(row)).unwrap_or_default())
-                .collect(),
-        ),
-        (Column::Text(text), Kind::Numbers) => KeyValues::Number(
-            rows.map(|row| number(text.cell(row)).unwrap_or_default())
-                .collect(),
-        ),
-        (Column::Text(text), Kind::Text) => {
-            KeyValues::Text(rows.map(|row| text.cell(row).to_owned()).collect())
-        }
+        (Column::Text(text), Kind::Text) => KeyValues::Text(rows.map(|row| text.cell(row).to_owned()).collect()),
     }
 }

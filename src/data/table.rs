@@ -39,11 +39,7 @@ pub(super) enum Column {
     /// Numbers given in memory.
     Numbers(Vec<f64>),
     /// A coordinate of an array: row `r` has the value `r / stride % length`.
-    Axis {
-        stride: usize,
-        length: usize,
-        rows: usize,
-    },
+    Axis { stride: usize, length: usize, rows: usize },
 }
 
 /// What stands in a cell that is read as a number.
@@ -117,15 +113,9 @@ impl Column {
                 }
             }
             Self::Numbers(numbers) => Ok(numbers.clone()),
-            Self::Axis {
-                stride,
-                length,
-                rows,
-            } => {
+            Self::Axis { stride, length, rows } => {
                 // Below 2^53 and so exact: more rows than that fit no memory.
-                Ok((0..*rows)
-                    .map(|row| Self::axis_value(row, *stride, *length) as f64)
-                    .collect())
+                Ok((0..*rows).map(|row| Self::axis_value(row, *stride, *length) as f64).collect())
             }
         }
     }
@@ -135,9 +125,7 @@ impl Column {
         match self {
             Self::Text(text) => shown(text.cell(row)),
             Self::Numbers(numbers) => numbers[row].to_string(),
-            Self::Axis { stride, length, .. } => {
-                Self::axis_value(row, *stride, *length).to_string()
-            }
+            Self::Axis { stride, length, .. } => Self::axis_value(row, *stride, *length).to_string(),
         }
     }
 }
@@ -175,15 +163,9 @@ impl Table {
         sorted.sort_unstable();
         if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
             let column = pair[0].clone();
-            return Err(DataError::DuplicateColumn {
-                file: source,
-                column,
-            });
+            return Err(DataError::DuplicateColumn { file: source, column });
         }
-        if let (Some(first), Some(k)) = (
-            columns.first(),
-            columns.iter().position(|c| c.len() != columns[0].len()),
-        ) {
+        if let (Some(first), Some(k)) = (columns.first(), columns.iter().position(|c| c.len() != columns[0].len())) {
             return Err(DataError::UnequalColumns {
                 column: names[k].clone(),
                 first: names[0].clone(),
@@ -194,12 +176,7 @@ impl Table {
         if columns.first().is_none_or(|column| column.len() == 0) {
             return Err(DataError::NoRows { file: source });
         }
-        Ok(Self {
-            source,
-            names,
-            columns,
-            numbering,
-        })
+        Ok(Self { source, names, columns, numbering })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -249,22 +226,11 @@ impl Table {
         role: &str,
         aliases: impl IntoIterator<Item = &'a str>,
     ) -> DataError {
-        let known: Vec<&str> = self
-            .names
-            .iter()
-            .map(String::as_str)
-            .chain(aliases)
-            .filter(|n| !n.is_empty())
-            .collect();
+        let known: Vec<&str> = self.names.iter().map(String::as_str).chain(aliases).filter(|n| !n.is_empty()).collect();
         let hint = match did_you_mean(name, &known) {
             Some(near) => format!("; did you mean {near:?}?"),
             None => format!("; its columns are {}", listed(known)),
         };
-        DataError::NoSuchColumn {
-            file: self.source.clone(),
-            column: name.to_owned(),
-            role: role.to_owned(),
-            hint,
-        }
+        DataError::NoSuchColumn { file: self.source.clone(), column: name.to_owned(), role: role.to_owned(), hint }
     }
 }

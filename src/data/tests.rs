@@ -63,21 +63,13 @@ fn keys_have_the_narrowest_type_that_keeps_them_apart() {
     let text = |cells: &[&str]| KeyValues::Text(cells.iter().map(|&c| c.to_owned()).collect());
     assert_eq!(keys("2 two"), text(&["2", "two"]));
     // As f64 these two would be one; as i64 the second does not fit.
-    assert_eq!(
-        keys("9223372036854775807 9223372036854775808"),
-        text(&["9223372036854775807", "9223372036854775808"])
-    );
-    assert_eq!(
-        keys("9007199254740993 0.5"),
-        text(&["9007199254740993", "0.5"])
-    );
+    assert_eq!(keys("9223372036854775807 9223372036854775808"), text(&["9223372036854775807", "9223372036854775808"]));
+    assert_eq!(keys("9007199254740993 0.5"), text(&["9007199254740993", "0.5"]));
 }
 
 #[test]
 fn a_column_nobody_uses_may_hold_anything() {
-    let bound = csv("x,note,y\n1,fine,2\n2,,4\n3,NaN,6\n")
-        .bind(&["x"])
-        .unwrap();
+    let bound = csv("x,note,y\n1,fine,2\n2,,4\n3,NaN,6\n").bind(&["x"]).unwrap();
     assert_eq!(bound.response, [2.0, 4.0, 6.0]);
     assert_eq!(bound.column("note"), None);
 }
@@ -88,15 +80,9 @@ fn every_spelling_of_a_missing_value_is_refused_or_dropped() {
         let data = csv(&format!("x,y\n1,2\n3,{cell}\n5,6\n"));
         let message = refusal(&data, &["x"]);
         let start = "a.csv, line 3, column \"y\": ";
-        assert!(
-            message.starts_with(start) && message.ends_with("--missing drop"),
-            "{message}"
-        );
+        assert!(message.starts_with(start) && message.ends_with("--missing drop"), "{message}");
         let bound = data.missing(Missing::Drop).bind(&["x"]).unwrap();
-        assert_eq!(
-            (bound.dropped, bound.response.as_slice()),
-            (1, &[2.0, 6.0][..])
-        );
+        assert_eq!((bound.dropped, bound.response.as_slice()), (1, &[2.0, 6.0][..]));
         assert_eq!(bound.lines, [2, 4]);
     }
 }
@@ -135,48 +121,32 @@ fn dropping_every_row_is_an_error() {
 fn a_mistyped_column_gets_a_suggestion() {
     let data = csv("time,y\n1,2\n");
     let message = refusal(&data, &["tiem"]);
-    assert!(
-        message.contains("no column \"tiem\"") && message.contains("did you mean \"time\"?"),
-        "{message}"
-    );
+    assert!(message.contains("no column \"tiem\"") && message.contains("did you mean \"time\"?"), "{message}");
     assert!(refusal(&data, &["voltage"]).contains("its columns are time, y"));
     assert!(refusal(&data.clone().group_by(&["cell"]), &["time"]).contains("no column \"cell\""));
     let message = refusal(&data.response("log(z)"), &["time"]);
-    assert!(
-        message.contains("no column \"z\" (used by the response, see --response)"),
-        "{message}"
-    );
+    assert!(message.contains("no column \"z\" (used by the response, see --response)"), "{message}");
 }
 
 #[test]
 fn the_response_may_be_an_expression_of_columns() {
-    let bound = csv("x,y\n1,2\n3,4\n")
-        .response("log(y)")
-        .bind(&["x"])
-        .unwrap();
+    let bound = csv("x,y\n1,2\n3,4\n").response("log(y)").bind(&["x"]).unwrap();
     assert_eq!(bound.response, [2_f64.ln(), 4_f64.ln()]);
 }
 
 /// A reduction in a response sees the rows of its own data set, as one in a guess does.
 #[test]
 fn a_response_is_evaluated_set_by_set() {
-    let data = csv("k,y\n1,2\n2,5\n1,4\n2,10\n")
-        .group_by(&["k"])
-        .response("y/max(y)");
+    let data = csv("k,y\n1,2\n2,5\n1,4\n2,10\n").group_by(&["k"]).response("y/max(y)");
     assert_eq!(data.bind(&[]).unwrap().response, [0.5, 1.0, 0.5, 1.0]);
 }
 
 #[test]
 fn a_response_outside_its_domain_is_refused_or_dropped() {
     // The first row of set 1 goes, so set 2 comes first.
-    let data = csv("k,y\n1,0\n2,1\n1,1\n2,1\n")
-        .group_by(&["k"])
-        .response("log(y)");
+    let data = csv("k,y\n1,0\n2,1\n1,1\n2,1\n").group_by(&["k"]).response("log(y)");
     let message = refusal(&data, &[]);
-    assert!(
-        message.starts_with("a.csv, line 2: the response \"log(y)\" is -inf"),
-        "{message}"
-    );
+    assert!(message.starts_with("a.csv, line 2: the response \"log(y)\" is -inf"), "{message}");
     let bound = data.missing(Missing::Drop).bind(&[]).unwrap();
     assert_eq!(bound.keys[0].values, KeyValues::Integer(vec![2, 1]));
     assert_eq!(bound.sets, [0..2, 2..3]);
@@ -198,14 +168,9 @@ fn sigma_may_be_a_number_a_column_or_an_expression() {
 #[test]
 fn a_sigma_that_is_not_positive_is_refused_with_its_line() {
     for value in ["0", "-0.25"] {
-        let data = csv(&format!("y,s\n4,1\n1,{value}\n"))
-            .sigma("s")
-            .missing(Missing::Drop);
+        let data = csv(&format!("y,s\n4,1\n1,{value}\n")).sigma("s").missing(Missing::Drop);
         let message = refusal(&data, &[]);
-        assert!(
-            message.starts_with(&format!("a.csv, line 3: sigma \"s\" is {value},")),
-            "{message}"
-        );
+        assert!(message.starts_with(&format!("a.csv, line 3: sigma \"s\" is {value},")), "{message}");
     }
 }
 
@@ -214,14 +179,8 @@ fn renamed_columns_answer_to_both_names() {
     let data = csv("Time [s],y\n1,2\n3,4\n").rename(&[("t", "Time [s]")]);
     assert_eq!(data.bind(&["t"]).unwrap().inputs, [[1.0, 3.0]]);
     assert_eq!(data.bind(&["Time [s]"]).unwrap().inputs, [[1.0, 3.0]]);
-    assert_eq!(
-        data.clone().response("2*t").bind(&["t"]).unwrap().response,
-        [2.0, 6.0]
-    );
-    assert_eq!(
-        data.response("Time [s]").bind(&[]).unwrap().response,
-        [1.0, 3.0]
-    );
+    assert_eq!(data.clone().response("2*t").bind(&["t"]).unwrap().response, [2.0, 6.0]);
+    assert_eq!(data.response("Time [s]").bind(&[]).unwrap().response, [1.0, 3.0]);
 }
 
 #[test]
@@ -229,10 +188,7 @@ fn a_new_name_must_be_free_and_mean_a_column() {
     let data = csv("a,b,y\n1,2,3\n");
     assert!(refusal(&data.clone().rename(&[("t", "c")]), &["a"]).contains("no column \"c\""));
     assert!(refusal(&data.clone().rename(&[("a", "b")]), &["a"]).contains("already has that name"));
-    assert!(
-        refusal(&data.clone().rename(&[("t", "a"), ("t", "b")]), &["t"])
-            .contains("already has that name")
-    );
+    assert!(refusal(&data.clone().rename(&[("t", "a"), ("t", "b")]), &["t"]).contains("already has that name"));
     assert!(data.rename(&[("a", "a"), ("t", "b")]).bind(&["t"]).is_ok());
 }
 
@@ -244,9 +200,7 @@ fn grouping_twice_by_one_column_is_refused() {
 
 #[test]
 fn guesses_see_the_rows_of_their_set_and_the_response_by_name() {
-    let data = csv("k,x,y,w\n1,0,1,a\n1,1,4,b\n2,5,9,c\n2,6,2,d\n")
-        .group_by(&["k"])
-        .response("sqrt(y)");
+    let data = csv("k,x,y,w\n1,0,1,a\n1,1,4,b\n2,5,9,c\n2,6,2,d\n").group_by(&["k"]).response("sqrt(y)");
     let bound = data.bind(&["x"]).unwrap();
     assert_eq!(bound.guesses(&guess("max(y)")).unwrap(), [4.0, 9.0]);
     assert_eq!(bound.guesses(&guess("max(response)")).unwrap(), [2.0, 3.0]);
@@ -264,21 +218,10 @@ fn guesses_see_the_rows_of_their_set_and_the_response_by_name() {
 #[test]
 fn missing_values_in_a_guess_are_named_or_dropped() {
     let data = csv("y,w\n1,10\n2,NA\n3,30\n").missing(Missing::Drop);
-    let message = data
-        .bind(&[])
-        .unwrap()
-        .guess(0, &guess("max(w)"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.starts_with("a.csv, line 3, column \"w\": \"NA\""),
-        "{message}"
-    );
+    let message = data.bind(&[]).unwrap().guess(0, &guess("max(w)")).unwrap_err().to_string();
+    assert!(message.starts_with("a.csv, line 3, column \"w\": \"NA\""), "{message}");
     let bound = data.bind_with(&[], &["w", "response"]).unwrap();
-    assert_eq!(
-        (bound.dropped, bound.guess(0, &guess("max(w)")).unwrap()),
-        (1, 30.0)
-    );
+    assert_eq!((bound.dropped, bound.guess(0, &guess("max(w)")).unwrap()), (1, 30.0));
 }
 
 #[test]
@@ -297,10 +240,7 @@ fn an_array_becomes_values_and_coordinates() {
     assert_eq!(bound.inputs[0][..6], bound.inputs[0][6..]);
     assert_eq!(bound.sets, [0..6, 6..12]);
     assert_eq!(bound.keys[0].values, KeyValues::Integer(vec![0, 1]));
-    assert_eq!(
-        bound.response,
-        (0..12_u8).map(f64::from).collect::<Vec<_>>()
-    );
+    assert_eq!(bound.response, (0..12_u8).map(f64::from).collect::<Vec<_>>());
 }
 
 /// The set axis need not be the slowest: elements of one set are gathered.
@@ -316,9 +256,7 @@ fn any_axis_can_be_the_sets() {
 #[test]
 fn shapes_that_do_not_fit_are_refused() {
     let message = |len: usize, shape: &[usize], axes: &[&str]| {
-        Data::from_array(&vec![0.0; len], shape, axes)
-            .unwrap_err()
-            .to_string()
+        Data::from_array(&vec![0.0; len], shape, axes).unwrap_err().to_string()
     };
     assert!(message(6, &[2, 3], &["set"]).contains("has 2 axes, but 1 are named"));
     assert!(message(5, &[2, 3], &["set", "x"]).contains("has 6 elements, but there are 5 values"));
@@ -332,28 +270,17 @@ fn shapes_that_do_not_fit_are_refused() {
 #[test]
 fn columns_in_memory_are_checked_and_their_rows_counted_from_one() {
     let unequal = Data::from_columns([("x", vec![1.0]), ("y", vec![1.0, 2.0])]).unwrap_err();
-    assert!(
-        unequal
-            .to_string()
-            .contains("column \"y\" has 2 rows, but \"x\" has 1")
-    );
+    assert!(unequal.to_string().contains("column \"y\" has 2 rows, but \"x\" has 1"));
     let none: [(&str, Vec<f64>); 0] = [];
-    assert!(matches!(
-        Data::from_columns(none),
-        Err(DataError::NoRows { .. })
-    ));
+    assert!(matches!(Data::from_columns(none), Err(DataError::NoRows { .. })));
     let data = Data::from_columns([("x", vec![1.0, 2.0]), ("y", vec![0.0, f64::NAN])]).unwrap();
-    assert!(
-        refusal(&data, &["x"])
-            .starts_with("the data, row 2, column \"y\": NaN is no finite number")
-    );
+    assert!(refusal(&data, &["x"]).starts_with("the data, row 2, column \"y\": NaN is no finite number"));
 }
 
 #[cfg(feature = "ndarray")]
 #[test]
 fn an_ndarray_view_is_read_in_its_own_order_of_axes() {
-    let array =
-        ndarray::Array2::from_shape_vec((2, 3), vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+    let array = ndarray::Array2::from_shape_vec((2, 3), vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
     let data = Data::from_ndarray(&array.t(), &["x", "set"]).unwrap();
     let bound = data.bind(&["x"]).unwrap();
     assert_eq!(bound.response, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
@@ -393,10 +320,7 @@ fn of_set(joined: &JoinedStarts, set: usize) -> Vec<Vec<f64>> {
 #[test]
 fn starts_without_group_columns_serve_every_set() {
     let bound = csv("k,y\n1,1\n2,2\n").group_by(&["k"]).bind(&[]).unwrap();
-    let joined = starts("b,a\n1,2\n3,4\n", &["k"])
-        .unwrap()
-        .join(&bound)
-        .unwrap();
+    let joined = starts("b,a\n1,2\n3,4\n", &["k"]).unwrap().join(&bound).unwrap();
     for set in 0..2 {
         assert_eq!(of_set(&joined, set), [[2.0, 1.0], [4.0, 3.0]]);
     }
@@ -419,10 +343,7 @@ fn starts_are_joined_on_their_group_columns() {
 
 #[test]
 fn what_is_wrong_with_a_start_file_is_named() {
-    let bound = csv("k,y\n1,1\n2,2\n3,3\n")
-        .group_by(&["k"])
-        .bind(&[])
-        .unwrap();
+    let bound = csv("k,y\n1,1\n2,2\n3,3\n").group_by(&["k"]).bind(&[]).unwrap();
     let message = |text: &str| {
         let joined = starts(text, &["k"]).and_then(|table| table.join(&bound));
         let message = joined.unwrap_err().to_string();
@@ -435,13 +356,10 @@ fn what_is_wrong_with_a_start_file_is_named() {
     );
     assert!(message("a,k\n1,2\n").contains("no column for the parameter \"b\""));
     assert!(
-        message("a,b,bb\n1,2,2\n")
-            .contains("\"bb\" is neither a parameter nor a group column; did you mean \"b\"?")
+        message("a,b,bb\n1,2,2\n").contains("\"bb\" is neither a parameter nor a group column; did you mean \"b\"?")
     );
     assert!(message("a,a,b\n1,2,2\n").contains("two columns named \"a\""));
-    assert!(
-        message("a,b\n1,2\n1,NaN\n").starts_with("s.csv, line 3: the start of \"b\" is \"NaN\"")
-    );
+    assert!(message("a,b\n1,2\n1,NaN\n").starts_with("s.csv, line 3: the start of \"b\" is \"NaN\""));
     assert!(message("a,b\n1,two\n").contains("line 2, column \"b\": \"two\" is text"));
     assert!(message("a,b\n").contains("no rows"));
 }

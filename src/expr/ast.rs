@@ -96,10 +96,7 @@ pub(crate) const FUNCTIONS: [(&str, Function); 29] = [
 
 /// The function of this name.
 pub(crate) fn function(name: &str) -> Option<Function> {
-    FUNCTIONS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|&(_, function)| function)
+    FUNCTIONS.iter().find(|(known, _)| *known == name).map(|&(_, function)| function)
 }
 
 /// One node; arguments are indices of earlier nodes.
@@ -167,9 +164,7 @@ impl Ast {
     /// The distinct free names (not `pi`, not functions) in order of first appearance, each with the byte range of
     /// that appearance; a quoted name without its backticks (the range includes them).
     pub fn names(&self) -> impl ExactSizeIterator<Item = (&str, Range<usize>)> {
-        self.names
-            .iter()
-            .map(|name| (name.text.as_str(), name.span.clone()))
+        self.names.iter().map(|name| (name.text.as_str(), name.span.clone()))
     }
 
     /// Builds the expression in a graph; `resolve` says what each distinct name stands for and is asked once a name.
@@ -185,9 +180,8 @@ impl Ast {
     ) -> Result<NodeId, ParseError> {
         let mut symbols = Vec::with_capacity(self.names.len());
         for name in &self.names {
-            let symbol = resolve(&name.text).ok_or_else(|| {
-                ParseError::unknown_name(&self.text, name.span.clone(), &name.text, candidates)
-            })?;
+            let symbol = resolve(&name.text)
+                .ok_or_else(|| ParseError::unknown_name(&self.text, name.span.clone(), &name.text, candidates))?;
             symbols.push(match symbol {
                 Symbol::Parameter(index) => graph.parameter(index),
                 Symbol::Input(index) => graph.input(index),
@@ -207,11 +201,7 @@ impl Ast {
                     return Err(ParseError::new(&self.text, node.span(), kind));
                 }
                 AstKind::Index(..) => {
-                    return Err(ParseError::new(
-                        &self.text,
-                        node.span(),
-                        ParseErrorKind::IndexInModel,
-                    ));
+                    return Err(ParseError::new(&self.text, node.span(), ParseErrorKind::IndexInModel));
                 }
             };
             built.push(id);

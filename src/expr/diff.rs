@@ -24,11 +24,7 @@ use super::ops::{BinaryOp, UnaryOp};
 pub fn gradient(graph: &mut Graph, of: NodeId, parameters: u32) -> Vec<NodeId> {
     let reached = graph.reachable(&[of]);
     let depends = graph.dependent_on(|node| matches!(node, Node::Parameter(_)));
-    let on_path: Vec<bool> = reached
-        .iter()
-        .zip(depends)
-        .map(|(&reached, depends)| reached && depends)
-        .collect();
+    let on_path: Vec<bool> = reached.iter().zip(depends).map(|(&reached, depends)| reached && depends).collect();
     let chooses = (0..on_path.len()).any(|index| {
         let choice = matches!(
             graph.node(NodeId(index as u32)),
@@ -37,9 +33,7 @@ pub fn gradient(graph: &mut Graph, of: NodeId, parameters: u32) -> Vec<NodeId> {
         choice && on_path[index]
     });
     if chooses {
-        (0..parameters)
-            .map(|parameter| forward(graph, of, parameter, &reached))
-            .collect()
+        (0..parameters).map(|parameter| forward(graph, of, parameter, &reached)).collect()
     } else {
         reverse(graph, of, parameters, &on_path)
     }
@@ -144,11 +138,7 @@ fn chain(graph: &mut Graph, id: NodeId, slot: usize, seed: NodeId) -> NodeId {
         }
         Node::Select([a, b, ..]) => {
             let zero = graph.number(0.0);
-            if slot == 2 {
-                graph.select(a, b, seed, zero)
-            } else {
-                graph.select(a, b, zero, seed)
-            }
+            if slot == 2 { graph.select(a, b, seed, zero) } else { graph.select(a, b, zero, seed) }
         }
     }
 }
@@ -160,11 +150,7 @@ fn chain_unary(graph: &mut Graph, op: UnaryOp, id: NodeId, a: NodeId, seed: Node
         UnaryOp::Exp => graph.mul(seed, id),
         UnaryOp::Log => graph.div(seed, a),
         UnaryOp::Log2 | UnaryOp::Log10 => {
-            let scale = if op == UnaryOp::Log2 {
-                std::f64::consts::LOG2_E
-            } else {
-                std::f64::consts::LOG10_E
-            };
+            let scale = if op == UnaryOp::Log2 { std::f64::consts::LOG2_E } else { std::f64::consts::LOG10_E };
             let scale = graph.number(scale);
             let scaled = graph.mul(seed, scale);
             graph.div(scaled, a)
@@ -194,11 +180,7 @@ fn chain_unary(graph: &mut Graph, op: UnaryOp, id: NodeId, a: NodeId, seed: Node
             let product = one_minus_square(graph, a);
             let root = graph.unary(UnaryOp::Sqrt, product);
             let quotient = graph.div(seed, root);
-            if op == UnaryOp::Asin {
-                quotient
-            } else {
-                graph.neg(quotient)
-            }
+            if op == UnaryOp::Asin { quotient } else { graph.neg(quotient) }
         }
         UnaryOp::Atan => {
             let square = graph.powi(a, 2);
@@ -261,11 +243,7 @@ fn chain_binary(
             }
         }
         BinaryOp::Pow => {
-            let partial = if first {
-                power_in_base(graph, a, b)
-            } else {
-                power_in_exponent(graph, id, a)
-            };
+            let partial = if first { power_in_base(graph, a, b) } else { power_in_exponent(graph, id, a) };
             graph.mul(seed, partial)
         }
         BinaryOp::Atan2 => {
@@ -283,11 +261,7 @@ fn chain_binary(
         BinaryOp::Min | BinaryOp::Max => {
             let zero = graph.number(0.0);
             let (low, high) = if op == BinaryOp::Min { (a, b) } else { (b, a) };
-            if first {
-                graph.select(low, high, seed, zero)
-            } else {
-                graph.select(low, high, zero, seed)
-            }
+            if first { graph.select(low, high, seed, zero) } else { graph.select(low, high, zero, seed) }
         }
     }
 }

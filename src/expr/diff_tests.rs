@@ -13,10 +13,7 @@ fn build(text: &str) -> (Graph, NodeId) {
         "x" => Some(Symbol::Input(0)),
         _ => None,
     };
-    let id = Ast::parse(text)
-        .unwrap()
-        .lower(&mut graph, &mut resolve, &[])
-        .unwrap();
+    let id = Ast::parse(text).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap();
     (graph, id)
 }
 
@@ -39,12 +36,7 @@ fn derivatives(text: &str, at: [f64; 3], x: f64) -> Vec<f64> {
 /// condition of the function (values of at most some tens here, in smooth regions). At h = 2⁻¹⁷ ≈ 7.6e-6 that is
 /// 1e-11·|f‴| + 3e-11·k|f|. Richardson's combination of h and 2h removes the first: what is left is of the size of
 /// the rounding error, for which 1e-8·(1 + |f| + |f′|) leaves room for k up to a hundred.
-fn agrees_with_differences(
-    graph: &mut Graph,
-    f: NodeId,
-    at: [f64; 3],
-    x: f64,
-) -> Result<(), TestCaseError> {
+fn agrees_with_differences(graph: &mut Graph, f: NodeId, at: [f64; 3], x: f64) -> Result<(), TestCaseError> {
     let exact = gradient(graph, f, 3);
     let exact = run(graph, &exact, at, x);
     let value = run(graph, &[f], at, x)[0];
@@ -181,11 +173,7 @@ fn derivatives_share_what_the_value_has_computed() {
         .iter()
         .enumerate()
         .filter(|(index, reached)| {
-            **reached
-                && matches!(
-                    graph.node(NodeId(*index as u32)),
-                    Node::Unary(UnaryOp::Exp, _)
-                )
+            **reached && matches!(graph.node(NodeId(*index as u32)), Node::Unary(UnaryOp::Exp, _))
         })
         .count();
     assert_eq!(exponentials, 1);
@@ -217,19 +205,10 @@ fn a_tie_takes_the_first_argument_and_a_kink_has_slope_zero() {
 #[test]
 fn the_branch_not_taken_cannot_spoil_the_derivative() {
     // 1/x is infinite at 0, its derivative NaN in parts; the minimum takes the other branch.
-    assert_eq!(
-        derivatives("min(a, b/x)", [2.0, 1.0, 0.0], 0.0),
-        [1.0, 0.0, 0.0]
-    );
+    assert_eq!(derivatives("min(a, b/x)", [2.0, 1.0, 0.0], 0.0), [1.0, 0.0, 0.0]);
     // The logarithm's argument is the guard.
-    assert_eq!(
-        derivatives("log(max(a, 0.25))", [-1.0, 0.0, 0.0], 0.0),
-        [0.0, 0.0, 0.0]
-    );
-    assert_eq!(
-        derivatives("max(1, b*exp(a))", [-1e4, 1e-3, 0.0], 0.0),
-        [0.0, 0.0, 0.0]
-    );
+    assert_eq!(derivatives("log(max(a, 0.25))", [-1.0, 0.0, 0.0], 0.0), [0.0, 0.0, 0.0]);
+    assert_eq!(derivatives("max(1, b*exp(a))", [-1e4, 1e-3, 0.0], 0.0), [0.0, 0.0, 0.0]);
 }
 
 #[test]
@@ -237,29 +216,15 @@ fn squares_of_negative_numbers_have_their_derivatives() {
     for text in ["(x - a)**2", "(x - a)^2.0", "pow(x - a, 2)"] {
         assert_eq!(derivatives(text, [3.0, 0.0, 0.0], 1.0)[0], 4.0, "{text}");
     }
-    assert_eq!(
-        derivatives("(x - a)**-3", [3.0, 0.0, 0.0], 1.0)[0],
-        3.0 / 16.0
-    );
+    assert_eq!(derivatives("(x - a)**-3", [3.0, 0.0, 0.0], 1.0)[0], 3.0 / 16.0);
 }
 
 #[test]
 fn powers_and_roots_of_zero_have_the_derivative_that_the_model_has() {
     // Hill's and Weibull's curves at x = 0 are 0 whatever the parameters: so are their derivatives.
-    for text in [
-        "a*x**b",
-        "(x/a)**b",
-        "a*x**b/(c**b + x**b)",
-        "sqrt(a*x)",
-        "a*(b*x)**0.3",
-        "1 - exp(-(x/a)**b)",
-    ] {
+    for text in ["a*x**b", "(x/a)**b", "a*x**b/(c**b + x**b)", "sqrt(a*x)", "a*(b*x)**0.3", "1 - exp(-(x/a)**b)"] {
         for b in [0.5, 1.0, 1.5, 2.0] {
-            assert_eq!(
-                derivatives(text, [1.5, b, 0.7], 0.0),
-                [0.0, 0.0, 0.0],
-                "{text} with b = {b}"
-            );
+            assert_eq!(derivatives(text, [1.5, b, 0.7], 0.0), [0.0, 0.0, 0.0], "{text} with b = {b}");
         }
     }
     // Where the derivative is finite at zero it is what it is: d/da of a¹ and of a².
@@ -277,10 +242,7 @@ fn a_power_of_a_negative_base_is_no_number_in_its_exponent() {
 #[test]
 fn a_wide_sum_and_a_deep_chain_are_differentiated_without_recursion() {
     let wide = vec!["a*x"; 20_000].join("+");
-    assert_eq!(
-        derivatives(&wide, [1.0, 0.0, 0.0], 3.0),
-        [60_000.0, 0.0, 0.0]
-    );
+    assert_eq!(derivatives(&wide, [1.0, 0.0, 0.0], 3.0), [60_000.0, 0.0, 0.0]);
     let deep = format!("{}a{}", "abs(1+".repeat(100_000), ")".repeat(100_000));
     assert_eq!(derivatives(&deep, [1.0, 0.0, 0.0], 0.0), [1.0, 0.0, 0.0]);
     let choices = format!("{}a{}", "max(b,1+".repeat(20_000), ")".repeat(20_000));

@@ -101,20 +101,11 @@ pub enum ParseErrorKind {
 
 impl ParseError {
     pub(crate) fn new(text: &Arc<str>, span: Range<usize>, kind: ParseErrorKind) -> Self {
-        ParseError {
-            text: Arc::clone(text),
-            span,
-            kind,
-        }
+        ParseError { text: Arc::clone(text), span, kind }
     }
 
     /// An unknown name, with the nearest of the candidates suggested.
-    pub(crate) fn unknown_name(
-        text: &Arc<str>,
-        span: Range<usize>,
-        name: &str,
-        candidates: &[&str],
-    ) -> Self {
+    pub(crate) fn unknown_name(text: &Arc<str>, span: Range<usize>, name: &str, candidates: &[&str]) -> Self {
         let kind = ParseErrorKind::UnknownName {
             name: name.to_owned(),
             suggestion: did_you_mean(name, candidates).map(str::to_owned),
@@ -153,11 +144,7 @@ impl ParseError {
         let (excerpt, before) = self.excerpt();
         let wide = self.text[self.span.clone()].chars().count().max(1);
         let room = excerpt.chars().count().saturating_sub(before).max(1);
-        format!(
-            "{excerpt}\n{}{}",
-            " ".repeat(before),
-            "^".repeat(wide.min(room))
-        )
+        format!("{excerpt}\n{}{}", " ".repeat(before), "^".repeat(wide.min(room)))
     }
 
     /// A stretch of at most about [`WINDOW`] characters round the fault on one line, and how many of its characters
@@ -169,28 +156,18 @@ impl ParseError {
         let skipped = if fits { 0 } else { skipped };
         let mut rest = self.text.chars().skip(skipped);
         // Control characters (a line break in a TOML string, say) would break the line.
-        let shown = rest
-            .by_ref()
-            .take(WINDOW)
-            .map(|c| if c.is_control() { ' ' } else { c });
+        let shown = rest.by_ref().take(WINDOW).map(|c| if c.is_control() { ' ' } else { c });
         let mut excerpt = String::from(if skipped > 0 { "…" } else { "" });
         excerpt.extend(shown);
         if rest.next().is_some() {
             excerpt.push('…');
         }
-        (
-            excerpt,
-            self.column() - 1 - skipped + usize::from(skipped > 0),
-        )
+        (excerpt, self.column() - 1 - skipped + usize::from(skipped > 0))
     }
 
     fn line(&self) -> String {
         let (what, mend) = self.kind.say();
-        let mend = if mend.is_empty() {
-            mend
-        } else {
-            format!(": {mend}")
-        };
+        let mend = if mend.is_empty() { mend } else { format!(": {mend}") };
         if let ParseErrorKind::UnknownName { .. } | ParseErrorKind::WrongRole { .. } = self.kind
             && self.span == (0..self.text.len())
         {
@@ -200,11 +177,7 @@ impl ParseError {
         if self.text.trim().is_empty() {
             return format!("column {}: {what}{mend}", self.column());
         }
-        format!(
-            "column {}: {what} in \"{}\"{mend}",
-            self.column(),
-            self.excerpt().0
-        )
+        format!("column {}: {what} in \"{}\"{mend}", self.column(), self.excerpt().0)
     }
 }
 
@@ -213,41 +186,25 @@ impl ParseErrorKind {
     fn say(&self) -> (String, String) {
         use ParseErrorKind as Kind;
         match self {
-            Kind::Empty => (
-                "the expression is empty".into(),
-                "write one such as b1*exp(-b2*x)".into(),
-            ),
-            Kind::TooLong { length, limit } => (
-                format!("an expression of {length} bytes"),
-                format!("at most {limit} are read"),
-            ),
-            Kind::Character(c) => (format!("unexpected character {c:?}"), character_mend(*c)),
-            Kind::Number(number) => (
-                format!("{} is no number that f64 can hold", quoted(number)),
-                "write one such as 1.5e-3".into(),
-            ),
-            Kind::Quote => (
-                "a backtick without a name and its partner".into(),
-                "write `a column's name`".into(),
-            ),
-            Kind::ExpectedValue { found } => {
-                (format!("expected a value but found {found}"), String::new())
+            Kind::Empty => ("the expression is empty".into(), "write one such as b1*exp(-b2*x)".into()),
+            Kind::TooLong { length, limit } => {
+                (format!("an expression of {length} bytes"), format!("at most {limit} are read"))
             }
-            Kind::ExpectedOperator { found } => (
-                format!("expected an operator but found {found}"),
-                "write a product with \"*\"".into(),
-            ),
-            Kind::Unopened(',') => (
-                "a comma outside a function's arguments".into(),
-                "write decimals with a point".into(),
-            ),
+            Kind::Character(c) => (format!("unexpected character {c:?}"), character_mend(*c)),
+            Kind::Number(number) => {
+                (format!("{} is no number that f64 can hold", quoted(number)), "write one such as 1.5e-3".into())
+            }
+            Kind::Quote => ("a backtick without a name and its partner".into(), "write `a column's name`".into()),
+            Kind::ExpectedValue { found } => (format!("expected a value but found {found}"), String::new()),
+            Kind::ExpectedOperator { found } => {
+                (format!("expected an operator but found {found}"), "write a product with \"*\"".into())
+            }
+            Kind::Unopened(',') => {
+                ("a comma outside a function's arguments".into(), "write decimals with a point".into())
+            }
             Kind::Unopened(c) => (format!("unbalanced \"{c}\""), "it closes nothing".into()),
             Kind::Unclosed(c) => (format!("unbalanced \"{c}\""), "it is never closed".into()),
-            Kind::UnknownName {
-                name,
-                suggestion,
-                known,
-            } => {
+            Kind::UnknownName { name, suggestion, known } => {
                 let mend = match suggestion {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None if known.is_empty() || known.len() > 12 => String::new(),
@@ -266,48 +223,26 @@ impl ParseErrorKind {
                 format!("the function {} without its arguments", quoted(name)),
                 format!("write {name}(…), or `{name}` in backticks for a column of that name"),
             ),
-            Kind::ArgumentCount {
-                function,
-                expected,
-                found,
-            } => {
+            Kind::ArgumentCount { function, expected, found } => {
                 let plural = if *expected == 1 { "" } else { "s" };
-                (
-                    format!("{function} takes {expected} argument{plural} but was given {found}"),
-                    String::new(),
-                )
+                (format!("{function} takes {expected} argument{plural} but was given {found}"), String::new())
             }
             Kind::ReductionInModel(name @ ("min" | "max")) => (
                 format!("{name}(…) with one argument is a reduction over rows"),
                 "allowed in guesses, not in a model".into(),
             ),
-            Kind::ReductionInModel(name) => (
-                format!("{name}(…) is a reduction over rows"),
-                "allowed in guesses, not in a model".into(),
-            ),
-            Kind::IndexInModel => (
-                "an index picks a row".into(),
-                "allowed in guesses, not in a model".into(),
-            ),
-            Kind::NotAColumn(what) => (
-                format!("{what} needs a column, not one number"),
-                String::new(),
-            ),
-            Kind::ColumnAsIndex => (
-                "an index must be one number, not a column".into(),
-                "write x[argmax(y)] or x[0]".into(),
-            ),
+            Kind::ReductionInModel(name) => {
+                (format!("{name}(…) is a reduction over rows"), "allowed in guesses, not in a model".into())
+            }
+            Kind::IndexInModel => ("an index picks a row".into(), "allowed in guesses, not in a model".into()),
+            Kind::NotAColumn(what) => (format!("{what} needs a column, not one number"), String::new()),
+            Kind::ColumnAsIndex => {
+                ("an index must be one number, not a column".into(), "write x[argmax(y)] or x[0]".into())
+            }
             Kind::WrongRole { name, declared } => {
-                let other = if *declared == "input" {
-                    "parameter"
-                } else {
-                    "input"
-                };
+                let other = if *declared == "input" { "parameter" } else { "input" };
                 (
-                    format!(
-                        "{} is built as {declared} but is {other} of the model",
-                        quoted(name)
-                    ),
+                    format!("{} is built as {declared} but is {other} of the model", quoted(name)),
                     format!("build it with Expr::{other}"),
                 )
             }
@@ -332,11 +267,7 @@ fn character_mend(c: char) -> String {
 
 /// A name in quotes, cut where it is long, on one line.
 pub(super) fn quoted(name: &str) -> String {
-    let mut shown: String = name
-        .chars()
-        .take(40)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut shown: String = name.chars().take(40).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if shown.len() < name.len() {
         shown.push('…');
     }

@@ -23,20 +23,11 @@ impl Tape {
         let schedule = Schedule::new(graph, outputs);
         let (mut hoisted, mut varying) = (Vec::new(), Vec::new());
         for index in 0..schedule.graph.len() {
-            let list = if schedule.varying[index] {
-                &mut varying
-            } else {
-                &mut hoisted
-            };
+            let list = if schedule.varying[index] { &mut varying } else { &mut hoisted };
             list.push((index as u32, schedule.graph.node(NodeId(index as u32))));
         }
         let results = schedule.results.iter().map(|id| id.0).collect();
-        Tape {
-            slots: schedule.graph.len(),
-            hoisted,
-            varying,
-            results,
-        }
+        Tape { slots: schedule.graph.len(), hoisted, varying, results }
     }
 
     /// How many outputs there are.
@@ -76,13 +67,7 @@ impl Tape {
     ///
     /// # Panics
     /// As [`prepare`](Self::prepare) and [`row`](Self::row).
-    pub fn evaluate(
-        &self,
-        parameters: &[f64],
-        inputs: &[f64],
-        scratch: &mut Vec<f64>,
-        out: &mut [f64],
-    ) {
+    pub fn evaluate(&self, parameters: &[f64], inputs: &[f64], scratch: &mut Vec<f64>, out: &mut [f64]) {
         self.prepare(parameters, scratch);
         self.row(inputs, scratch, out);
     }
@@ -163,10 +148,7 @@ mod tests {
         let (mut scratch, mut out) = (Vec::new(), [0.0]);
         for n in [2, 3, 5, 7, 12, 31, 100, -1, -6, -17] {
             tape(&format!("b**{n}")).evaluate(&[1.0371], &[], &mut scratch, &mut out);
-            assert_eq!(
-                out[0].to_bits(),
-                super::super::ops::power(1.0371, n).to_bits()
-            );
+            assert_eq!(out[0].to_bits(), super::super::ops::power(1.0371, n).to_bits());
         }
     }
 }

@@ -80,17 +80,13 @@ pub enum RangeError {
         value: f64,
     },
     /// Finite in f64, infinite in f32.
-    #[error(
-        "the constant {value:e} in the expression is beyond f32's largest (3.4e38): rescale, or compute in f64"
-    )]
+    #[error("the constant {value:e} in the expression is beyond f32's largest (3.4e38): rescale, or compute in f64")]
     TooLarge {
         /// The value.
         value: f64,
     },
     /// Not zero in f64, but below f32's normal range, where devices may flush it to zero.
-    #[error(
-        "the constant {value:e} in the expression is below f32's smallest (1.2e-38): rescale, or compute in f64"
-    )]
+    #[error("the constant {value:e} in the expression is below f32's smallest (1.2e-38): rescale, or compute in f64")]
     TooSmall {
         /// The value.
         value: f64,
@@ -230,12 +226,7 @@ impl Graph {
     /// Names the first constant that is not.
     pub fn check_range_f32(&self, outputs: &[NodeId]) -> Result<(), RangeError> {
         let reached = self.reachable(outputs);
-        for (node, _) in self
-            .nodes
-            .iter()
-            .zip(reached)
-            .filter(|(_, reached)| *reached)
-        {
+        for (node, _) in self.nodes.iter().zip(reached).filter(|(_, reached)| *reached) {
             let Node::Number(constant) = node else {
                 continue;
             };
@@ -281,19 +272,10 @@ mod tests {
         let (huge, tiny, fine) = (graph.number(1e39), graph.number(1e-39), graph.number(0.0));
         let (with_huge, with_tiny) = (graph.mul(b, huge), graph.mul(b, tiny));
         assert_eq!(graph.check_range_f32(&[b, fine]), Ok(()));
-        assert_eq!(
-            graph.check_range_f32(&[with_huge]),
-            Err(RangeError::TooLarge { value: 1e39 })
-        );
-        assert_eq!(
-            graph.check_range_f32(&[b, with_tiny]),
-            Err(RangeError::TooSmall { value: 1e-39 })
-        );
+        assert_eq!(graph.check_range_f32(&[with_huge]), Err(RangeError::TooLarge { value: 1e39 }));
+        assert_eq!(graph.check_range_f32(&[b, with_tiny]), Err(RangeError::TooSmall { value: 1e-39 }));
         let minus = graph.number(-1.0);
         let root = graph.unary(UnaryOp::Sqrt, minus);
-        assert!(matches!(
-            graph.check_range_f32(&[root]),
-            Err(RangeError::NotFinite { .. })
-        ));
+        assert!(matches!(graph.check_range_f32(&[root]), Err(RangeError::NotFinite { .. })));
     }
 }

@@ -40,10 +40,7 @@ impl<'a> Lexer<'a> {
     /// A lexer at the beginning of the text.
     pub(crate) fn new(text: &'a Arc<str>) -> Result<Self, ParseError> {
         if text.len() > LONGEST_TEXT {
-            let kind = ParseErrorKind::TooLong {
-                length: text.len(),
-                limit: LONGEST_TEXT,
-            };
+            let kind = ParseErrorKind::TooLong { length: text.len(), limit: LONGEST_TEXT };
             return Err(ParseError::new(text, 0..0, kind));
         }
         if text.trim().is_empty() {
@@ -77,11 +74,7 @@ impl<'a> Lexer<'a> {
                 Some(inside) if inside > 0 => (Token::QuotedName, inside + 2),
                 found => {
                     let end = found.map_or(self.text.len(), |inside| start + inside + 2);
-                    return Err(ParseError::new(
-                        self.text,
-                        start..end,
-                        ParseErrorKind::Quote,
-                    ));
+                    return Err(ParseError::new(self.text, start..end, ParseErrorKind::Quote));
                 }
             },
             '0'..='9' | '.' => {
@@ -96,18 +89,12 @@ impl<'a> Lexer<'a> {
                 }
             }
             _ if begins_name(first) => {
-                let length = trimmed
-                    .find(|c| !continues_name(c))
-                    .unwrap_or(trimmed.len());
+                let length = trimmed.find(|c| !continues_name(c)).unwrap_or(trimmed.len());
                 (Token::Name, length)
             }
             other => {
                 let end = start + other.len_utf8();
-                return Err(ParseError::new(
-                    self.text,
-                    start..end,
-                    ParseErrorKind::Character(other),
-                ));
+                return Err(ParseError::new(self.text, start..end, ParseErrorKind::Character(other)));
             }
         };
         self.position = start + length;
@@ -127,12 +114,7 @@ fn continues_name(c: char) -> bool {
 
 /// The length of the number at the beginning: digits, a point, digits, and an exponent if digits follow its `e`.
 fn number_length(text: &[u8]) -> usize {
-    let digits = |from: usize| {
-        text[from..]
-            .iter()
-            .take_while(|c| c.is_ascii_digit())
-            .count()
-    };
+    let digits = |from: usize| text[from..].iter().take_while(|c| c.is_ascii_digit()).count();
     let mut end = digits(0);
     if text.get(end) == Some(&b'.') {
         end += 1;

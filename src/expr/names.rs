@@ -19,10 +19,7 @@ pub enum NameError {
         what: &'static str,
     },
     /// A backtick or a control character.
-    #[error(
-        "the name {} contains {character:?}: no expression could use it",
-        quoted(name)
-    )]
+    #[error("the name {} contains {character:?}: no expression could use it", quoted(name))]
     Character {
         /// The name.
         name: String,
@@ -43,22 +40,13 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
         return Err(NameError::Empty);
     }
     if name == "pi" {
-        return Err(NameError::Reserved {
-            name: name.to_owned(),
-            what: "the constant",
-        });
+        return Err(NameError::Reserved { name: name.to_owned(), what: "the constant" });
     }
     if ast::function(name).is_some() {
-        return Err(NameError::Reserved {
-            name: name.to_owned(),
-            what: "a function",
-        });
+        return Err(NameError::Reserved { name: name.to_owned(), what: "a function" });
     }
     match name.chars().find(|&c| c == '`' || c.is_control()) {
-        Some(character) => Err(NameError::Character {
-            name: name.to_owned(),
-            character,
-        }),
+        Some(character) => Err(NameError::Character { name: name.to_owned(), character }),
         None => Ok(()),
     }
 }

@@ -113,25 +113,13 @@ impl Expr {
     /// The distinct names of the parameters, in the order in which the formula as text would show them first.
     #[must_use]
     pub fn parameters(&self) -> Vec<Arc<str>> {
-        self.names(|kind| {
-            if let Kind::Parameter(name) = kind {
-                Some(name)
-            } else {
-                None
-            }
-        })
+        self.names(|kind| if let Kind::Parameter(name) = kind { Some(name) } else { None })
     }
 
     /// The distinct names of the inputs, in the order in which the formula as text would show them first.
     #[must_use]
     pub fn inputs(&self) -> Vec<Arc<str>> {
-        self.names(|kind| {
-            if let Kind::Input(name) = kind {
-                Some(name)
-            } else {
-                None
-            }
-        })
+        self.names(|kind| if let Kind::Input(name) = kind { Some(name) } else { None })
     }
 
     fn names(&self, pick: impl Fn(&Kind) -> Option<&Arc<str>>) -> Vec<Arc<str>> {
@@ -216,18 +204,10 @@ fn leaf(
         (Some(Symbol::Parameter(index)), "parameter") => Ok(graph.parameter(index)),
         (Some(Symbol::Input(index)), "input") => Ok(graph.input(index)),
         (Some(_), _) => {
-            let kind = ParseErrorKind::WrongRole {
-                name: name.to_string(),
-                declared,
-            };
+            let kind = ParseErrorKind::WrongRole { name: name.to_string(), declared };
             Err(ParseError::new(name, 0..name.len(), kind))
         }
-        (None, _) => Err(ParseError::unknown_name(
-            name,
-            0..name.len(),
-            name,
-            candidates,
-        )),
+        (None, _) => Err(ParseError::unknown_name(name, 0..name.len(), name, candidates)),
     }
 }
 
@@ -331,10 +311,7 @@ impl Neg for &Expr {
 impl fmt::Debug for Expr {
     /// The names used and no more: a formula of any size prints on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expr")
-            .field("parameters", &self.parameters())
-            .field("inputs", &self.inputs())
-            .finish()
+        f.debug_struct("Expr").field("parameters", &self.parameters()).field("inputs", &self.inputs()).finish()
     }
 }
 
@@ -355,71 +332,45 @@ mod tests {
 
     #[test]
     fn operators_and_text_give_the_same_node() {
-        let (b1, b2, x) = (
-            Expr::parameter("b1"),
-            Expr::parameter("b2"),
-            Expr::input("x"),
-        );
+        let (b1, b2, x) = (Expr::parameter("b1"), Expr::parameter("b2"), Expr::input("x"));
         let cases = [
             (&b1 * (1.0 - (-&b2 * &x).exp()), "b1*(1 - exp(-b2*x))"),
             (&b1 / (&x + &b2), "b1/(x+b2)"),
             ((&x - &b1).powi(2) / -2.0, "(x-b1)**2/-2"),
             ((&x - &b1).pow(2.0), "(x-b1)^2.0"),
             (x.pow(&b2) - 0.5, "x**b2 - 0.5"),
-            (
-                (b1.log() + b1.log2()) + b1.log10(),
-                "log(b1) + log2(b1) + log10(b1)",
-            ),
-            (
-                x.sqrt() * x.sin() * x.cos() * x.tan(),
-                "sqrt(x)*sin(x)*cos(x)*tan(x)",
-            ),
+            ((b1.log() + b1.log2()) + b1.log10(), "log(b1) + log2(b1) + log10(b1)"),
+            (x.sqrt() * x.sin() * x.cos() * x.tan(), "sqrt(x)*sin(x)*cos(x)*tan(x)"),
             (x.asin() + x.acos() + x.atan(), "asin(x)+acos(x)+atan(x)"),
             (x.sinh() - x.cosh() - x.tanh(), "sinh(x)-cosh(x)-tanh(x)"),
             (x.abs() + x.sign(), "abs(x) + sign(x)"),
             (x.min(1.0).max(&b1), "max(min(x, 1), b1)"),
-            (
-                x.atan2(&b1) + 2.0 * &x + 3.0 / x.clone(),
-                "atan2(x, b1) + 2*x + 3/x",
-            ),
+            (x.atan2(&b1) + 2.0 * &x + 3.0 / x.clone(), "atan2(x, b1) + 2*x + 3/x"),
             (Expr::parameter("k") * &x, "3.5*x"),
         ];
         for (expr, text) in cases {
             let mut graph = Graph::new();
             let built = expr.lower(&mut graph, &mut resolve, &[]).unwrap();
-            let parsed = Ast::parse(text)
-                .unwrap()
-                .lower(&mut graph, &mut resolve, &[])
-                .unwrap();
+            let parsed = Ast::parse(text).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap();
             assert_eq!(built, parsed, "{text}");
         }
     }
 
     #[test]
     fn names_come_in_order_of_first_appearance() {
-        let expr = Expr::parameter("b2") * Expr::input("t")
-            + Expr::parameter("b1") * Expr::input("x") * Expr::parameter("b2");
+        let expr =
+            Expr::parameter("b2") * Expr::input("t") + Expr::parameter("b1") * Expr::input("x") * Expr::parameter("b2");
         assert_eq!(expr.parameters(), [Arc::from("b2"), Arc::from("b1")]);
         assert_eq!(expr.inputs(), [Arc::from("t"), Arc::from("x")]);
-        assert_eq!(
-            format!("{expr:?}"),
-            r#"Expr { parameters: ["b2", "b1"], inputs: ["t", "x"] }"#
-        );
+        assert_eq!(format!("{expr:?}"), r#"Expr { parameters: ["b2", "b1"], inputs: ["t", "x"] }"#);
     }
 
     #[test]
     fn an_unknown_or_misplaced_name_is_an_error_of_one_line() {
         let mut graph = Graph::new();
-        let error = Expr::parameter("b4")
-            .lower(&mut graph, &mut resolve, &["b1", "b2"])
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown name \"b4\": did you mean \"b2\"?"
-        );
-        let error = Expr::input("b1")
-            .lower(&mut graph, &mut resolve, &["b1", "b2"])
-            .unwrap_err();
+        let error = Expr::parameter("b4").lower(&mut graph, &mut resolve, &["b1", "b2"]).unwrap_err();
+        assert_eq!(error.to_string(), "unknown name \"b4\": did you mean \"b2\"?");
+        let error = Expr::input("b1").lower(&mut graph, &mut resolve, &["b1", "b2"]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "\"b1\" is built as input but is parameter of the model: build it with Expr::parameter"

@@ -80,12 +80,7 @@ impl Parser<'_> {
     }
 
     /// Takes a token where a value should stand; says whether a value is still expected after it.
-    fn value(
-        &mut self,
-        token: Token,
-        span: Range<usize>,
-        lexer: &mut Lexer,
-    ) -> Result<bool, ParseError> {
+    fn value(&mut self, token: Token, span: Range<usize>, lexer: &mut Lexer) -> Result<bool, ParseError> {
         match token {
             Token::Number(value) => self.leaf(AstKind::Number(value), span),
             Token::QuotedName => self.name(span.start + 1..span.end - 1, span),
@@ -107,8 +102,7 @@ impl Parser<'_> {
                 }
             }
             Token::Plus | Token::Minus => {
-                self.pending
-                    .push(Pending::Sign(token == Token::Minus, span));
+                self.pending.push(Pending::Sign(token == Token::Minus, span));
                 return Ok(true);
             }
             Token::Open => {
@@ -168,34 +162,15 @@ impl Parser<'_> {
         let Some(&(name, function)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = FUNCTIONS.iter().map(|&(known, _)| known).collect();
             let suggestion = did_you_mean(name, &known).map(str::to_owned);
-            let kind = ParseErrorKind::UnknownFunction {
-                name: name.to_owned(),
-                suggestion,
-            };
+            let kind = ParseErrorKind::UnknownFunction { name: name.to_owned(), suggestion };
             return Err(self.error(span, kind));
         };
         let mut ahead = lexer.clone();
         if let Ok((Token::Close, _)) = ahead.next() {
-            let expected = if let Function::Binary(_) = function {
-                2
-            } else {
-                1
-            };
-            return Err(self.error(
-                span,
-                ParseErrorKind::ArgumentCount {
-                    function: name,
-                    expected,
-                    found: 0,
-                },
-            ));
+            let expected = if let Function::Binary(_) = function { 2 } else { 1 };
+            return Err(self.error(span, ParseErrorKind::ArgumentCount { function: name, expected, found: 0 }));
         }
-        self.pending.push(Pending::Call {
-            function,
-            name,
-            span,
-            arguments: 0,
-        });
+        self.pending.push(Pending::Call { function, name, span, arguments: 0 });
         Ok(true)
     }
 
@@ -209,20 +184,12 @@ impl Parser<'_> {
 
     /// Completes the pending operators that bind at least as tightly as `least`.
     fn reduce_above(&mut self, least: u8) {
-        while self
-            .pending
-            .last()
-            .is_some_and(|top| precedence(top) >= least.max(1))
-        {
+        while self.pending.last().is_some_and(|top| precedence(top) >= least.max(1)) {
             match self.pending.pop() {
                 Some(Pending::Sign(true, span)) => {
                     let argument = self.pop();
                     let end = self.nodes[argument as usize].end;
-                    self.push(
-                        AstKind::Unary(UnaryOp::Neg, argument),
-                        span.start as u32,
-                        end,
-                    );
+                    self.push(AstKind::Unary(UnaryOp::Neg, argument), span.start as u32, end);
                 }
                 Some(Pending::Infix(op)) => {
                     let (right, left) = (self.pop(), self.pop());
@@ -238,12 +205,9 @@ impl Parser<'_> {
         self.reduce_above(1);
         match self.pending.pop() {
             Some(Pending::Group(_)) => Ok(()),
-            Some(Pending::Call {
-                function,
-                name,
-                span: start,
-                arguments,
-            }) => self.apply(function, name, start.start..span.end, arguments + 1),
+            Some(Pending::Call { function, name, span: start, arguments }) => {
+                self.apply(function, name, start.start..span.end, arguments + 1)
+            }
             Some(Pending::Index(open)) => Err(self.error(open, ParseErrorKind::Unclosed('['))),
             _ => Err(self.error(span, ParseErrorKind::Unopened(')'))),
         }
@@ -257,11 +221,7 @@ impl Parser<'_> {
         span: Range<usize>,
         found: usize,
     ) -> Result<(), ParseError> {
-        let count = |expected| ParseErrorKind::ArgumentCount {
-            function: name,
-            expected,
-            found,
-        };
+        let count = |expected| ParseErrorKind::ArgumentCount { function: name, expected, found };
         let (start, end) = (span.start as u32, span.end as u32);
         match function {
             Function::Unary(_) | Function::Reduce(_) if found != 1 => {
@@ -314,10 +274,7 @@ impl Parser<'_> {
             Some(&index) => index,
             None => {
                 let index = self.names.len() as u32;
-                self.names.push(AstName {
-                    text: text.to_owned(),
-                    span: span.clone(),
-                });
+                self.names.push(AstName { text: text.to_owned(), span: span.clone() });
                 self.name_indices.insert(text.to_owned(), index);
                 index
             }
@@ -330,10 +287,7 @@ impl Parser<'_> {
     }
 
     fn push_binary(&mut self, op: BinaryOp, left: u32, right: u32) {
-        let (start, end) = (
-            self.nodes[left as usize].start,
-            self.nodes[right as usize].end,
-        );
+        let (start, end) = (self.nodes[left as usize].start, self.nodes[right as usize].end);
         self.push(AstKind::Binary(op, left, right), start, end);
     }
 

@@ -25,11 +25,7 @@ pub enum Rewrite {
 
 impl Rewrite {
     /// All of them, in the order in which they are applied.
-    pub const ALL: [Rewrite; 3] = [
-        Rewrite::Reciprocal,
-        Rewrite::HoistedReciprocal,
-        Rewrite::SharedReciprocal,
-    ];
+    pub const ALL: [Rewrite; 3] = [Rewrite::Reciprocal, Rewrite::HoistedReciprocal, Rewrite::SharedReciprocal];
 
     /// The name on the command line and in a plan.
     #[must_use]
@@ -81,9 +77,7 @@ impl Rewrites {
     /// Every rewrite.
     #[must_use]
     pub fn all() -> Self {
-        Rewrite::ALL
-            .into_iter()
-            .fold(Rewrites::none(), Rewrites::with)
+        Rewrite::ALL.into_iter().fold(Rewrites::none(), Rewrites::with)
     }
 
     /// No rewrite: every operation as it was written.
@@ -112,9 +106,7 @@ impl Rewrites {
 
     /// Those that are on.
     pub fn iter(self) -> impl Iterator<Item = Rewrite> {
-        Rewrite::ALL
-            .into_iter()
-            .filter(move |&rewrite| self.contains(rewrite))
+        Rewrite::ALL.into_iter().filter(move |&rewrite| self.contains(rewrite))
     }
 
     /// Rewrites what the outputs need, adding to the graph, and gives the new outputs in the same order.
@@ -137,9 +129,7 @@ fn apply_one(rewrite: Rewrite, graph: &mut Graph, outputs: &[NodeId]) -> Vec<Nod
         if let Node::Binary(BinaryOp::Div, a, b) = node {
             let wanted = match rewrite {
                 Rewrite::Reciprocal => graph.constant(b).is_some_and(in_bound),
-                Rewrite::HoistedReciprocal => {
-                    graph.constant(b).is_none() && varying[a.index()] && !varying[b.index()]
-                }
+                Rewrite::HoistedReciprocal => graph.constant(b).is_none() && varying[a.index()] && !varying[b.index()],
                 Rewrite::SharedReciprocal => varying[b.index()] && quotients[b.index()] > 1,
             };
             if wanted {
@@ -182,20 +172,14 @@ impl FromStr for Rewrites {
         }
         let mut set = Rewrites::none();
         for name in text.split(',').map(str::trim) {
-            let Some(rewrite) = Rewrite::ALL
-                .into_iter()
-                .find(|rewrite| rewrite.name() == name)
-            else {
+            let Some(rewrite) = Rewrite::ALL.into_iter().find(|rewrite| rewrite.name() == name) else {
                 let mut known: Vec<&str> = Rewrite::ALL.into_iter().map(Rewrite::name).collect();
                 known.extend(["all", "none"]);
                 let mend = match did_you_mean(name, &known) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => format!("known are {}", known.join(", ")),
                 };
-                return Err(RewriteError {
-                    name: name.to_owned(),
-                    mend,
-                });
+                return Err(RewriteError { name: name.to_owned(), mend });
             };
             set = set.with(rewrite);
         }
@@ -231,10 +215,7 @@ mod tests {
                     "x" => Some(Symbol::Input(0)),
                     _ => None,
                 };
-                Ast::parse(text)
-                    .unwrap()
-                    .lower(&mut graph, &mut resolve, &[])
-                    .unwrap()
+                Ast::parse(text).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap()
             })
             .collect();
         let rewritten = rewrites.apply(&mut graph, &outputs);
@@ -255,10 +236,7 @@ mod tests {
         let (rewritten, changed) = values(texts, Rewrites::none().with(rewrite), at);
         prop_assert!(changed, "{} did nothing to {texts:?}", rewrite.name());
         for (p, r) in plain.iter().zip(&rewritten) {
-            prop_assert!(
-                steps_apart(*p, *r) <= u64::from(rewrite.bound_ulps()),
-                "{p:e} became {r:e}"
-            );
+            prop_assert!(steps_apart(*p, *r) <= u64::from(rewrite.bound_ulps()), "{p:e} became {r:e}");
         }
         Ok(())
     }
@@ -305,10 +283,7 @@ mod tests {
         assert_eq!(Tape::new(&graph, &out).operations(), (3, 2));
         let reciprocal = graph.number(1.0);
         let reciprocal = graph.div(reciprocal, b);
-        assert_eq!(
-            graph.node(out[0]),
-            Node::Binary(BinaryOp::Mul, x.min(reciprocal), x.max(reciprocal))
-        );
+        assert_eq!(graph.node(out[0]), Node::Binary(BinaryOp::Mul, x.min(reciprocal), x.max(reciprocal)));
     }
 
     #[test]
@@ -323,16 +298,11 @@ mod tests {
     fn sets_read_and_print_by_name_and_a_slip_is_corrected() {
         assert_eq!("all".parse(), Ok(Rewrites::all()));
         assert_eq!("none".parse(), Ok(Rewrites::none()));
-        let two = Rewrites::none()
-            .with(Rewrite::Reciprocal)
-            .with(Rewrite::SharedReciprocal);
+        let two = Rewrites::none().with(Rewrite::Reciprocal).with(Rewrite::SharedReciprocal);
         assert_eq!("reciprocal, shared_reciprocal".parse(), Ok(two));
         assert_eq!(two.to_string().parse(), Ok(two));
         assert_eq!(Rewrites::all().without(Rewrite::HoistedReciprocal), two);
         let error = "reciprocals".parse::<Rewrites>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown rewrite \"reciprocals\": did you mean \"reciprocal\"?"
-        );
+        assert_eq!(error.to_string(), "unknown rewrite \"reciprocals\": did you mean \"reciprocal\"?");
     }
 }

@@ -55,9 +55,7 @@ pub enum RowError {
         text: String,
     },
     /// argmin or argmax of a column of NaN.
-    #[error(
-        "{what} in \"{text}\" finds nothing but NaN: check the column, or leave those rows out"
-    )]
+    #[error("{what} in \"{text}\" finds nothing but NaN: check the column, or leave those rows out")]
     OnlyNan {
         /// The reduction.
         what: &'static str,
@@ -147,9 +145,7 @@ impl RowExpression {
                 },
                 AstKind::Index(a, index) => {
                     match (take(&mut values, a), take(&mut values, index)) {
-                        (Value::Vector(a), Value::Scalar(index)) => {
-                            Value::Scalar(self.pick(&a, index)?)
-                        }
+                        (Value::Vector(a), Value::Scalar(index)) => Value::Scalar(self.pick(&a, index)?),
                         // Refused by check_kinds.
                         (other, _) => other,
                     }
@@ -178,11 +174,7 @@ impl RowExpression {
                 return Err(ParseError::unknown_name(text, span, &name.text, candidates).into());
             };
             if values.len() != rows {
-                return Err(RowError::Length {
-                    name: name.text.clone(),
-                    found: values.len(),
-                    rows,
-                });
+                return Err(RowError::Length { name: name.text.clone(), found: values.len(), rows });
             }
             columns.push(values);
         }
@@ -191,14 +183,8 @@ impl RowExpression {
 
     fn reduce(&self, reduction: Reduction, a: &[f64]) -> Result<f64, RowError> {
         let what = reduction.name();
-        let no_rows = || RowError::NoRows {
-            what,
-            text: self.text().to_owned(),
-        };
-        let only_nan = || RowError::OnlyNan {
-            what,
-            text: self.text().to_owned(),
-        };
+        let no_rows = || RowError::NoRows { what, text: self.text().to_owned() };
+        let only_nan = || RowError::OnlyNan { what, text: self.text().to_owned() };
         let (Some(&first), Some(&last)) = (a.first(), a.last()) else {
             return match reduction {
                 Reduction::Sum | Reduction::Count => Ok(0.0),
@@ -222,24 +208,13 @@ impl RowExpression {
 
     fn pick(&self, a: &[f64], index: f64) -> Result<f64, RowError> {
         let rows = a.len();
-        let position = if index < 0.0 {
-            index + rows as f64
-        } else {
-            index
-        };
+        let position = if index < 0.0 { index + rows as f64 } else { index };
         if position.trunc() == position && position >= 0.0 && position < rows as f64 {
             Ok(a[position as usize])
         } else if rows == 0 {
-            Err(RowError::NoRows {
-                what: "an index",
-                text: self.text().to_owned(),
-            })
+            Err(RowError::NoRows { what: "an index", text: self.text().to_owned() })
         } else {
-            Err(RowError::Index {
-                index,
-                rows,
-                text: self.text().to_owned(),
-            })
+            Err(RowError::Index { index, rows, text: self.text().to_owned() })
         }
     }
 }
@@ -249,13 +224,7 @@ fn check_kinds(ast: &Ast) -> Result<(), ParseError> {
     let mut is_column: Vec<bool> = Vec::with_capacity(ast.nodes.len());
     for node in &ast.nodes {
         let column = |index: u32| is_column[index as usize];
-        let fault = |index: u32, kind| {
-            Err(ParseError::new(
-                &ast.text,
-                ast.nodes[index as usize].span(),
-                kind,
-            ))
-        };
+        let fault = |index: u32, kind| Err(ParseError::new(&ast.text, ast.nodes[index as usize].span(), kind));
         is_column.push(match node.kind {
             AstKind::Number(_) => false,
             AstKind::Name(_) => true,
@@ -292,10 +261,7 @@ fn combine<'a>(a: Value<'a>, b: Value<'a>, apply: impl Fn(f64, f64) -> f64) -> V
             Value::Vector(b)
         }
         (Value::Vector(mut a), Value::Vector(b)) => {
-            a.to_mut()
-                .iter_mut()
-                .zip(b.iter())
-                .for_each(|(a, &b)| *a = apply(*a, b));
+            a.to_mut().iter_mut().zip(b.iter()).for_each(|(a, &b)| *a = apply(*a, b));
             Value::Vector(a)
         }
     }
@@ -309,11 +275,7 @@ fn median(a: &[f64]) -> f64 {
     let mut sorted = a.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        sorted[middle - 1].midpoint(sorted[middle])
-    }
+    if sorted.len() % 2 == 1 { sorted[middle] } else { sorted[middle - 1].midpoint(sorted[middle]) }
 }
 
 /// The first row whose value no other beats, NaN left out.

@@ -18,9 +18,7 @@ fn column(name: &str) -> Option<&'static [f64]> {
 }
 
 fn evaluate(text: &str) -> Result<RowValue, RowError> {
-    RowExpression::parse(text)
-        .unwrap()
-        .evaluate(4, &column, &["x", "y", "gaps"])
+    RowExpression::parse(text).unwrap().evaluate(4, &column, &["x", "y", "gaps"])
 }
 
 fn scalar(text: &str) -> f64 {
@@ -62,26 +60,11 @@ fn reductions_and_indices_agree_with_values_by_hand() {
 
 #[test]
 fn columns_combine_row_by_row() {
-    assert_eq!(
-        evaluate("x*y + 1").unwrap(),
-        RowValue::Vector(vec![1.0, 6.0, -3.0, 16.0])
-    );
-    assert_eq!(
-        evaluate("2 - x").unwrap(),
-        RowValue::Vector(vec![2.0, 1.0, 0.0, -1.0])
-    );
-    assert_eq!(
-        evaluate("max(y, 0)").unwrap(),
-        RowValue::Vector(vec![1.0, 5.0, 0.0, 5.0])
-    );
-    assert_eq!(
-        evaluate("y - min(y)").unwrap(),
-        RowValue::Vector(vec![3.0, 7.0, 0.0, 7.0])
-    );
-    assert_eq!(
-        evaluate("`Time [s]`").unwrap(),
-        RowValue::Vector(X.to_vec())
-    );
+    assert_eq!(evaluate("x*y + 1").unwrap(), RowValue::Vector(vec![1.0, 6.0, -3.0, 16.0]));
+    assert_eq!(evaluate("2 - x").unwrap(), RowValue::Vector(vec![2.0, 1.0, 0.0, -1.0]));
+    assert_eq!(evaluate("max(y, 0)").unwrap(), RowValue::Vector(vec![1.0, 5.0, 0.0, 5.0]));
+    assert_eq!(evaluate("y - min(y)").unwrap(), RowValue::Vector(vec![3.0, 7.0, 0.0, 7.0]));
+    assert_eq!(evaluate("`Time [s]`").unwrap(), RowValue::Vector(X.to_vec()));
 }
 
 #[test]
@@ -90,13 +73,7 @@ fn extrema_ignore_nan_rows_and_the_others_do_not() {
     assert_eq!(scalar("max(gaps)"), 5.0);
     assert_eq!(scalar("argmax(gaps)"), 1.0);
     assert_eq!(scalar("count(gaps)"), 4.0);
-    for text in [
-        "mean(gaps)",
-        "sum(gaps)",
-        "median(gaps)",
-        "first(gaps)",
-        "max(nothing)",
-    ] {
+    for text in ["mean(gaps)", "sum(gaps)", "median(gaps)", "first(gaps)", "max(nothing)"] {
         assert!(scalar(text).is_nan(), "{text}");
     }
     let error = evaluate("x[argmax(nothing)]").unwrap_err();
@@ -116,24 +93,10 @@ fn what_has_no_value_is_an_error_of_one_line() {
     assert!(matches!(evaluate("x[-5]"), Err(RowError::Index { .. })));
     assert!(matches!(evaluate("x[0.5]"), Err(RowError::Index { .. })));
     assert!(matches!(evaluate("x[0/0]"), Err(RowError::Index { .. })));
-    assert!(matches!(
-        evaluate("short"),
-        Err(RowError::Length {
-            found: 2,
-            rows: 4,
-            ..
-        })
-    ));
+    assert!(matches!(evaluate("short"), Err(RowError::Length { found: 2, rows: 4, .. })));
     let none: &[f64] = &[];
-    let over = |text: &str| {
-        RowExpression::parse(text)
-            .unwrap()
-            .evaluate(0, &|_| Some(none), &[])
-    };
-    assert!(matches!(
-        over("max(y)"),
-        Err(RowError::NoRows { what: "max", .. })
-    ));
+    let over = |text: &str| RowExpression::parse(text).unwrap().evaluate(0, &|_| Some(none), &[]);
+    assert!(matches!(over("max(y)"), Err(RowError::NoRows { what: "max", .. })));
     assert!(matches!(over("y[0]"), Err(RowError::NoRows { .. })));
     assert_eq!(over("sum(y) + count(y)"), Ok(RowValue::Scalar(0.0)));
     assert_eq!(over("y"), Ok(RowValue::Vector(vec![])));
@@ -142,22 +105,10 @@ fn what_has_no_value_is_an_error_of_one_line() {
 #[test]
 fn kinds_are_checked_when_the_text_is_read() {
     for (text, message) in [
-        (
-            "mean(3)",
-            "column 6: mean needs a column, not one number in \"mean(3)\"",
-        ),
-        (
-            "max(max(y))",
-            "column 5: max needs a column, not one number in \"max(max(y))\"",
-        ),
-        (
-            "2[0]",
-            "column 1: an index needs a column, not one number in \"2[0]\"",
-        ),
-        (
-            "x[y]",
-            "column 3: an index must be one number, not a column in \"x[y]\": write x[argmax(y)] or x[0]",
-        ),
+        ("mean(3)", "column 6: mean needs a column, not one number in \"mean(3)\""),
+        ("max(max(y))", "column 5: max needs a column, not one number in \"max(max(y))\""),
+        ("2[0]", "column 1: an index needs a column, not one number in \"2[0]\""),
+        ("x[y]", "column 3: an index must be one number, not a column in \"x[y]\": write x[argmax(y)] or x[0]"),
     ] {
         assert_eq!(RowExpression::parse(text).unwrap_err().to_string(), message);
     }
@@ -166,8 +117,5 @@ fn kinds_are_checked_when_the_text_is_read() {
 #[test]
 fn a_long_formula_needs_no_stack_and_frees_what_it_has_used() {
     let text = vec!["y"; 100_000].join("+");
-    assert_eq!(
-        evaluate(&text).unwrap(),
-        RowValue::Vector(Y.iter().map(|y| y * 1e5).collect())
-    );
+    assert_eq!(evaluate(&text).unwrap(), RowValue::Vector(Y.iter().map(|y| y * 1e5).collect()));
 }

@@ -22,9 +22,7 @@ impl Schedule {
             let new = |id: NodeId| map[id.index()];
             map[index] = match from.node(NodeId(index as u32)) {
                 Node::PowInt(a, n) => products(&mut graph, new(a), n),
-                Node::Number(_) | Node::Parameter(_) | Node::Input(_) => {
-                    graph.intern(from.node(NodeId(index as u32)))
-                }
+                Node::Number(_) | Node::Parameter(_) | Node::Input(_) => graph.intern(from.node(NodeId(index as u32))),
                 // Interned as they are: nothing is simplified a second time.
                 Node::Unary(op, a) => graph.intern(Node::Unary(op, new(a))),
                 Node::Binary(op, a, b) => graph.intern(Node::Binary(op, new(a), new(b))),
@@ -33,11 +31,7 @@ impl Schedule {
         }
         let results: Vec<NodeId> = outputs.iter().map(|id| map[id.index()]).collect();
         let varying = graph.dependent_on(|node| matches!(node, Node::Input(_)));
-        Schedule {
-            graph,
-            results,
-            varying,
-        }
+        Schedule { graph, results, varying }
     }
 }
 

@@ -190,11 +190,7 @@ impl Graph {
             (1, _) => a,
             (_, Some(inner)) => {
                 let positive = self.powi(inner, n);
-                if n % 2 == 0 {
-                    positive
-                } else {
-                    self.neg(positive)
-                }
+                if n % 2 == 0 { positive } else { self.neg(positive) }
             }
             _ => self.intern(Node::PowInt(a, n)),
         }
@@ -267,12 +263,8 @@ mod tests {
     fn whole_exponents_are_products_and_a_half_is_a_root() {
         let mut graph = Graph::new();
         let (b, x) = leaves(&mut graph);
-        let (two, minus_three, half, odd) = (
-            graph.number(2.0),
-            graph.number(-3.0),
-            graph.number(0.5),
-            graph.number(1.5),
-        );
+        let (two, minus_three, half, odd) =
+            (graph.number(2.0), graph.number(-3.0), graph.number(0.5), graph.number(1.5));
         let square = graph.pow(b, two);
         assert_eq!(graph.node(square), Node::PowInt(b, 2));
         assert_eq!(graph.mul(b, b), square);

@@ -22,19 +22,11 @@ pub fn did_you_mean<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
         }
         let longer = length.max(other);
         let case_only = name.to_lowercase() == candidate.to_lowercase();
-        let distance = if case_only {
-            0
-        } else {
-            strsim::osa_distance(name, candidate)
-        };
+        let distance = if case_only { 0 } else { strsim::osa_distance(name, candidate) };
         if !case_only && (distance > (longer / 3).max(1) || distance >= longer) {
             continue;
         }
-        let apart = name
-            .chars()
-            .zip(candidate.chars())
-            .map(|(a, b)| u64::from((a as u32).abs_diff(b as u32)))
-            .sum();
+        let apart = name.chars().zip(candidate.chars()).map(|(a, b)| u64::from((a as u32).abs_diff(b as u32))).sum();
         let key = (distance, apart);
         if best.is_none_or(|(least, _)| key < least) {
             best = Some((key, candidate));
@@ -52,10 +44,7 @@ mod tests {
         assert_eq!(did_you_mean("b4", &["b1", "b2", "b3", "x"]), Some("b3"));
         assert_eq!(did_you_mean("expp", &["exp", "log"]), Some("exp"));
         assert_eq!(did_you_mean("tiem", &["time", "y"]), Some("time"));
-        assert_eq!(
-            did_you_mean("TEMPERATURE", &["temperature"]),
-            Some("temperature")
-        );
+        assert_eq!(did_you_mean("TEMPERATURE", &["temperature"]), Some("temperature"));
         assert_eq!(did_you_mean("X", &["x"]), Some("x"));
         assert_eq!(did_you_mean("z", &["x"]), None);
         assert_eq!(did_you_mean("amplitude", &["x", "sigma"]), None);

@@ -101,37 +101,22 @@ fn textbook_models_agree_with_the_same_formula_in_rust() {
     let (b1, b2, b3, b4): (f64, f64, f64, f64) = (2.0, -1.0, 0.25, 7.0);
     for (text, expected) in [
         ("b1*(1-exp(-b2*x))", b1 * (1.0 - (-b2 * x).exp())),
-        (
-            "b1*(x**2+x*b2)/(x**2+x*b3+b4)",
-            b1 * (x * x + x * b2) / (x * x + x * b3 + b4),
-        ),
+        ("b1*(x**2+x*b2)/(x**2+x*b3+b4)", b1 * (x * x + x * b2) / (x * x + x * b3 + b4)),
         ("exp(-b1*x)/(b2+b3*x)", (-b1 * x).exp() / (b2 + b3 * x)),
         ("b1 - b2*x * exp(-b3*y)", b1 - b2 * x * (-b3 * y).exp()),
-        (
-            "b1*exp(-(x-b2)**2/b3**2)",
-            b1 * (-((x - b2) * (x - b2)) / (b3 * b3)).exp(),
-        ),
+        ("b1*exp(-(x-b2)**2/b3**2)", b1 * (-((x - b2) * (x - b2)) / (b3 * b3)).exp()),
         ("b1*b3**x", b1 * b3.powf(x)),
         ("b1*(b4+x)**(-1/b3)", b1 * (b4 + x).powf(-4.0)),
-        (
-            "b1 - b2*x - atan(b3/(x-b4))/pi",
-            b1 - b2 * x - (b3 / (x - b4)).atan() / std::f64::consts::PI,
-        ),
+        ("b1 - b2*x - atan(b3/(x-b4))/pi", b1 - b2 * x - (b3 / (x - b4)).atan() / std::f64::consts::PI),
         ("b1 + b2*cos(2*pi*x/12) + b3*sin( 2*pi*x/12 )", {
             let angle = 2.0 * std::f64::consts::PI * x / 12.0;
             b1 + b2 * angle.cos() + b3 * angle.sin()
         }),
-        (
-            "(b1/b2) * exp(-0.5*((x-b3)/b2)**2)",
-            (b1 / b2) * (-0.5 * ((x - b3) / b2).powi(2)).exp(),
-        ),
+        ("(b1/b2) * exp(-0.5*((x-b3)/b2)**2)", (b1 / b2) * (-0.5 * ((x - b3) / b2).powi(2)).exp()),
     ] {
         // A handful of operations in either order of association: a few units in the last place.
         let found = value(text);
-        assert!(
-            (found - expected).abs() <= 8.0 * f64::EPSILON * expected.abs(),
-            "{text}: {found} and {expected}"
-        );
+        assert!((found - expected).abs() <= 8.0 * f64::EPSILON * expected.abs(), "{text}: {found} and {expected}");
     }
 }
 
@@ -145,131 +130,47 @@ fn names_come_once_each_in_order_with_their_places() {
 #[test]
 fn errors_name_the_column_the_fault_and_the_mend() {
     for (text, expected) in [
-        (
-            "b1*exp(b7*x)",
-            "column 8: unknown name \"b7\" in \"b1*exp(b7*x)\": did you mean \"b4\"?",
-        ),
-        (
-            "",
-            "column 1: the expression is empty: write one such as b1*exp(-b2*x)",
-        ),
-        (
-            "  \t",
-            "column 1: the expression is empty: write one such as b1*exp(-b2*x)",
-        ),
-        (
-            "b1*expp(x)",
-            "column 4: unknown function \"expp\" in \"b1*expp(x)\": did you mean \"exp\"?",
-        ),
-        (
-            "b1(x)",
-            "column 1: unknown function \"b1\" in \"b1(x)\": a product needs a \"*\" before the parenthesis",
-        ),
-        (
-            "(x + 1",
-            "column 1: unbalanced \"(\" in \"(x + 1\": it is never closed",
-        ),
-        (
-            "2*exp(x",
-            "column 3: unbalanced \"(\" in \"2*exp(x\": it is never closed",
-        ),
-        (
-            "x + 1)",
-            "column 6: unbalanced \")\" in \"x + 1)\": it closes nothing",
-        ),
-        (
-            "x[1",
-            "column 2: unbalanced \"[\" in \"x[1\": it is never closed",
-        ),
-        (
-            "(x]",
-            "column 1: unbalanced \"(\" in \"(x]\": it is never closed",
-        ),
-        (
-            "x]",
-            "column 2: unbalanced \"]\" in \"x]\": it closes nothing",
-        ),
-        (
-            "x y",
-            "column 3: expected an operator but found \"y\" in \"x y\": write a product with \"*\"",
-        ),
-        (
-            "2x",
-            "column 2: expected an operator but found \"x\" in \"2x\": write a product with \"*\"",
-        ),
-        (
-            "(x)(y)",
-            "column 4: expected an operator but found \"(\" in \"(x)(y)\": write a product with \"*\"",
-        ),
-        (
-            "x +",
-            "column 4: expected a value but found the end of the text in \"x +\"",
-        ),
-        (
-            "x + * y",
-            "column 5: expected a value but found \"*\" in \"x + * y\"",
-        ),
+        ("b1*exp(b7*x)", "column 8: unknown name \"b7\" in \"b1*exp(b7*x)\": did you mean \"b4\"?"),
+        ("", "column 1: the expression is empty: write one such as b1*exp(-b2*x)"),
+        ("  \t", "column 1: the expression is empty: write one such as b1*exp(-b2*x)"),
+        ("b1*expp(x)", "column 4: unknown function \"expp\" in \"b1*expp(x)\": did you mean \"exp\"?"),
+        ("b1(x)", "column 1: unknown function \"b1\" in \"b1(x)\": a product needs a \"*\" before the parenthesis"),
+        ("(x + 1", "column 1: unbalanced \"(\" in \"(x + 1\": it is never closed"),
+        ("2*exp(x", "column 3: unbalanced \"(\" in \"2*exp(x\": it is never closed"),
+        ("x + 1)", "column 6: unbalanced \")\" in \"x + 1)\": it closes nothing"),
+        ("x[1", "column 2: unbalanced \"[\" in \"x[1\": it is never closed"),
+        ("(x]", "column 1: unbalanced \"(\" in \"(x]\": it is never closed"),
+        ("x]", "column 2: unbalanced \"]\" in \"x]\": it closes nothing"),
+        ("x y", "column 3: expected an operator but found \"y\" in \"x y\": write a product with \"*\""),
+        ("2x", "column 2: expected an operator but found \"x\" in \"2x\": write a product with \"*\""),
+        ("(x)(y)", "column 4: expected an operator but found \"(\" in \"(x)(y)\": write a product with \"*\""),
+        ("x +", "column 4: expected a value but found the end of the text in \"x +\""),
+        ("x + * y", "column 5: expected a value but found \"*\" in \"x + * y\""),
         ("()", "column 2: expected a value but found \")\" in \"()\""),
         (
             "exp + 1",
             "column 1: the function \"exp\" without its arguments in \"exp + 1\": \
           write exp(…), or `exp` in backticks for a column of that name",
         ),
-        (
-            "pow(x)",
-            "column 1: pow takes 2 arguments but was given 1 in \"pow(x)\"",
-        ),
-        (
-            "1 + exp(x, y)",
-            "column 5: exp takes 1 argument but was given 2 in \"1 + exp(x, y)\"",
-        ),
-        (
-            "atan2()",
-            "column 1: atan2 takes 2 arguments but was given 0 in \"atan2()\"",
-        ),
-        (
-            "x, y",
-            "column 2: a comma outside a function's arguments in \"x, y\": write decimals with a point",
-        ),
+        ("pow(x)", "column 1: pow takes 2 arguments but was given 1 in \"pow(x)\""),
+        ("1 + exp(x, y)", "column 5: exp takes 1 argument but was given 2 in \"1 + exp(x, y)\""),
+        ("atan2()", "column 1: atan2 takes 2 arguments but was given 0 in \"atan2()\""),
+        ("x, y", "column 2: a comma outside a function's arguments in \"x, y\": write decimals with a point"),
         ("x # y", "column 3: unexpected character '#' in \"x # y\""),
-        (
-            "x² + 1",
-            "column 2: unexpected character '²' in \"x² + 1\": write a power as x**2",
-        ),
-        (
-            "σ₁ − 1",
-            "column 4: unexpected character '−' in \"σ₁ − 1\": write \"-\"",
-        ),
-        (
-            "1e999*x",
-            "column 1: \"1e999\" is no number that f64 can hold in \"1e999*x\": write one such as 1.5e-3",
-        ),
-        (
-            "x*.",
-            "column 3: \".\" is no number that f64 can hold in \"x*.\": write one such as 1.5e-3",
-        ),
-        (
-            "`x",
-            "column 1: a backtick without a name and its partner in \"`x\": write `a column's name`",
-        ),
-        (
-            "x + ``",
-            "column 5: a backtick without a name and its partner in \"x + ``\": write `a column's name`",
-        ),
+        ("x² + 1", "column 2: unexpected character '²' in \"x² + 1\": write a power as x**2"),
+        ("σ₁ − 1", "column 4: unexpected character '−' in \"σ₁ − 1\": write \"-\""),
+        ("1e999*x", "column 1: \"1e999\" is no number that f64 can hold in \"1e999*x\": write one such as 1.5e-3"),
+        ("x*.", "column 3: \".\" is no number that f64 can hold in \"x*.\": write one such as 1.5e-3"),
+        ("`x", "column 1: a backtick without a name and its partner in \"`x\": write `a column's name`"),
+        ("x + ``", "column 5: a backtick without a name and its partner in \"x + ``\": write `a column's name`"),
         ("q", "unknown name \"q\": known are b1, b2, b3, b4, x, y"),
         (
             "2*min(x)",
             "column 3: min(…) with one argument is a reduction over rows in \"2*min(x)\": \
              allowed in guesses, not in a model",
         ),
-        (
-            "mean(x)",
-            "column 1: mean(…) is a reduction over rows in \"mean(x)\": allowed in guesses, not in a model",
-        ),
-        (
-            "b1*x[0]",
-            "column 4: an index picks a row in \"b1*x[0]\": allowed in guesses, not in a model",
-        ),
+        ("mean(x)", "column 1: mean(…) is a reduction over rows in \"mean(x)\": allowed in guesses, not in a model"),
+        ("b1*x[0]", "column 4: an index picks a row in \"b1*x[0]\": allowed in guesses, not in a model"),
     ] {
         assert_eq!(message(text), expected);
     }
@@ -279,13 +180,8 @@ fn errors_name_the_column_the_fault_and_the_mend() {
 fn the_nearest_parameter_is_suggested_for_an_unknown_one() {
     let ast = Ast::parse("b1*exp(b4*x)").unwrap();
     let mut resolve = |name: &str| (name != "b4").then_some(Symbol::Number(1.0));
-    let error = ast
-        .lower(&mut Graph::new(), &mut resolve, &["b1", "b2", "b3", "x"])
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "column 8: unknown name \"b4\" in \"b1*exp(b4*x)\": did you mean \"b3\"?"
-    );
+    let error = ast.lower(&mut Graph::new(), &mut resolve, &["b1", "b2", "b3", "x"]).unwrap_err();
+    assert_eq!(error.to_string(), "column 8: unknown name \"b4\" in \"b1*exp(b4*x)\": did you mean \"b3\"?");
     assert_eq!((error.column(), error.span()), (8, 7..9));
     assert_eq!(error.pretty(), "b1*exp(b4*x)\n       ^^");
 }
@@ -306,10 +202,7 @@ fn columns_count_characters_and_long_texts_are_cut_round_the_fault() {
 
 #[test]
 fn a_line_break_in_the_text_does_not_break_the_message() {
-    assert_eq!(
-        message("x +\n zz"),
-        "column 6: unknown name \"zz\" in \"x +  zz\": known are b1, b2, b3, b4, x, y"
-    );
+    assert_eq!(message("x +\n zz"), "column 6: unknown name \"zz\" in \"x +  zz\": known are b1, b2, b3, b4, x, y");
 }
 
 #[test]
@@ -336,19 +229,13 @@ fn reserved_names_are_refused_and_others_are_not() {
     for name in ["b1", "x", "Time [s]", "e", "σ₁", "expo"] {
         assert_eq!(check_name(name), Ok(()));
     }
-    assert_eq!(
-        check_name("exp").unwrap_err().to_string(),
-        "the name \"exp\" is taken by a function: choose another"
-    );
+    assert_eq!(check_name("exp").unwrap_err().to_string(), "the name \"exp\" is taken by a function: choose another");
 }
 
 #[test]
 fn any_depth_of_nesting_is_read_or_refused_without_a_stack_overflow() {
     let deep = 1_000_000;
-    assert_eq!(
-        value(&format!("{}x{}", "(".repeat(deep), ")".repeat(deep))),
-        3.0
-    );
+    assert_eq!(value(&format!("{}x{}", "(".repeat(deep), ")".repeat(deep))), 3.0);
     let error = evaluate(&"(".repeat(deep)).unwrap_err();
     assert_eq!(error.column(), deep + 1);
     let error = evaluate(&format!("{}x", "(".repeat(deep))).unwrap_err();
@@ -357,31 +244,16 @@ fn any_depth_of_nesting_is_read_or_refused_without_a_stack_overflow() {
     assert_eq!(error.column(), 2);
     assert_eq!(value(&format!("{}x", "-".repeat(deep))), 3.0);
     assert_eq!(value(&format!("{}x", "-".repeat(deep + 1))), -3.0);
-    assert_eq!(
-        value(&format!("{}x{}", "abs(-".repeat(deep), ")".repeat(deep))),
-        3.0
-    );
+    assert_eq!(value(&format!("{}x{}", "abs(-".repeat(deep), ")".repeat(deep))), 3.0);
     // 1 to any power is 1; the chain associates to the right.
     assert_eq!(value(&vec!["1"; deep].join("**")), 1.0);
-    assert_eq!(
-        value(&format!("x{}", "**y".repeat(100_000))),
-        reference_tower(3.0, 0.5, 100_000)
-    );
+    assert_eq!(value(&format!("x{}", "**y".repeat(100_000))), reference_tower(3.0, 0.5, 100_000));
     assert_eq!(value(&vec!["x"; 100_000].join("+")), 300_000.0);
-    assert_eq!(
-        value(&vec!["x*b1"; 100_000].join(" - ")),
-        6.0 - 6.0 * 99_999.0
-    );
-    assert_eq!(
-        value(&format!("max({})", vec!["x"; 100_000].join(","))),
-        3.0
-    );
+    assert_eq!(value(&vec!["x*b1"; 100_000].join(" - ")), 6.0 - 6.0 * 99_999.0);
+    assert_eq!(value(&format!("max({})", vec!["x"; 100_000].join(","))), 3.0);
     assert!(evaluate(&format!("x{}", "[0".repeat(deep))).is_err());
     let long = "x+".repeat(8 << 20) + "x";
-    assert!(matches!(
-        evaluate(&long).unwrap_err().kind(),
-        ParseErrorKind::TooLong { .. }
-    ));
+    assert!(matches!(evaluate(&long).unwrap_err().kind(), ParseErrorKind::TooLong { .. }));
 }
 
 /// base**(y**(y**(…))) with `n` exponents, from the right.
@@ -498,16 +370,9 @@ fn trees() -> impl Strategy<Value = Tree> {
         let boxed = || inner.clone().prop_map(Box::new);
         prop_oneof![
             boxed().prop_map(Tree::Negative),
-            (
-                boxed(),
-                prop::sample::select(vec!['+', '-', '*', '/', '^']),
-                boxed()
-            )
+            (boxed(), prop::sample::select(vec!['+', '-', '*', '/', '^']), boxed())
                 .prop_map(|(a, op, b)| Tree::Infix(a, op, b)),
-            (
-                prop::sample::select(vec!["sin", "atan", "tanh", "abs"]),
-                inner.clone()
-            )
+            (prop::sample::select(vec!["sin", "atan", "tanh", "abs"]), inner.clone())
                 .prop_map(|(name, a)| Tree::Call(name, vec![a])),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| Tree::Call("atan2", vec![a, b])),
             prop::collection::vec(inner, 2..4).prop_map(|a| Tree::Call("min", a)),

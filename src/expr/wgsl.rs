@@ -43,11 +43,7 @@ pub fn emit(graph: &Graph, outputs: &[NodeId], names: &dyn Names) -> Code {
         let Some(value) = right_side(&schedule.graph, node, names, &mut code.functions) else {
             continue;
         };
-        let text = if schedule.varying[index] {
-            &mut code.body
-        } else {
-            &mut code.hoisted
-        };
+        let text = if schedule.varying[index] { &mut code.body } else { &mut code.hoisted };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "let t{index}: Real = {value};");
     }
@@ -60,12 +56,7 @@ pub fn emit(graph: &Graph, outputs: &[NodeId], names: &dyn Names) -> Code {
 }
 
 /// The value of a node in terms of earlier names; None for constants, which are written where they are used.
-fn right_side(
-    graph: &Graph,
-    node: Node,
-    names: &dyn Names,
-    functions: &mut BTreeSet<&'static str>,
-) -> Option<String> {
+fn right_side(graph: &Graph, node: Node, names: &dyn Names, functions: &mut BTreeSet<&'static str>) -> Option<String> {
     let operand = |id: NodeId| match graph.constant(id) {
         Some(value) => literal(value),
         None => format!("t{}", id.0),
@@ -119,13 +110,7 @@ fn right_side(
             functions.insert("ng_pow");
             format!("ng_pow({}, Real({exponent}))", typed(a))
         }
-        Node::Select([a, b, x, y]) => format!(
-            "select({}, {}, {} <= {})",
-            typed(y),
-            typed(x),
-            operand(a),
-            operand(b)
-        ),
+        Node::Select([a, b, x, y]) => format!("select({}, {}, {} <= {})", typed(y), typed(x), operand(a), operand(b)),
     })
 }
 
@@ -135,11 +120,7 @@ fn literal(value: f64) -> String {
         return "(0.0 / 0.0)".into();
     }
     // Debug prints the shortest text that reads back to the same f64, always with a point or an exponent.
-    if value < 0.0 {
-        format!("({value:?})")
-    } else {
-        format!("{value:?}")
-    }
+    if value < 0.0 { format!("({value:?})") } else { format!("{value:?}") }
 }
 
 #[cfg(test)]

@@ -36,13 +36,9 @@ const STUBS: [(&str, usize); 16] = [
 
 /// The code in a small shader, with only those stubs that it says it calls.
 fn wrap(code: &Code, scalar: &str) -> String {
-    let mut text = format!(
-        "alias Real = {scalar};\n@group(0) @binding(0) var<storage, read_write> data: array<Real>;\n"
-    );
-    for (name, arguments) in STUBS
-        .iter()
-        .filter(|(name, _)| code.functions.contains(name))
-    {
+    let mut text =
+        format!("alias Real = {scalar};\n@group(0) @binding(0) var<storage, read_write> data: array<Real>;\n");
+    for (name, arguments) in STUBS.iter().filter(|(name, _)| code.functions.contains(name)) {
         let second = if *arguments == 2 { ", b: Real" } else { "" };
         writeln!(text, "fn {name}(a: Real{second}) -> Real {{ return a; }}").unwrap();
     }
@@ -60,13 +56,9 @@ fn wrap(code: &Code, scalar: &str) -> String {
 fn check(code: &Code) {
     for scalar in ["f32", "f64"] {
         let text = wrap(code, scalar);
-        let module = naga::front::wgsl::parse_str(&text)
-            .unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(&text)));
-        let capabilities = if scalar == "f64" {
-            Capabilities::FLOAT64
-        } else {
-            Capabilities::empty()
-        };
+        let module =
+            naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(&text)));
+        let capabilities = if scalar == "f64" { Capabilities::FLOAT64 } else { Capabilities::empty() };
         Validator::new(ValidationFlags::all(), capabilities)
             .validate(&module)
             .unwrap_or_else(|e| panic!("{}\n{text}", e.emit_to_string(&text)));
@@ -81,10 +73,7 @@ fn lower(text: &str, graph: &mut Graph) -> NodeId {
         "x" => Some(Symbol::Input(0)),
         _ => None,
     };
-    Ast::parse(text)
-        .unwrap()
-        .lower(graph, &mut resolve, &[])
-        .unwrap()
+    Ast::parse(text).unwrap().lower(graph, &mut resolve, &[]).unwrap()
 }
 
 /// The code of a formula and its derivatives in a, b and c.
@@ -178,16 +167,7 @@ fn powers_are_products_and_share_their_squares() {
 
 #[test]
 fn literals_read_back_to_the_same_bits() {
-    for value in [
-        0.1,
-        1.0,
-        1e-7,
-        1e21,
-        123_456_789.125,
-        std::f64::consts::PI,
-        f64::from(f32::MAX),
-        1.1754944e-38,
-    ] {
+    for value in [0.1, 1.0, 1e-7, 1e21, 123_456_789.125, std::f64::consts::PI, f64::from(f32::MAX), 1.1754944e-38] {
         let text = literal(value);
         assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
         assert!(text.contains(['.', 'e']), "{text} would be an integer");
@@ -208,10 +188,7 @@ fn a_constant_without_a_value_is_refused_by_the_compiler_and_not_passed_over() {
 fn very_long_code_is_emitted_in_linear_time() {
     let emitted = |terms: usize| {
         let mut graph = Graph::new();
-        let sum = lower(
-            &format!("{}x{}", "sin(a + b*".repeat(terms), ")".repeat(terms)),
-            &mut graph,
-        );
+        let sum = lower(&format!("{}x{}", "sin(a + b*".repeat(terms), ")".repeat(terms)), &mut graph);
         let begun = std::time::Instant::now();
         let code = emit(&graph, &[sum], &Plain);
         assert_eq!(code.body.lines().count(), 3 * terms + 1);
@@ -231,17 +208,11 @@ fn interpret(code: &Code, parameters: &[f64], input: f64) -> Vec<f64> {
     let evaluate = |text: &str, values: &std::collections::HashMap<String, f64>| {
         let mut graph = Graph::new();
         let mut resolve = |name: &str| values.get(name).copied().map(Symbol::Number);
-        let id = Ast::parse(&plain(text))
-            .unwrap()
-            .lower(&mut graph, &mut resolve, &[])
-            .unwrap();
+        let id = Ast::parse(&plain(text)).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap();
         graph.constant(id).unwrap()
     };
     for line in code.hoisted.lines().chain(code.body.lines()) {
-        let (name, value) = line
-            .strip_prefix("let ")
-            .and_then(|l| l.split_once(": Real = "))
-            .unwrap();
+        let (name, value) = line.strip_prefix("let ").and_then(|l| l.split_once(": Real = ")).unwrap();
         let value = value.strip_suffix(';').unwrap();
         let number = if let Some(inside) = value.strip_prefix("select(") {
             let mut parts = inside.strip_suffix(')').unwrap().split(", ");
@@ -257,15 +228,9 @@ fn interpret(code: &Code, parameters: &[f64], input: f64) -> Vec<f64> {
         } else {
             evaluate(value, &values)
         };
-        assert!(
-            values.insert(name.to_owned(), number).is_none(),
-            "{name} is declared twice"
-        );
+        assert!(values.insert(name.to_owned(), number).is_none(), "{name} is declared twice");
     }
-    code.results
-        .iter()
-        .map(|result| evaluate(result, &values))
-        .collect()
+    code.results.iter().map(|result| evaluate(result, &values)).collect()
 }
 
 #[test]
@@ -289,18 +254,11 @@ fn the_emitted_code_computes_what_the_tape_computes_to_the_bit() {
             let outputs = rewrites.apply(&mut graph, &outputs);
             let code = emit(&graph, &outputs, &Plain);
             let tape = crate::expr::Tape::new(&graph, &outputs);
-            for (parameters, x) in [
-                ([0.7, 0.4, 1.3], 0.9),
-                ([2.5, -0.3, 0.2], -1.5),
-                ([1.0, 1.0, 1.0], 1.0),
-            ] {
+            for (parameters, x) in [([0.7, 0.4, 1.3], 0.9), ([2.5, -0.3, 0.2], -1.5), ([1.0, 1.0, 1.0], 1.0)] {
                 let mut expected = [0.0; 4];
                 tape.evaluate(&parameters, &[x], &mut Vec::new(), &mut expected);
                 for (found, expected) in interpret(&code, &parameters, x).iter().zip(&expected) {
-                    assert!(
-                        found == expected || (found.is_nan() && expected.is_nan()),
-                        "{text}: {found} {expected}"
-                    );
+                    assert!(found == expected || (found.is_nan() && expected.is_nan()), "{text}: {found} {expected}");
                 }
             }
         }

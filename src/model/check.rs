@@ -44,7 +44,11 @@ impl Model {
             return Err(ModelError::Length { what: "θ", given: theta.len(), wanted: p });
         }
         if inputs.len() != self.inputs().len() {
-            return Err(ModelError::Length { what: "the row of inputs", given: inputs.len(), wanted: self.inputs().len() });
+            return Err(ModelError::Length {
+                what: "the row of inputs",
+                given: inputs.len(),
+                wanted: self.inputs().len(),
+            });
         }
         let mut symbolic = vec![0.0; p + 1];
         self.jacobian_tape().evaluate(theta, inputs, &mut Vec::new(), &mut symbolic);
@@ -73,9 +77,9 @@ impl Model {
                 worst: WorstDerivative { parameter: self.parameters()[j].clone(), symbolic: derivative, difference },
             };
             // A NaN is worse than anything, and stays.
-            let replaces = worst.as_ref().is_none_or(|worst| {
-                !worst.worst_error.is_nan() && (error.is_nan() || error > worst.worst_error)
-            });
+            let replaces = worst
+                .as_ref()
+                .is_none_or(|worst| !worst.worst_error.is_nan() && (error.is_nan() || error > worst.worst_error));
             if replaces {
                 worst = Some(here);
             }

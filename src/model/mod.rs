@@ -6,5 +6,5 @@ mod model;
 
 pub use check::{DerivativeCheck, WorstDerivative};
 pub use error::ModelError;
-pub use model::Model;
 pub(crate) use model::Compiled;
+pub use model::Model;

@@ -152,12 +152,8 @@ impl Model {
         let derivatives = gradient(&mut graph, value, parameters.len() as u32);
         let outputs: Vec<NodeId> = std::iter::once(value).chain(derivatives).collect();
         let outputs = rewrites.apply(&mut graph, &outputs);
-        let compiled = Compiled {
-            value: Tape::new(&graph, &outputs[..1]),
-            jacobian: Tape::new(&graph, &outputs),
-            graph,
-            outputs,
-        };
+        let compiled =
+            Compiled { value: Tape::new(&graph, &outputs[..1]), jacobian: Tape::new(&graph, &outputs), graph, outputs };
         Ok(Self(Arc::new(Inner { source, parameters, constants, rewrites, inputs, compiled })))
     }
 
@@ -271,11 +267,7 @@ impl Source {
         }
     }
 
-    fn lower(
-        &self,
-        graph: &mut Graph,
-        resolve: &mut dyn FnMut(&str) -> Option<Symbol>,
-    ) -> Result<NodeId, ParseError> {
+    fn lower(&self, graph: &mut Graph, resolve: &mut dyn FnMut(&str) -> Option<Symbol>) -> Result<NodeId, ParseError> {
         self.lower_with(graph, resolve, &[])
     }
 

@@ -41,11 +41,7 @@ impl LevenbergMarquardt {
     pub(crate) const ACCEPT: f64 = 1e-4;
 
     pub(crate) fn new(largest_sigma: f64) -> Self {
-        Self {
-            epsilon: Self::START * largest_sigma * largest_sigma,
-            growth: 2.0,
-            rejections: 0,
-        }
+        Self { epsilon: Self::START * largest_sigma * largest_sigma, growth: 2.0, rejections: 0 }
     }
 
     /// The decrease of ½‖e‖² that the linear model promises for the damped step:
@@ -61,13 +57,7 @@ impl LevenbergMarquardt {
 
     /// Judges a trial step; `actual` is NaN or −∞ where the trial point has no finite residual. All three are in the
     /// units of the loss.
-    pub(crate) fn judge(
-        &mut self,
-        actual: f64,
-        predicted: f64,
-        rounding: f64,
-        largest_sigma: f64,
-    ) -> Verdict {
+    pub(crate) fn judge(&mut self, actual: f64, predicted: f64, rounding: f64, largest_sigma: f64) -> Verdict {
         let ratio = (actual + rounding) / (predicted + rounding);
         if ratio >= Self::ACCEPT {
             let t = 2.0 * ratio.min(1.0) - 1.0;

@@ -21,10 +21,7 @@ impl Filter {
         let Some(&largest) = sigma.first() else {
             return 0;
         };
-        let above = sigma
-            .iter()
-            .take_while(|&&s| s > 0.0 && s > cutoff * largest)
-            .count();
+        let above = sigma.iter().take_while(|&&s| s > 0.0 && s > cutoff * largest).count();
         match self {
             Self::Exact => above,
             Self::FixedRank(rank) => above.min(rank as usize),
@@ -33,11 +30,7 @@ impl Filter {
 
     /// φ(σ) for a direction that is kept, at the absolute damping ε: σ²/(σ²+ε).
     pub(crate) fn factor(sigma: f64, epsilon: f64) -> f64 {
-        if epsilon == 0.0 {
-            1.0
-        } else {
-            sigma * sigma / (sigma * sigma + epsilon)
-        }
+        if epsilon == 0.0 { 1.0 } else { sigma * sigma / (sigma * sigma + epsilon) }
     }
 
     /// The name in specs and tables, with Tikhonov damping told by the damping column.

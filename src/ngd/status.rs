@@ -28,14 +28,8 @@ impl Status {
     pub const MAX_REJECTIONS: u32 = 12;
 
     /// Every status, in the order tables show them.
-    pub const ALL: [Self; 6] = [
-        Self::Converged,
-        Self::StepLimit,
-        Self::Stalled,
-        Self::Diverged,
-        Self::NonFinite,
-        Self::FactorizationLimit,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Converged, Self::StepLimit, Self::Stalled, Self::Diverged, Self::NonFinite, Self::FactorizationLimit];
 
     /// The name in tables and files.
     #[must_use]
@@ -118,9 +112,7 @@ impl Norms {
     pub(crate) fn converged(&self, tolerances: &Tolerances) -> Option<Reason> {
         if self.residual <= tolerances.loss * self.response {
             Some(Reason::Loss)
-        } else if self.tangent
-            <= tolerances.gradient * self.residual + tolerances.rounding * self.response
-        {
+        } else if self.tangent <= tolerances.gradient * self.residual + tolerances.rounding * self.response {
             Some(Reason::Gradient)
         } else if self.relative_change <= tolerances.change {
             Some(Reason::Change)

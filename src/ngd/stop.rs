@@ -32,13 +32,7 @@ pub struct Stop {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self {
-            steps: 200,
-            loss: None,
-            gradient: None,
-            change: None,
-            tests: true,
-        }
+        Self { steps: 200, loss: None, gradient: None, change: None, tests: true }
     }
 }
 

@@ -16,11 +16,7 @@ fn spaced(count: usize, at: impl Fn(f64) -> f64, last: f64) -> Vec<f64> {
     (0..count)
         .map(|i| {
             // The end point is met exactly, whatever rounding did on the way.
-            if i + 1 == count && count > 1 {
-                last
-            } else {
-                at(i as f64 / (count.max(2) - 1) as f64)
-            }
+            if i + 1 == count && count > 1 { last } else { at(i as f64 / (count.max(2) - 1) as f64) }
         })
         .collect()
 }
@@ -42,13 +38,7 @@ pub struct StepBlock {
 
 impl Default for StepBlock {
     fn default() -> Self {
-        Self {
-            sizes: vec![1.0],
-            dampings: vec![Damping::Adaptive],
-            filter: Filter::Exact,
-            scaling: None,
-            cutoff: None,
-        }
+        Self { sizes: vec![1.0], dampings: vec![Damping::Adaptive], filter: Filter::Exact, scaling: None, cutoff: None }
     }
 }
 

@@ -105,23 +105,13 @@ impl Outcome {
     /// If `index` is not below [`len`](Self::len).
     #[must_use]
     pub fn problem(&self, index: usize) -> Problem<'_> {
-        assert!(
-            index < self.len(),
-            "problem {index} of an outcome with {} problems",
-            self.len()
-        );
-        Problem {
-            outcome: self,
-            index,
-        }
+        assert!(index < self.len(), "problem {index} of an outcome with {} problems", self.len());
+        Problem { outcome: self, index }
     }
 
     /// All problems in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Problem<'_>> {
-        (0..self.len()).map(|index| Problem {
-            outcome: self,
-            index,
-        })
+        (0..self.len()).map(|index| Problem { outcome: self, index })
     }
 
     /// How many problems ended with this status.
@@ -133,26 +123,17 @@ impl Outcome {
     /// Share of problems that converged, 1 for an empty outcome.
     #[must_use]
     pub fn converged_share(&self) -> f64 {
-        if self.is_empty() {
-            1.0
-        } else {
-            self.count(Status::Converged) as f64 / self.len() as f64
-        }
+        if self.is_empty() { 1.0 } else { self.count(Status::Converged) as f64 / self.len() as f64 }
     }
 
     /// Of each data set and step rule, the start that ended best: converged before any other status, then the least
     /// loss, then the first start.
     #[must_use]
     pub fn keep_best(&self) -> Self {
-        let mut best: std::collections::BTreeMap<(u32, u32), usize> =
-            std::collections::BTreeMap::new();
+        let mut best: std::collections::BTreeMap<(u32, u32), usize> = std::collections::BTreeMap::new();
         let rank = |i: usize| {
             let row = &self.rows[i];
-            let loss = if row.loss.is_finite() {
-                row.loss
-            } else {
-                f64::INFINITY
-            };
+            let loss = if row.loss.is_finite() { row.loss } else { f64::INFINITY };
             (row.status != Status::Converged, loss)
         };
         for (i, row) in self.rows.iter().enumerate() {
@@ -179,18 +160,10 @@ impl Outcome {
         };
         for i in positions {
             chosen.rows.push(self.rows[i]);
-            chosen
-                .parameters
-                .extend_from_slice(&self.parameters[i * p..(i + 1) * p]);
-            chosen
-                .starts
-                .extend_from_slice(&self.starts[i * p..(i + 1) * p]);
-            chosen
-                .singular_values
-                .extend_from_slice(&self.singular_values[i * p..(i + 1) * p]);
-            chosen
-                .covariance
-                .extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
+            chosen.parameters.extend_from_slice(&self.parameters[i * p..(i + 1) * p]);
+            chosen.starts.extend_from_slice(&self.starts[i * p..(i + 1) * p]);
+            chosen.singular_values.extend_from_slice(&self.singular_values[i * p..(i + 1) * p]);
+            chosen.covariance.extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
         }
         chosen
     }
@@ -358,10 +331,7 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn unresolved(&self) -> Vec<&'a str> {
         let names = &self.outcome.context.parameters;
-        (0..names.len())
-            .filter(|&j| !self.is_resolved(j))
-            .map(|j| names[j].as_str())
-            .collect()
+        (0..names.len()).filter(|&j| !self.is_resolved(j)).map(|j| names[j].as_str()).collect()
     }
 
     /// Covariance of the parameters, p×p row by row: (JᵀJ)⁺, times the reduced χ² where errors are scaled. Taken from
@@ -392,13 +362,7 @@ impl<'a> Problem<'a> {
         let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
         let scale = self.variance_scale();
         (0..p)
-            .map(|j| {
-                if self.is_resolved(j) {
-                    (triangle[j * (j + 1) / 2 + j] * scale).sqrt()
-                } else {
-                    f64::NAN
-                }
-            })
+            .map(|j| if self.is_resolved(j) { (triangle[j * (j + 1) / 2 + j] * scale).sqrt() } else { f64::NAN })
             .collect()
     }
 

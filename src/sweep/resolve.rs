@@ -111,9 +111,7 @@ impl Sweep {
         let response_norms = data
             .sets
             .par_iter()
-            .map(|rows| {
-                rows.clone().map(|i| (data.response[i] / sigma(&data, i)).powi(2)).sum::<f64>().sqrt()
-            })
+            .map(|rows| rows.clone().map(|i| (data.response[i] / sigma(&data, i)).powi(2)).sum::<f64>().sqrt())
             .collect();
         let digest = self.digest(&starts);
         Ok(Job(Arc::new(Inner {
@@ -210,7 +208,9 @@ impl Sweep {
             }
             let values = count.saturating_mul(parameters.len() as u64);
             if values > MOST_PROBLEMS / 1000 {
-                return Err(RequestError::TooManySeeds { count, most: MOST_PROBLEMS / 1000 / parameters.len() as u64 }.into());
+                return Err(
+                    RequestError::TooManySeeds { count, most: MOST_PROBLEMS / 1000 / parameters.len() as u64 }.into()
+                );
             }
             for seed in random.seeds.clone() {
                 tail.extend((0..parameters.len()).map(|j| random.value(seed, j as u32)));
@@ -259,11 +259,7 @@ impl Sweep {
     }
 
     fn unknown_parameter(&self, name: &str, place: &'static str) -> RequestError {
-        RequestError::UnknownParameter {
-            name: name.to_owned(),
-            place,
-            parameters: self.model.parameters().join(", "),
-        }
+        RequestError::UnknownParameter { name: name.to_owned(), place, parameters: self.model.parameters().join(", ") }
     }
 
     /// SHA-256 over everything that decides the results: data, model, starts, rules, stop.

@@ -7,10 +7,7 @@ use natgrad::data::Data;
 /// One problem with its certified answers.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(
-    dead_code,
-    reason = "each test that includes this file reads some of the fields"
-)]
+#[allow(dead_code, reason = "each test that includes this file reads some of the fields")]
 pub(crate) struct Problem {
     pub(crate) name: String,
     pub(crate) file: PathBuf,
@@ -42,8 +39,6 @@ pub(crate) fn problems() -> Vec<Problem> {
 impl Problem {
     /// The problem's data with its response.
     pub(crate) fn data(&self) -> Data {
-        Data::read_csv(folder().join(&self.file))
-            .expect("the data")
-            .response(self.response.as_str())
+        Data::read_csv(folder().join(&self.file)).expect("the data").response(self.response.as_str())
     }
 }
