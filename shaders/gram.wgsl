@@ -4,7 +4,6 @@
 // rank or covariance is taken from it. Rows are summed in segments of SEGMENT, as in qr, and for the same reasons.
 //
 // Invocation: one problem. `block` is block_rows × (P+1), `gram` is (P+1) × (P+1), lower triangle.
-#import natgrad::scalar::Real
 #import natgrad::layout::element
 #import natgrad::problem::{Problem, Rules}
 

@@ -1,7 +1,6 @@
 // Residual and Jacobian of a block of rows: [J | e], with eᵢ = wᵢ(f(xᵢ, θ) − yᵢ) and Jᵢⱼ = wᵢ ∂f/∂θⱼ.
 // Invocation: x is the problem, y the row within the block. `block` is a MatrixBatch of block_rows × (P+1).
 // Rows past a problem's own n are left as they are: no kernel reads them.
-#import natgrad::scalar::Real
 #import natgrad::layout::element
 #import natgrad::problem::{Problem, State, Rules, RUNNING}
 #import natgrad::model::{P, INPUTS, Row, model_row}

@@ -4,7 +4,6 @@
 // both with the loss's rounding added, is at least `accept`; it then moves ε by Nielsen's rule.
 //
 // Invocation: one problem.
-#import natgrad::scalar::Real
 #import natgrad::layout::element
 #import natgrad::problem::{Problem, State, Rules, RUNNING, STALLED, DIVERGED, NON_FINITE}
 

@@ -8,7 +8,6 @@
 //
 // Invocation: one problem. `block` is block_rows × (P+1), `factor` is P × (P+1): R in its upper triangle, c in the
 // last column.
-#import natgrad::scalar::Real
 #import natgrad::layout::element
 #import natgrad::bits::is_finite
 #import natgrad::problem::{Problem, State, Rules, RUNNING}

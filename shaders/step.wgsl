@@ -4,7 +4,6 @@
 // passes one ends there. After a rejection only the damping has changed: the factorisation still stands.
 //
 // Invocation: one problem.
-#import natgrad::scalar::Real
 #import natgrad::layout::element
 #import natgrad::problem::{Problem, State, Rules, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
 

@@ -6,7 +6,6 @@
 // QR first is the preconditioner of Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322.
 //
 // Invocation: one problem. `w` is (P+1) × P: W above, β in the last row; columns by descending σ.
-#import natgrad::scalar::Real
 #import natgrad::layout::element
 #import natgrad::bits::power_of_two
 #import natgrad::problem::{Problem, State, Rules, RUNNING, FACTORIZATION_LIMIT}

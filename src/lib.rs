@@ -14,6 +14,7 @@ pub mod sweep;
 
 mod backend;
 mod engine;
+mod kernels;
 mod verify;
 
 pub use data::{Data, DataError, Missing};

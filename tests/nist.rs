@@ -101,3 +101,14 @@ fn in_f64_on_the_cpu_all_problems_reach_six_digits_from_start_2_and_sixteen_from
     }
     assert!(reaching(&far, 6.0) >= 16, "{} of 18 from start 1", reaching(&far, 6.0));
 }
+
+#[test]
+fn in_f32_on_a_gpu_at_least_fifteen_problems_reach_three_digits_from_start_2() {
+    for engine in common::gpu_engines() {
+        let [_, near] = table(&engine);
+        for score in near.iter().filter(|score| score.parameters < 3.0) {
+            println!("{}: {:.1} digits at κ(JD) = {:.1e}", score.name, score.parameters, score.condition);
+        }
+        assert!(reaching(&near, 3.0) >= 15, "{}: {} of 18", engine.description(), reaching(&near, 3.0));
+    }
+}

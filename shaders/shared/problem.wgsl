@@ -2,7 +2,6 @@
 // The Rust side is src/kernels/problem.rs; a test compares sizes and offsets.
 #define_import_path natgrad::problem
 
-#import natgrad::scalar::Real
 
 // Written once by the host.
 struct Problem {

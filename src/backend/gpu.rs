@@ -1,29 +1,147 @@
+//! The GPU backend: chains the kernels into steps, many steps a submit, and reads each chunk back once.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+mod chunk;
+
+use crate::error::{Error, RequestError};
+use crate::gpu::{Device, DeviceError};
+use crate::kernels::problem::SEGMENT;
+use crate::sweep::{Job, ProblemId};
+
 use super::Solved;
-use crate::error::Error;
-use crate::gpu::*;
-use crate::sweep::*;
+use chunk::Chunk;
+
+/// Problems a tile of memory and an invocation group.
 pub(crate) const LANES: usize = 64;
+
+/// The most parameters the lane mapping takes.
+pub(crate) const MAX_PARAMETERS: usize = 16;
+
+/// The longest that one dispatch may take. Watchdogs end a dispatch after about 2 s.
+const DISPATCH_BUDGET: Duration = Duration::from_millis(200);
+
+/// Steps a submit once a chunk has been seen to run well; between submits one counter is read.
+const STEPS_PER_SUBMIT: u32 = 8;
+
+/// The most memory that the block of Jacobian rows may take, whatever the device allows.
+const BLOCK_BYTES: u64 = 256 << 20;
+
+/// Solves chunks on one device.
 #[derive(Debug)]
 pub(crate) struct GpuBackend {
     device: Device,
+    pace: Mutex<Pace>,
 }
+
+/// Point-problems (rows × problems) a chunk, adapted so that no dispatch outlasts the budget. Results do not depend
+/// on it.
+#[derive(Debug)]
+struct Pace {
+    points: u64,
+}
+
+/// The memory of one problem and block of rows, and what fits the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ChunkShape {
+    /// Problems, a multiple of `LANES` unless limits forbid.
+    problems: u64,
+    /// Rows of J held at once.
+    block_rows: usize,
+}
+
 impl GpuBackend {
     pub(crate) fn new(device: Device) -> Self {
-        Self { device }
+        Self { device, pace: Mutex::new(Pace { points: 1 << 16 }) }
     }
+
     pub(crate) fn device(&self) -> &Device {
         &self.device
     }
+
+    /// Names of the elementary functions that the self-test had replaced.
     pub(crate) fn replaced_functions(&self) -> Vec<String> {
-        vec![]
+        self.device.capabilities().replaced_functions()
     }
-    pub(crate) fn check(&self, _: &Job) -> Result<(), Error> {
+
+    /// Refuses jobs that no chunking makes fit.
+    pub(crate) fn check(&self, job: &Job) -> Result<(), Error> {
+        let parameters = job.model().parameters().len();
+        if parameters > MAX_PARAMETERS {
+            return Err(RequestError::TooManyParameters { parameters, most: MAX_PARAMETERS }.into());
+        }
+        job.model().check_f32()?;
         Ok(())
     }
-    pub(crate) fn chunk(&self, _: &Job, a: u64, b: u64) -> Result<u64, Error> {
-        Ok(b - a)
+
+    /// Problems of the next chunk, from `first` on.
+    pub(crate) fn chunk(&self, job: &Job, first: u64, end: u64) -> Result<u64, Error> {
+        let points = self.pace.lock().map_or(1 << 16, |pace| pace.points);
+        let shape = self.shape(job);
+        let wanted = (points / job.most_rows().max(1) as u64).max(1).next_multiple_of(LANES as u64);
+        let mut last = first + wanted.min(shape.problems).min(end - first);
+        // The rows of the chunk's data sets lie in one buffer.
+        let row_bytes = 4 * (job.model().inputs().len() as u64 + 2);
+        let limit = self.device.largest_buffer();
+        let first_set = job.problem(first).set;
+        let first_row = job.rows(first_set).start;
+        let most_rows = (limit / row_bytes) as usize;
+        while last > first + 1 && job.rows(job.problem(last - 1).set).end - first_row > most_rows {
+            last = first + (last - first).div_ceil(2);
+        }
+        let rows = job.rows(job.problem(last - 1).set).end - first_row;
+        if rows > most_rows {
+            return Err(
+                DeviceError::TooLarge { label: "data".to_owned(), bytes: rows as u64 * row_bytes, limit }.into()
+            );
+        }
+        Ok(last - first)
     }
-    pub(crate) async fn solve(&self, _: &Job, _: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        Ok(vec![])
+
+    /// What fits the device's limits.
+    fn shape(&self, job: &Job) -> ChunkShape {
+        let limit = self.device.largest_buffer().min(BLOCK_BYTES);
+        let p = job.model().parameters().len() as u64;
+        let rows = job.most_rows();
+        let segment = SEGMENT as usize;
+        let workgroups = u64::from(self.device.limits().max_compute_workgroups_per_dimension);
+        // As many rows at once as still leave room for a good number of problems; blocks begin at whole segments.
+        let tile_row = 4 * (p + 1) * LANES as u64;
+        let most_rows = (limit / tile_row).min(workgroups) as usize;
+        let block_rows = if rows <= segment.max(4096).min(most_rows) {
+            rows.max(1)
+        } else {
+            (most_rows.min(4096) / segment * segment).max(segment)
+        };
+        let per_problem = (4 * (p + 1) * block_rows as u64).max(4 * (p + 1) * (p + 1));
+        let problems = (limit / per_problem).min(workgroups * LANES as u64) / LANES as u64 * LANES as u64;
+        ChunkShape { problems: problems.max(LANES as u64), block_rows }
+    }
+
+    /// Solves the problems `ids`, consecutive ones of the job.
+    pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+        let shape = self.shape(job);
+        let chunk = Chunk::upload(&self.device, job, ids, shape.block_rows)?;
+        let started = Instant::now();
+        let mut running = chunk.steps(&self.device, 1).await?;
+        self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);
+        let mut submit = 1;
+        while running > 0 {
+            running = chunk.steps(&self.device, submit).await?;
+            submit = (2 * submit).min(STEPS_PER_SUBMIT);
+        }
+        chunk.collect(&self.device, job, ids).await
+    }
+
+    /// Adapts the pace to the time that one step of a chunk took, which bounds each of its dispatches.
+    fn adapt(&self, step: Duration, points: u64) {
+        if let Ok(mut pace) = self.pace.lock() {
+            if step > DISPATCH_BUDGET {
+                pace.points = (points / 2).max(1);
+            } else if step < DISPATCH_BUDGET / 4 && points >= pace.points {
+                pace.points = points.saturating_mul(2).min(1 << 32);
+            }
+        }
     }
 }

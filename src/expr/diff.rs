@@ -5,24 +5,22 @@
 //! in common. Where the expression chooses a branch on parameters (min, max, and the choices inside first derivatives)
 //! they run forwards instead, once a parameter: then the derivative of the branch *not* taken is never multiplied by
 //! anything, and an infinity or NaN in it stays out of the result.
-//!
-//! # Conventions at points without a derivative
-//!
-//! - |a| has the derivative sign(a), 0 at a = 0; sign has 0 everywhere.
-//! - min(a, b) and max(a, b) take the derivative of a where the two are equal.
-//! - √a and aᵇ with b < 1 have an infinite derivative at a = 0. It is taken as 0 there: nearly always a is zero because
-//!   a factor in it is zero data (√(b·x) at x = 0), the true derivative is 0, and ∞·0 would poison the whole problem.
-//! - aᵇ has the derivative aᵇ·log(a) in b, with 0 at a = 0 (its limit for b > 0), and NaN at a < 0, as the value
-//!   itself is for all but integer b. Constant integer powers are products and have no such trouble.
 
 use super::graph::{Graph, Node, NodeId};
 use super::ops::{BinaryOp, UnaryOp};
 
 /// The derivatives of `of` with respect to parameters 0 … `parameters` − 1, as nodes of the same graph.
 ///
-/// They can be differentiated again. The conventions where no derivative exists are stated in this module's source
-/// and in the book of functions: sign(0) = 0 for |a|, the first argument at a tie of min or max, 0 for an infinite
-/// derivative of a root at exactly zero.
+/// They can be differentiated again.
+///
+/// # Conventions at points without a derivative
+///
+/// - |a| has the derivative sign(a), 0 at a = 0; sign has 0 everywhere.
+/// - min(a, b) and max(a, b) take the derivative of a where the two are equal.
+/// - √a and aᵇ with b < 1 have an infinite derivative at a = 0. It is taken as 0 there: nearly always a is zero because
+///   a factor in it is zero data (√(b·x) at x = 0), the true derivative is 0, and ∞·0 would poison the whole problem.
+/// - aᵇ has the derivative aᵇ·log(a) in b, with 0 at a = 0 (its limit for b > 0), and NaN at a < 0, as the value
+///   itself is for all but integer b. Constant integer powers are products and have no such trouble.
 pub fn gradient(graph: &mut Graph, of: NodeId, parameters: u32) -> Vec<NodeId> {
     let reached = graph.reachable(&[of]);
     let depends = graph.dependent_on(|node| matches!(node, Node::Parameter(_)));

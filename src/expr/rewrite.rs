@@ -51,7 +51,10 @@ impl Rewrite {
     }
 }
 
-/// A set of rewrites; all by default. Reads from text as `all`, `none`, or names separated by commas.
+/// A set of rewrites that change rounding; all by default, so that a user who doubts a result can turn them off and
+/// compare. (What changes no rounding is done when a [`Graph`] is built.)
+///
+/// Reads from text as `all`, `none`, or names separated by commas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rewrites(u8);
 
@@ -263,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_bound_is_reached_so_the_rewrites_do_change_rounding() {
-        // 5/3 and 5·fl(1/3) are neighbours: 1/3 rounds down by u/3·…; found by search over small integers.
+        // Among quotients of small integers some differ by a whole unit, and none by more.
         let apart = (1..100).flat_map(|a| (1..100).map(move |b| (f64::from(a), f64::from(b))));
         let worst = apart.map(|(a, b)| steps_apart(a / b, a * (1.0 / b))).max();
         assert_eq!(worst, Some(1));

@@ -206,6 +206,21 @@ fn a_line_break_in_the_text_does_not_break_the_message() {
 }
 
 #[test]
+fn expressions_and_errors_cross_threads() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Ast>();
+    check::<Expr>();
+    check::<Graph>();
+    check::<Tape>();
+    check::<RowExpression>();
+    check::<ParseError>();
+    check::<RowError>();
+    check::<RangeError>();
+    check::<RewriteError>();
+    check::<NameError>();
+}
+
+#[test]
 fn reserved_names_are_refused_and_others_are_not() {
     for name in ["pi", "exp", "max", "mean", "ln", "", "a`b", "a\nb"] {
         let error = check_name(name).expect_err(name).to_string();

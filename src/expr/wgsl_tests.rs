@@ -200,3 +200,67 @@ fn very_long_code_is_emitted_in_linear_time() {
     let (short, long) = (best(10_000), best(100_000));
     assert!(long < 30.0 * short, "{short} s and {long} s");
 }
+
+/// Runs straight-line code in f64, reading each right side with the parser of expressions.
+fn interpret(code: &Code, parameters: &[f64], input: f64) -> Vec<f64> {
+    let mut values = std::collections::HashMap::new();
+    let plain = |text: &str| text.replace("Real(", "(").replace("ng_", "");
+    let evaluate = |text: &str, values: &std::collections::HashMap<String, f64>| {
+        let mut graph = Graph::new();
+        let mut resolve = |name: &str| values.get(name).copied().map(Symbol::Number);
+        let id = Ast::parse(&plain(text)).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap();
+        graph.constant(id).unwrap()
+    };
+    for line in code.hoisted.lines().chain(code.body.lines()) {
+        let (name, value) = line.strip_prefix("let ").and_then(|l| l.split_once(": Real = ")).unwrap();
+        let value = value.strip_suffix(';').unwrap();
+        let number = if let Some(inside) = value.strip_prefix("select(") {
+            let mut parts = inside.strip_suffix(')').unwrap().split(", ");
+            let (otherwise, then) = (parts.next().unwrap(), parts.next().unwrap());
+            let (low, high) = parts.next().unwrap().split_once(" <= ").unwrap();
+            let taken = evaluate(low, &values) <= evaluate(high, &values);
+            evaluate(if taken { then } else { otherwise }, &values)
+        } else if let Some(index) = value.strip_prefix("data[8u") {
+            assert_eq!(index, " + 0u + row]");
+            input
+        } else if let Some(index) = value.strip_prefix("data[") {
+            parameters[index.trim_end_matches("u]").parse::<usize>().unwrap()]
+        } else {
+            evaluate(value, &values)
+        };
+        assert!(values.insert(name.to_owned(), number).is_none(), "{name} is declared twice");
+    }
+    code.results.iter().map(|result| evaluate(result, &values)).collect()
+}
+
+#[test]
+fn the_emitted_code_computes_what_the_tape_computes_to_the_bit() {
+    for text in [
+        "a*(1 - exp(-b*x))",
+        "a*(x**2+x*b)/(x**2+x*c+a)",
+        "a*exp(-(x-b)**2/(2*c**2))",
+        "a/((1+exp(b-c*x))**(1/b))",
+        "a - b*x - atan(c/(x-a))/pi",
+        "sqrt(a*x) + a**b - (x-a)**-5 + x**1.7",
+        "min(a, b*x, c) - max(x, sign(a - b)*abs(c)) + atan2(a, x)",
+        "log(a*x) + log2(b) + log10(x) + tan(a) + asin(b*x/9) + acos(c/9) + sinh(a) + cosh(x) + tanh(b)",
+        "x*0 + 3",
+    ] {
+        for rewrites in [Rewrites::none(), Rewrites::all()] {
+            let mut graph = Graph::new();
+            let f = lower(text, &mut graph);
+            let mut outputs = vec![f];
+            outputs.extend(gradient(&mut graph, f, 3));
+            let outputs = rewrites.apply(&mut graph, &outputs);
+            let code = emit(&graph, &outputs, &Plain);
+            let tape = crate::expr::Tape::new(&graph, &outputs);
+            for (parameters, x) in [([0.7, 0.4, 1.3], 0.9), ([2.5, -0.3, 0.2], -1.5), ([1.0, 1.0, 1.0], 1.0)] {
+                let mut expected = [0.0; 4];
+                tape.evaluate(&parameters, &[x], &mut Vec::new(), &mut expected);
+                for (found, expected) in interpret(&code, &parameters, x).iter().zip(&expected) {
+                    assert!(found == expected || (found.is_nan() && expected.is_nan()), "{text}: {found} {expected}");
+                }
+            }
+        }
+    }
+}

@@ -1,32 +1,24 @@
-//! stub
-#![allow(missing_docs)]
-#[derive(Debug, Clone)]
-pub struct Device;
-#[derive(Debug, thiserror::Error)]
-pub enum DeviceError {
-    #[error("none")]
-    NoAdapter,
-    #[error("lost {reason}")]
-    Lost { reason: String },
-    #[error("large {label} {bytes} {limit}")]
-    TooLarge { label: String, bytes: u64, limit: u64 },
-}
-pub enum AdapterChoice {
-    Auto,
-    Index(usize),
-    Name(String),
-}
-pub struct Summary {
-    pub name: String,
-    pub backend: String,
-    pub driver: String,
-    pub driver_info: String,
-}
-impl Device {
-    pub fn open(_: &AdapterChoice) -> Result<Self, DeviceError> {
-        Err(DeviceError::NoAdapter)
-    }
-    pub fn summary(&self) -> &Summary {
-        unreachable!()
-    }
-}
+//! The device: adapters, buffers, kernels, shader composition, read-back and the self-test.
+//!
+//! Nothing above this module knows wgpu, and nothing in it knows what is computed.
+
+mod adapter;
+mod buffer;
+mod commands;
+mod device;
+mod error;
+mod kernel;
+pub mod layout;
+mod readback;
+mod selftest;
+mod shader;
+
+pub use adapter::{AdapterChoice, AdapterSummary, required_limits};
+pub use buffer::{Bindable, Buffer, Uniform};
+pub use commands::Commands;
+pub use device::{Capabilities, Device};
+pub use error::DeviceError;
+pub(crate) use kernel::kernel_source;
+pub use kernel::{Access, Binding, Def, GeneratedModule, Kernel, KernelSource};
+pub use readback::Readback;
+pub use shader::{Scalar, compose};

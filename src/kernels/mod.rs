@@ -6,8 +6,6 @@ macro_rules! kernel_folder {
         pub(crate) mod $name {
             pub(crate) mod host;
             #[cfg(test)]
-            mod tests;
-            #[cfg(test)]
             pub(crate) mod twin;
         })*
     };

@@ -1,0 +1,68 @@
+//! Typed device memory.
+
+use std::marker::PhantomData;
+
+use bytemuck::Pod;
+
+/// Anything a kernel can be given.
+pub trait Bindable {
+    /// The wgpu buffer behind it.
+    fn raw(&self) -> &wgpu::Buffer;
+}
+
+/// A storage buffer of `len` elements of T on the device.
+#[derive(Clone, Debug)]
+pub struct Buffer<T> {
+    raw: wgpu::Buffer,
+    len: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Pod> Buffer<T> {
+    pub(super) fn new(raw: wgpu::Buffer, len: usize) -> Self {
+        Self { raw, len, element: PhantomData }
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Byte range of a range of elements.
+    pub(super) fn bytes(range: &std::ops::Range<usize>) -> std::ops::Range<u64> {
+        let size = size_of::<T>() as u64;
+        range.start as u64 * size..range.end as u64 * size
+    }
+}
+
+impl<T> Bindable for Buffer<T> {
+    fn raw(&self) -> &wgpu::Buffer {
+        &self.raw
+    }
+}
+
+/// A value that every invocation reads and none writes.
+#[derive(Clone, Debug)]
+pub struct Uniform<T> {
+    raw: wgpu::Buffer,
+    value: PhantomData<T>,
+}
+
+impl<T: Pod> Uniform<T> {
+    pub(super) fn new(raw: wgpu::Buffer) -> Self {
+        Self { raw, value: PhantomData }
+    }
+}
+
+impl<T> Bindable for Uniform<T> {
+    fn raw(&self) -> &wgpu::Buffer {
+        &self.raw
+    }
+}

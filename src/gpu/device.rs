@@ -1,0 +1,346 @@
+//! An open device.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytemuck::Pod;
+
+use super::adapter::{AdapterChoice, AdapterSummary, choose, enumerate, required_limits};
+use super::error::one_line;
+use super::kernel::{Def, GeneratedModule, Kernel, KernelSource};
+use super::{Buffer, Commands, DeviceError, Uniform};
+
+/// What the self-test found this device good for.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Defs for every shader: elementary functions to take from natgrad instead of the driver.
+    pub(crate) replaced: Vec<&'static str>,
+    /// Sums and products that carry their own rounding error are exact behind the opaque barrier.
+    pub error_free_transforms: bool,
+    /// f64 arithmetic in shaders is offered and sound.
+    pub f64: bool,
+}
+
+impl Capabilities {
+    /// Names of the elementary functions that come from natgrad instead of the driver.
+    #[must_use]
+    pub fn replaced_functions(&self) -> Vec<String> {
+        self.replaced.iter().map(|def| def.trim_start_matches("OWN_").to_lowercase()).collect()
+    }
+}
+
+/// A device, ready for work. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Device(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    summary: AdapterSummary,
+    limits: wgpu::Limits,
+    features: wgpu::Features,
+    capabilities: Capabilities,
+    kernels: Mutex<HashMap<String, Arc<Kernel>>>,
+    /// Why the device is lost, once it is.
+    lost: Arc<Mutex<Option<String>>>,
+}
+
+impl Device {
+    /// Opens the adapter chosen, with all its limits, and runs the quick self-test.
+    ///
+    /// # Errors
+    /// If there is no such adapter, or every one that matches is refused by the self-test.
+    pub fn open(choice: &AdapterChoice) -> Result<Self, DeviceError> {
+        Self::open_by(choice, required_limits)
+    }
+
+    /// The same with given limits, as on a smaller device.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and if the adapter cannot offer these limits.
+    pub fn open_with_limits(choice: &AdapterChoice, limits: &wgpu::Limits) -> Result<Self, DeviceError> {
+        Self::open_by(choice, |_| limits.clone())
+    }
+
+    fn open_by(choice: &AdapterChoice, limits: impl Fn(&wgpu::Adapter) -> wgpu::Limits) -> Result<Self, DeviceError> {
+        let mut refusal = DeviceError::NoAdapter;
+        for (index, adapter) in choose(choice)? {
+            match Self::open_adapter(index, &adapter, limits(&adapter)) {
+                Ok(device) => return Ok(device),
+                Err(error) => {
+                    log::warn!("{error}");
+                    // The first refusal is of the adapter that was preferred: it is the one to report.
+                    if matches!(refusal, DeviceError::NoAdapter) {
+                        refusal = error;
+                    }
+                }
+            }
+        }
+        Err(refusal)
+    }
+
+    fn open_adapter(index: usize, adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Self, DeviceError> {
+        let wanted = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("natgrad"),
+            required_features: adapter.features() & wanted,
+            required_limits: limits,
+            ..Default::default()
+        };
+        let summary = AdapterSummary::new(index, adapter);
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|error| DeviceError::Open { adapter: summary.label(), message: one_line(&error.to_string()) })?;
+        // This device is ours alone: what no scope catches is logged, not a panic.
+        device.on_uncaptured_error(Arc::new(|error: wgpu::Error| log::error!("{}", one_line(&error.to_string()))));
+        let lost = Arc::new(Mutex::new(None));
+        let note = Arc::clone(&lost);
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping the last handle destroys the device; nobody is left to care.
+            if reason != wgpu::DeviceLostReason::Destroyed
+                && let Ok(mut lost) = note.lock()
+            {
+                *lost = Some(one_line(&message));
+            }
+        });
+        Self::test(device, queue, summary, lost)
+    }
+
+    /// A device of the caller's, opened with [`required_limits`] or less. Their error handler and device-lost
+    /// callback stay as they are. The quick self-test is run.
+    ///
+    /// # Errors
+    /// If the driver fails the self-test.
+    pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self, DeviceError> {
+        Self::test(device, queue, AdapterSummary::new(0, adapter), Arc::default())
+    }
+
+    /// Runs the quick self-test on what has been opened.
+    fn test(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        summary: AdapterSummary,
+        lost: Arc<Mutex<Option<String>>>,
+    ) -> Result<Self, DeviceError> {
+        let opened = Self(Arc::new(Inner {
+            limits: device.limits(),
+            features: device.features(),
+            device,
+            queue,
+            summary,
+            capabilities: Capabilities::default(),
+            kernels: Mutex::default(),
+            lost,
+        }));
+        let capabilities = super::selftest::capabilities(&opened)?;
+        // Kernels composed for the test knew nothing of the capabilities: start with an empty cache.
+        Ok(Self(Arc::new(Inner {
+            limits: opened.0.limits.clone(),
+            features: opened.0.features,
+            device: opened.0.device.clone(),
+            queue: opened.0.queue.clone(),
+            summary: opened.0.summary.clone(),
+            capabilities,
+            kernels: Mutex::default(),
+            lost: Arc::clone(&opened.0.lost),
+        })))
+    }
+
+    /// All adapters, best first.
+    #[must_use]
+    pub fn list() -> Vec<AdapterSummary> {
+        enumerate().iter().enumerate().map(|(index, adapter)| AdapterSummary::new(index, adapter)).collect()
+    }
+
+    /// The adapter in words and numbers.
+    #[must_use]
+    pub fn summary(&self) -> &AdapterSummary {
+        &self.0.summary
+    }
+
+    /// The limits the device was opened with.
+    #[must_use]
+    pub fn limits(&self) -> &wgpu::Limits {
+        &self.0.limits
+    }
+
+    /// What the self-test found.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.capabilities
+    }
+
+    pub(crate) fn features(&self) -> wgpu::Features {
+        self.0.features
+    }
+
+    pub(super) fn raw(&self) -> &wgpu::Device {
+        &self.0.device
+    }
+
+    pub(super) fn queue(&self) -> &wgpu::Queue {
+        &self.0.queue
+    }
+
+    /// The largest buffer that can be bound, in bytes.
+    #[must_use]
+    pub fn largest_buffer(&self) -> u64 {
+        self.0.limits.max_buffer_size.min(self.0.limits.max_storage_buffer_binding_size)
+    }
+
+    /// A storage buffer of zeros.
+    ///
+    /// # Errors
+    /// If it is larger than the device allows, or memory is exhausted.
+    pub fn buffer<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>, DeviceError> {
+        use wgpu::BufferUsages as Usage;
+        let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
+        let limit = self.largest_buffer();
+        if bytes > limit {
+            return Err(DeviceError::TooLarge { bytes, limit, label: label.to_owned() });
+        }
+        let raw =
+            self.raw_buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST | Usage::INDIRECT)?;
+        Ok(Buffer::new(raw, len))
+    }
+
+    /// A storage buffer with these contents.
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer).
+    pub fn buffer_from<T: Pod>(&self, label: &str, data: &[T]) -> Result<Buffer<T>, DeviceError> {
+        let buffer = self.buffer(label, data.len())?;
+        self.write(&buffer, 0, data)?;
+        Ok(buffer)
+    }
+
+    /// Writes elements into a buffer, from `offset` on; the write comes before everything submitted later.
+    ///
+    /// # Errors
+    /// If they do not fit, or memory is exhausted.
+    pub fn write<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, data: &[T]) -> Result<(), DeviceError> {
+        use super::Bindable;
+        if data.is_empty() {
+            return Ok(());
+        }
+        let bytes = (offset * size_of::<T>()) as u64;
+        self.scoped("a write", size_of_val(data) as u64, || {
+            self.0.queue.write_buffer(buffer.raw(), bytes, bytemuck::cast_slice(data));
+        })?;
+        // Staging memory of large writes is given back at the next submit; do that now.
+        if size_of_val(data) > 16 << 20 {
+            self.scoped("a flush", 0, || self.0.queue.submit([]))?;
+        }
+        Ok(())
+    }
+
+    /// A uniform value.
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    pub fn uniform<T: Pod>(&self, value: &T) -> Result<Uniform<T>, DeviceError> {
+        use wgpu::BufferUsages as Usage;
+        let bytes = bytemuck::bytes_of(value);
+        let raw = self.raw_buffer("uniform", bytes.len() as u64, Usage::UNIFORM | Usage::COPY_DST)?;
+        self.scoped("a write", bytes.len() as u64, || self.0.queue.write_buffer(&raw, 0, bytes))?;
+        Ok(Uniform::new(raw))
+    }
+
+    pub(super) fn raw_buffer(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer, DeviceError> {
+        // An empty binding is an error in WebGPU: 16 bytes serve for nothing at all.
+        let size = bytes.max(16).next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT);
+        self.scoped(label, size, || {
+            self.0.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    /// Reads a whole buffer back, blocking.
+    ///
+    /// # Errors
+    /// If memory is exhausted or the device is lost.
+    pub fn read<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>, DeviceError> {
+        pollster::block_on(self.read_async(buffer))
+    }
+
+    /// Reads a whole buffer back.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_async<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>, DeviceError> {
+        let mut commands = self.record("read");
+        let readback = commands.read_later(buffer, 0..buffer.len())?;
+        commands.submit()?;
+        readback.wait().await
+    }
+
+    /// The kernel of this source under these defs, composed and compiled once for this device.
+    ///
+    /// # Errors
+    /// If the shader does not compile here.
+    pub fn kernel(
+        &self,
+        source: &KernelSource,
+        defs: &[(&str, Def)],
+        generated: &[GeneratedModule],
+    ) -> Result<Arc<Kernel>, DeviceError> {
+        let key = format!("{} {defs:?} {generated:?}", source.name);
+        if let Ok(kernels) = self.0.kernels.lock()
+            && let Some(kernel) = kernels.get(&key)
+        {
+            return Ok(Arc::clone(kernel));
+        }
+        let kernel = Arc::new(Kernel::new(self, source, defs, generated)?);
+        if let Ok(mut kernels) = self.0.kernels.lock() {
+            kernels.insert(key, Arc::clone(&kernel));
+        }
+        Ok(kernel)
+    }
+
+    /// Starts a list of commands.
+    #[must_use]
+    pub fn record(&self, label: &str) -> Commands {
+        Commands::new(self, label)
+    }
+
+    /// Calls wgpu with every kind of error caught and made typed.
+    pub(super) fn scoped<R>(&self, what: &str, bytes: u64, call: impl FnOnce() -> R) -> Result<R, DeviceError> {
+        self.check_lost()?;
+        let device = &self.0.device;
+        let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let result = call();
+        let validation = pollster::block_on(validation.pop());
+        let memory = pollster::block_on(memory.pop());
+        let internal = pollster::block_on(internal.pop());
+        if memory.is_some() {
+            return Err(DeviceError::OutOfMemory { bytes, label: what.to_owned() });
+        }
+        match validation.or(internal) {
+            None => Ok(result),
+            Some(error) => {
+                self.check_lost()?;
+                Err(DeviceError::Validation { what: what.to_owned(), message: one_line(&error.to_string()) })
+            }
+        }
+    }
+
+    /// An error once the device is lost.
+    pub(super) fn check_lost(&self) -> Result<(), DeviceError> {
+        match self.0.lost.lock().ok().and_then(|lost| lost.clone()) {
+            Some(reason) => Err(DeviceError::Lost { reason }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Composes a kernel's shader from its file, the shared modules and what was generated for a model.
+
+use std::collections::HashMap;
+
+use naga_oil::compose::{ComposableModuleDescriptor, Composer, NagaModuleDescriptor, ShaderDefValue};
+
+use super::error::one_line;
+use super::{Access, Binding, Def, DeviceError, GeneratedModule, KernelSource};
+
+/// The modules in `shaders/shared`, in an order in which each comes after what it imports.
+const SHARED: [(&str, &str); 4] = [
+    ("layout.wgsl", include_str!("../../shaders/shared/layout.wgsl")),
+    ("bits.wgsl", include_str!("../../shaders/shared/bits.wgsl")),
+    ("elementary.wgsl", include_str!("../../shaders/shared/elementary.wgsl")),
+    ("problem.wgsl", include_str!("../../shaders/shared/problem.wgsl")),
+];
+
+/// The scalar type that the shaders call `Real`.
+///
+/// Aliases do not cross module borders in naga_oil, so `Real` is replaced in the text, word by word, before anything is
+/// parsed: the scalar type is a parameter of every shader, and no shader exists twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Scalar {
+    /// 32 bits, everywhere.
+    #[default]
+    F32,
+    /// 64 bits, where the device has them.
+    F64,
+}
+
+impl Scalar {
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+
+    /// The text with the word `Real` replaced.
+    fn spell(self, wgsl: &str) -> String {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let mut spelled = String::with_capacity(wgsl.len());
+        let mut rest = wgsl;
+        while let Some(at) = rest.find("Real") {
+            let (before, after) = (&rest[..at], &rest[at + 4..]);
+            let whole = !before.ends_with(word) && !after.starts_with(word);
+            spelled += before;
+            spelled += if whole { self.name() } else { "Real" };
+            rest = after;
+        }
+        spelled + rest
+    }
+}
+
+/// The kernel's shader with everything it imports, validated, under these defs; its bindings are checked against the
+/// declaration. Needs no device.
+///
+/// # Errors
+/// If the shader does not compile, or binds something else than declared.
+pub fn compose(
+    source: &KernelSource,
+    defs: &[(&str, Def)],
+    generated: &[GeneratedModule],
+    scalar: Scalar,
+) -> Result<naga::Module, DeviceError> {
+    let mut capabilities = naga::valid::Capabilities::default();
+    capabilities.set(naga::valid::Capabilities::FLOAT64, scalar == Scalar::F64);
+    let mut composer = Composer::default().with_capabilities(capabilities);
+    let shader_defs: HashMap<String, ShaderDefValue> = defs
+        .iter()
+        .map(|&(name, def)| {
+            let value = match def {
+                Def::Bool(value) => ShaderDefValue::Bool(value),
+                Def::UInt(value) => ShaderDefValue::UInt(value),
+            };
+            (name.to_owned(), value)
+        })
+        .collect();
+    let modules = SHARED
+        .iter()
+        .map(|&(name, wgsl)| (name, wgsl))
+        .chain(generated.iter().map(|module| (module.name.as_str(), module.wgsl.as_str())));
+    for (file_path, wgsl) in modules {
+        let wgsl = scalar.spell(wgsl);
+        let descriptor = ComposableModuleDescriptor { source: &wgsl, file_path, ..Default::default() };
+        if let Err(error) = composer.add_composable_module(descriptor) {
+            return Err(failure(source.name, &error.emit_to_string(&composer), &wgsl));
+        }
+    }
+    let wgsl = scalar.spell(source.wgsl);
+    let module = composer.make_naga_module(NagaModuleDescriptor {
+        source: &wgsl,
+        file_path: source.name,
+        shader_defs,
+        ..Default::default()
+    });
+    match module {
+        Ok(module) => {
+            check_bindings(source, &module)?;
+            Ok(module)
+        }
+        Err(error) => Err(failure(source.name, &error.emit_to_string(&composer), &wgsl)),
+    }
+}
+
+fn failure(name: &str, message: &str, wgsl: &str) -> DeviceError {
+    if let Ok(folder) = std::env::var("NATGRAD_SHADER_DUMP") {
+        let path = std::path::Path::new(&folder).join(format!("{name}.wgsl"));
+        if let Err(error) = std::fs::write(&path, format!("{wgsl}\n/*\n{message}\n*/\n")) {
+            log::warn!("{}: {error}", path.display());
+        }
+    }
+    DeviceError::Shader { name: name.to_owned(), message: one_line(message) }
+}
+
+/// Whether the shader binds what the declaration says, name by name.
+fn check_bindings(source: &KernelSource, module: &naga::Module) -> Result<(), DeviceError> {
+    let mut found: Vec<(u32, String, Access)> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| {
+            let binding = variable.binding.as_ref()?;
+            let access = match variable.space {
+                naga::AddressSpace::Uniform => Access::Uniform,
+                naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
+                    Access::ReadWrite
+                }
+                _ => Access::Read,
+            };
+            Some((binding.binding, variable.name.clone().unwrap_or_default(), access))
+        })
+        .collect();
+    found.sort_by_key(|(index, ..)| *index);
+    let declared = |(k, binding): (usize, &Binding)| (k as u32, binding.name.to_owned(), binding.access);
+    let declared: Vec<_> = source.bindings.iter().enumerate().map(declared).collect();
+    if found == declared {
+        return Ok(());
+    }
+    let message = format!("declared {declared:?} but the shader binds {found:?}");
+    Err(DeviceError::Shader { name: source.name.to_owned(), message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_word_real_is_the_scalar_type() {
+        let wgsl = "var Reality: Real = Real(1.0); // array<Real, P>, unReal, Real_";
+        assert_eq!(Scalar::F32.spell(wgsl), "var Reality: f32 = f32(1.0); // array<f32, P>, unReal, Real_");
+        assert_eq!(Scalar::F64.spell("Real"), "f64");
+    }
+}

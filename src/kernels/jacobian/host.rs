@@ -1,0 +1,63 @@
+//! Declares `shaders/jacobian.wgsl` and writes the model module that it imports.
+
+use std::sync::Arc;
+
+use crate::expr::wgsl::{Names, emit};
+use crate::gpu::{Device, DeviceError, GeneratedModule, Kernel, KernelSource, kernel_source};
+use crate::model::Model;
+
+pub(crate) const SOURCE: KernelSource = kernel_source!(
+    "jacobian",
+    uniform rules,
+    uniform span,
+    read problems,
+    read states,
+    read data,
+    read theta,
+    write block,
+);
+
+/// The kernel for a model.
+pub(crate) fn kernel(device: &Device, model: &Model) -> Result<Arc<Kernel>, DeviceError> {
+    device.kernel(&SOURCE, &[], &[module(model)])
+}
+
+/// θ and x by index of a function's argument.
+struct Arguments;
+
+impl Names for Arguments {
+    fn parameter(&self, index: u32) -> String {
+        format!("theta[{index}u]")
+    }
+
+    fn input(&self, index: u32) -> String {
+        format!("x[{index}u]")
+    }
+}
+
+/// `natgrad::model`: the value of the model and its derivatives at one row, straight-line code.
+pub(crate) fn module(model: &Model) -> GeneratedModule {
+    let compiled = model.compiled();
+    let p = model.parameters().len();
+    let inputs = model.inputs().len();
+    let code = emit(&compiled.graph, &compiled.outputs, &Arguments);
+    let mut wgsl = String::from("#define_import_path natgrad::model\n\n");
+    if !code.functions.is_empty() {
+        let functions: Vec<&str> = code.functions.iter().copied().collect();
+        wgsl += &format!("#import natgrad::elementary::{{{}}}\n", functions.join(", "));
+    }
+    wgsl += &format!(
+        "\nconst P: u32 = {p}u;\nconst INPUTS: u32 = {inputs}u;\n\n\
+         struct Row {{\n    value: Real,\n    derivative: array<Real, {p}>,\n}}\n\n\
+         fn model_row(theta: array<Real, {p}>, x: array<Real, {}>) -> Row {{\n{}{}    var row: Row;\n",
+        inputs + 1,
+        code.hoisted,
+        code.body,
+    );
+    wgsl += &format!("    row.value = {};\n", code.results[0]);
+    for (j, result) in code.results[1..].iter().enumerate() {
+        wgsl += &format!("    row.derivative[{j}] = {result};\n");
+    }
+    wgsl += "    return row;\n}\n";
+    GeneratedModule { name: "model".to_owned(), wgsl }
+}
