@@ -94,7 +94,9 @@ fn first_paragraphs(text: &str) -> String {
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .filter(|line| !line.is_empty())
         .collect();
-    lines.join(" ").trim_start_matches("error: ").to_owned()
+    let joined = lines.join(" ").replace(" tip: ", "; ");
+    let message = joined.trim_start_matches("error: ");
+    format!("{message} (natgrad --help tells what there is)")
 }
 
 #[cfg(test)]

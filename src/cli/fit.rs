@@ -54,10 +54,22 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "COLUMNS")]
     group: Option<String>,
     /// What to do with a row that has a missing value
-    #[arg(long, value_name = "error|drop", default_value = "error", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "error|drop",
+        default_value = "error",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     missing: MissingChoice,
     /// Standard errors: scaled by the root of the reduced chi-square, or trusting the sigmas
-    #[arg(long, value_name = "scaled|absolute", default_value = "scaled", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "scaled|absolute",
+        default_value = "scaled",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     errors: ErrorsChoice,
     /// Damping added to JᵀJ; adaptive accepts and rejects steps and is for fits from far away
     #[arg(long, value_name = "adaptive|NUMBER", value_parser = parse_damping)]
@@ -69,7 +81,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "C", value_parser = cutoff)]
     cutoff: Option<f64>,
     /// Whether the columns of the Jacobian are scaled before it is factored
-    #[arg(long, value_name = "columns|none")]
+    #[arg(long, value_name = "columns|none", hide_possible_values = true)]
     scaling: Option<ScalingChoice>,
     /// At most so many steps [default: 200]
     #[arg(long, value_name = "N")]
@@ -78,19 +90,37 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SHARE", value_parser = share)]
     require_converged: Option<f64>,
     /// Of several starts, report the best of each data set, or all
-    #[arg(long, value_name = "best|all", default_value = "all", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "best|all",
+        default_value = "all",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     keep: Keep,
     /// auto, gpu, cpu, or the index or name of an adapter [env: NATGRAD_DEVICE]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// The precision of the steps: f32 on a GPU, f64 on the CPU
-    #[arg(long, value_name = "auto|f32|f64", default_value = "auto", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "auto|f32|f64",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     precision: PrecisionChoice,
     /// Repeat so many problems, taken at random, in f64 on the CPU and say how far they differ
     #[arg(long, value_name = "N")]
     verify: Option<usize>,
     /// The form of the results on standard output
-    #[arg(long, value_name = "table|jsonl|csv", default_value = "table", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "table|jsonl|csv",
+        default_value = "table",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     format: Format,
     /// Write the results to a file as well, in the form that its name ends with
     #[arg(long, value_name = "FILE.parquet|.csv|.jsonl", value_parser = parse_out)]
@@ -195,12 +225,7 @@ impl Arguments {
         let mut stop = Stop::default();
         stop.steps = self.steps.unwrap_or(stop.steps);
         Ok(Request {
-            model: ModelRequest {
-                expression: self.model.clone(),
-                parameters,
-                constants,
-                place: "--model".to_owned(),
-            },
+            model: ModelRequest { expression: self.model.clone(), parameters, constants, place: "--model".to_owned() },
             data: DataRequest {
                 file: self.data.clone(),
                 response: self.response.clone(),

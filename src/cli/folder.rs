@@ -112,14 +112,13 @@ impl Folder {
     pub(super) fn check_resumable(&self, plan: &Plan) -> Result<(), Failure> {
         let path = self.path.join(PLAN);
         let shown = path.display();
-        let text = fs::read_to_string(&path).map_err(|error| {
-            Failure::request(format!("cannot resume: {shown}: {error}; start over with --force"))
-        })?;
+        let text = fs::read_to_string(&path)
+            .map_err(|error| Failure::request(format!("cannot resume: {shown}: {error}; start over with --force")))?;
         let before: Value = serde_json::from_str(&text).map_err(|error| {
             Failure::request(format!("cannot resume: {shown} is not a plan ({error}); start over with --force"))
         })?;
-        let now = serde_json::to_value(plan)
-            .map_err(|error| Failure::request(format!("cannot resume: {shown}: {error}")))?;
+        let now =
+            serde_json::to_value(plan).map_err(|error| Failure::request(format!("cannot resume: {shown}: {error}")))?;
         let differences = differences(&before, &now);
         if differences.is_empty() {
             return Ok(());
@@ -202,9 +201,8 @@ impl Folder {
 
     fn remove_folder_of_parts(&self) -> Result<(), Failure> {
         let parts = self.path.join(PARTS);
-        let is_part = |name: &str| {
-            report::is_temporary(name) || (name.starts_with("part-") && name.ends_with(".parquet"))
-        };
+        let is_part =
+            |name: &str| report::is_temporary(name) || (name.starts_with("part-") && name.ends_with(".parquet"));
         self.remove_where(&parts, is_part)?;
         match fs::remove_dir(&parts) {
             // Somebody else's files in it keep the folder.

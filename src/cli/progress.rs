@@ -15,11 +15,8 @@ pub(super) struct Bar {
 
 impl Bar {
     pub(super) fn new(total: u64) -> Self {
-        let target = if std::io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let target =
+            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
         let template = "{wide_bar} {human_pos} of {human_len} problems, {per_sec}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {

@@ -8,17 +8,22 @@ use crate::error::{Error, RequestError};
 use crate::ngd::Precision;
 
 /// The environment variable that chooses the device where neither option nor spec does.
-pub(super) const DEVICE_VARIABLE: &str = "NATGRAD_DEVICE";
+const DEVICE_VARIABLE: &str = "NATGRAD_DEVICE";
 
-/// Opens the device: the one asked for, else the one of the environment, else the best.
-pub(super) fn open_engine(device: Option<&str>, precision: PrecisionChoice) -> Result<Engine, Failure> {
+/// The device asked for: by option or spec, else by the environment. `None` leaves the choice to natgrad.
+pub(super) fn wanted_device(asked: Option<&str>) -> Option<String> {
     let from_environment = std::env::var(DEVICE_VARIABLE).ok();
-    let wanted = [device, from_environment.as_deref()]
+    [asked, from_environment.as_deref()]
         .into_iter()
         .flatten()
         .map(str::trim)
         .find(|name| !name.is_empty() && !name.eq_ignore_ascii_case("auto"))
-        .unwrap_or("auto");
+        .map(str::to_owned)
+}
+
+/// Opens the device asked for, else the best, and says what was chosen where that is not plain.
+pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice) -> Result<Engine, Failure> {
+    let wanted = wanted_device(asked).unwrap_or_else(|| "auto".to_owned());
     let Ok(choice) = wanted.parse::<Choice>();
     let engine = Engine::open(choice)?;
     check_precision(&engine, precision)?;

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// The precision of the steps, in place of the spec's
-    #[arg(long, value_name = "auto|f32|f64")]
+    #[arg(long, value_name = "auto|f32|f64", hide_possible_values = true)]
     precision: Option<PrecisionChoice>,
 }
 

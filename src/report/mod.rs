@@ -28,7 +28,6 @@ mod plot;
 mod summary;
 mod table;
 
-
 pub use csv::write_csv;
 pub use curves::{CurvePoint, curve, write_curves};
 pub use error::ReportError;
@@ -38,8 +37,9 @@ pub(crate) use number::significant;
 #[cfg(feature = "parquet")]
 pub use parquet::write_parquet;
 #[cfg(feature = "plot")]
-pub use plot::write_plots;
-#[cfg(feature = "plot")]
 pub(crate) use plot::PLOTS;
+#[cfg(feature = "plot")]
+pub use plot::write_plots;
 pub use summary::{BestProblem, RuleSummary, Summary};
+pub(crate) use table::TextTable;
 pub use table::write_table;

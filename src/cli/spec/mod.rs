@@ -97,10 +97,8 @@ impl Request {
         let request = &self.data;
         let groups: Vec<&str> = request.group.iter().map(String::as_str).collect();
         let columns: Vec<(&str, &str)> = request.columns.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        let mut data = Data::read_csv(self.path(&request.file))?
-            .group_by(&groups)
-            .missing(request.missing)
-            .rename(&columns);
+        let mut data =
+            Data::read_csv(self.path(&request.file))?.group_by(&groups).missing(request.missing).rename(&columns);
         if let Some(response) = &request.response {
             data = data.response(response.as_str());
         }

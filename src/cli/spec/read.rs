@@ -124,8 +124,7 @@ fn read_start(table: Table<'_>, parameters: &[String]) -> Result<StartRequest, F
     if let Some(guess) = table.get("start.guess") {
         for (name, value) in guess.table()?.entries("start.guess") {
             check_parameter(&name, &value, parameters)?;
-            let text =
-                if value.is_text() { value.text()?.to_owned() } else { format!("{:?}", value.number()?) };
+            let text = if value.is_text() { value.text()?.to_owned() } else { format!("{:?}", value.number()?) };
             RowExpression::parse(&text).map_err(|error| value.fail(error))?;
             start.guesses.push((name, text));
         }

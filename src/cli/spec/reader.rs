@@ -88,8 +88,7 @@ impl<'a> Table<'a> {
 
     /// Refuses keys that are not among the known ones, and suggests the nearest.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Failure> {
-        let mut unknown: Vec<_> =
-            self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).collect();
+        let mut unknown: Vec<_> = self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).collect();
         unknown.sort_by_key(|key| key.span().start);
         let Some(key) = unknown.first() else { return Ok(()) };
         let mend = match did_you_mean(key.get_ref(), known) {
@@ -182,10 +181,9 @@ impl<'a> Value<'a> {
     /// The values of a list, or the value itself as a list of one.
     pub(super) fn list_or_one(&self) -> Vec<Self> {
         match self.value.get_ref() {
-            DeValue::Array(values) => values
-                .iter()
-                .map(|value| Self { source: self.source, path: self.path.clone(), value })
-                .collect(),
+            DeValue::Array(values) => {
+                values.iter().map(|value| Self { source: self.source, path: self.path.clone(), value }).collect()
+            }
             _ => vec![self.clone()],
         }
     }
