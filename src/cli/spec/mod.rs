@@ -18,7 +18,7 @@ use crate::sweep::{Errors, Job, RandomStarts, StepBlock, Sweep};
 pub(super) use read::read_spec;
 
 /// A fit or a sweep as it was asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Request {
     pub(super) model: ModelRequest,
     pub(super) data: DataRequest,
@@ -33,7 +33,7 @@ pub(super) struct Request {
     pub(super) folder: PathBuf,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct ModelRequest {
     pub(super) expression: String,
     pub(super) parameters: Vec<String>,
@@ -42,7 +42,7 @@ pub(super) struct ModelRequest {
     pub(super) place: String,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct DataRequest {
     pub(super) file: PathBuf,
     pub(super) response: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct DataRequest {
     pub(super) errors: Errors,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct StartRequest {
     pub(super) values: Vec<Vec<(String, f64)>>,
     pub(super) guesses: Vec<(String, String)>,
