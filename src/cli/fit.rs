@@ -72,13 +72,13 @@ pub(super) struct Arguments {
     )]
     errors: ErrorsChoice,
     /// Damping added to JᵀJ; adaptive accepts and rejects steps and is for fits from far away
-    #[arg(long, value_name = "adaptive|NUMBER", value_parser = parse_damping)]
+    #[arg(long, value_name = "adaptive|NUMBER", value_parser = parse_damping, allow_negative_numbers = true)]
     damping: Option<Damping>,
     /// Step size; other than 1 it takes a fixed damping, 0 unless one is given
-    #[arg(long, value_name = "NUMBER", value_parser = positive)]
+    #[arg(long, value_name = "NUMBER", value_parser = positive, allow_negative_numbers = true)]
     step_size: Option<f64>,
     /// Relative cutoff on the singular values [default: max(n, p) times the precision's epsilon]
-    #[arg(long, value_name = "C", value_parser = cutoff)]
+    #[arg(long, value_name = "C", value_parser = cutoff, allow_negative_numbers = true)]
     cutoff: Option<f64>,
     /// Whether the columns of the Jacobian are scaled before it is factored
     #[arg(long, value_name = "columns|none", hide_possible_values = true)]
@@ -87,7 +87,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
     /// Exit with 1 unless this share of the problems converges
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     require_converged: Option<f64>,
     /// Of several starts, report the best of each data set, or all
     #[arg(

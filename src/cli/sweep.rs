@@ -68,7 +68,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     if !folder.results().exists() {
         run_parts(&engine, &job, &plan, &folder)?;
-        folder.merge(plan.parts())?;
+        folder.merge(plan.parts()).map_err(|failure| Failure {
+            message: format!("{} (all parts are complete; --resume puts them together)", failure.message),
+            ..failure
+        })?;
     }
     let summary = report::parquet::summarize(&folder.results())?;
     folder.write_summary(&summary)?;

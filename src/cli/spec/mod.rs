@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use crate::data::{Data, DataError, Missing};
 use crate::error::Error;
-use crate::model::Model;
+use crate::expr::ParseError;
+use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
 use crate::sweep::{Errors, Job, RandomStarts, StepBlock, Sweep};
 
@@ -81,16 +82,35 @@ impl PrecisionChoice {
 impl Request {
     /// Reads the data and checks everything that was asked for.
     pub(super) fn resolve(&self) -> Result<Job, Failure> {
-        let model = self.parse_model()?;
+        let model = match self.parse_model() {
+            // A parameter that is not used is mostly one that was misspelt in the expression: name the stranger there.
+            Err(ModelError::Unused { kind, name }) => {
+                let error = self.stranger()?.map_or(ModelError::Unused { kind, name }, ModelError::Parse);
+                return Err(Failure::from(error).at(&self.model.place));
+            }
+            parsed => parsed.map_err(|error| Failure::from(error).at(&self.model.place))?,
+        };
         let data = self.read_data()?;
         self.sweep(&model, &data).resolve().map_err(|error| self.place(error))
     }
 
-    fn parse_model(&self) -> Result<Model, Failure> {
+    fn parse_model(&self) -> Result<Model, ModelError> {
         let model = &self.model;
-        Model::parse(&model.expression, &model.parameters)
-            .and_then(|parsed| parsed.with_constants(&model.constants))
-            .map_err(|error| Failure::from(error).at(&model.place))
+        Model::parse(&model.expression, &model.parameters)?.with_constants(&model.constants)
+    }
+
+    /// The first name in the expression that is neither parameter nor constant nor column.
+    fn stranger(&self) -> Result<Option<ParseError>, Failure> {
+        let ModelRequest { expression, parameters, constants, .. } = &self.model;
+        let data = self.read_data()?;
+        let used: Vec<&String> = parameters.iter().filter(|name| Model::parse(expression, &[name]).is_ok()).collect();
+        let Ok(model) = Model::parse(expression, &used) else { return Ok(None) };
+        let constants = || constants.iter().map(|(name, _)| name.as_str());
+        // The model names its own parameters.
+        let unused = parameters.iter().filter(|name| !used.contains(name)).map(String::as_str);
+        let further: Vec<&str> = unused.chain(constants()).chain(data.names()).collect();
+        let known = |name: &str| data.has_column(name) || constants().any(|constant| constant == name);
+        Ok(model.first_unknown(&known, &further))
     }
 
     fn read_data(&self) -> Result<Data, DataError> {

@@ -65,6 +65,9 @@ fn read_model(table: Table<'_>) -> Result<ModelRequest, Failure> {
     if names.is_empty() {
         return Err(parameters.fail("the list is empty; name at least one parameter"));
     }
+    if let Some(twice) = (1..names.len()).find(|&k| names[..k].contains(&names[k])) {
+        return Err(parameters.fail(format!("{:?} is named twice; keep one of them", names[twice])));
+    }
     Ok(ModelRequest {
         place: expression.place(),
         expression: expression.text()?.to_owned(),

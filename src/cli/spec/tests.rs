@@ -165,7 +165,11 @@ fn whatever_is_wrong_with_model_data_and_starts_is_said_too() {
         ("file = \"misra1a.csv\"", "file = 3", &["line 6", "text in quotes"]),
         ("expression = \"b1*(1 - exp(-b2*x))\"", "", &["line 2", "model.expression is missing"]),
         ("parameters = [\"b1\", \"b2\"]", "parameters = []", &["line 4", "at least one parameter"]),
-        ("parameters = [\"b1\", \"b2\"]", "network = { layers = [1, 20, 1] }", &["line 4", "networks", "not supported"]),
+        (
+            "parameters = [\"b1\", \"b2\"]",
+            "network = { layers = [1, 20, 1] }",
+            &["line 4", "networks", "not supported"],
+        ),
         ("[data]\nfile = \"misra1a.csv\"", "", &["the key data is missing"]),
         ("b2 = 1e-4", "b4 = 1e-4", &["line 8", "\"b4\" is not a parameter", "did you mean"]),
         ("b2 = 1e-4", "b2 = \"small\"", &["line 8", "start.values.b2", "the text \"small\""]),
