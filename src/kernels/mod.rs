@@ -27,3 +27,6 @@ kernel_folder! {
 }
 
 pub(crate) mod problem;
+
+#[cfg(test)]
+mod tests;

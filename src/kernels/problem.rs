@@ -71,7 +71,7 @@ pub(crate) struct State {
     pub(crate) growth: f32,
     pub(crate) predicted: f32,
     pub(crate) best_tangent: f32,
-    pub(crate) trial_finite: f32,
+    pub(crate) trial_range: u32,
 }
 
 impl State {
