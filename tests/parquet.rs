@@ -1,6 +1,8 @@
 //! The Parquet files, read back with a reader that shares no code with the writer: Apache Arrow's C++ library, through
 //! Python. `scripts/test` sets it up and names its Python in `NATGRAD_TEST_PYTHON`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is how they fail")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +13,7 @@ use serde_json::Value;
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("NATGRAD_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        println!("NATGRAD_TEST_PYTHON is not set: the Parquet files are not read back (run scripts/test)");
+        eprintln!("NATGRAD_TEST_PYTHON is not set: the Parquet files are not read back (run scripts/test)");
     }
     python
 }

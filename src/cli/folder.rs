@@ -157,13 +157,13 @@ impl Folder {
     /// Whether a part is there, complete.
     pub(super) fn has_part(&self, part: u64, problems: u64) -> bool {
         let path = self.part(part);
-        path.exists() && report::parquet::row_count(&path).is_ok_and(|rows| rows == problems)
+        path.exists() && report::parts::row_count(&path).is_ok_and(|rows| rows == problems)
     }
 
     /// Puts the parts together and removes them.
     pub(super) fn merge(&self, parts: u64) -> Result<(), Failure> {
         let paths: Vec<PathBuf> = (0..parts).map(|part| self.part(part)).collect();
-        report::parquet::merge(&paths, &self.results())?;
+        report::parts::merge(&paths, &self.results())?;
         Ok(())
     }
 
