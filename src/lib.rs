@@ -21,6 +21,7 @@ pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
+pub use pollster::block_on;
 pub use starts::{Distribution, random_start};
 pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
 pub use verify::{Verification, verify};
