@@ -1,5 +1,8 @@
 //! natgrad: large batches of natural-gradient problems on any GPU, and on the CPU behind the same interface.
 
+// What ships never panics on a user and never writes to their standard output; tests may do both.
+#![warn(clippy::unwrap_used, clippy::print_stdout)]
+
 pub mod data;
 pub mod error;
 pub mod expr;
