@@ -1,5 +1,8 @@
 //! natgrad: large batches of natural-gradient problems on any GPU, and on the CPU behind the same interface.
 
+// What ships never panics on a user and never writes to their standard output; tests may do both.
+#![warn(clippy::unwrap_used, clippy::print_stdout)]
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
@@ -24,6 +27,7 @@ pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
+pub use pollster::block_on;
 pub use starts::{Distribution, random_start};
 pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
 pub use verify::{Verification, verify};

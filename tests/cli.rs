@@ -1,7 +1,5 @@
 //! The command line as its users meet it: the built program, its output, its exit codes and the files it leaves.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is how they fail")]
-
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,6 @@
 //! The Parquet files, read back with a reader that shares no code with the writer: Apache Arrow's C++ library, through
 //! Python. `scripts/test` sets it up and names its Python in `NATGRAD_TEST_PYTHON`.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is how they fail")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
