@@ -3,12 +3,15 @@
 // What ships never panics on a user and never writes to their standard output; tests may do both.
 #![warn(clippy::unwrap_used, clippy::print_stdout)]
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod expr;
 pub mod gpu;
 pub mod model;
 pub mod ngd;
+pub mod report;
 pub mod starts;
 pub mod sweep;
 
