@@ -167,11 +167,6 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes the parts, once the results that they were merged into are complete.
-    pub(super) fn remove_parts(&self) -> Result<(), Failure> {
-        self.remove_folder_of_parts()
-    }
-
     pub(super) fn write_summary(&self, summary: &report::Summary) -> Result<(), Failure> {
         let path = self.path.join(SUMMARY);
         let mut text = serde_json::to_string_pretty(summary)
@@ -195,11 +190,12 @@ impl Folder {
         for name in names {
             self.remove(&self.path.join(name))?;
         }
-        self.remove_folder_of_parts()?;
+        self.remove_parts()?;
         self.remove_unfinished(&self.path)
     }
 
-    fn remove_folder_of_parts(&self) -> Result<(), Failure> {
+    /// Removes the parts and, if nothing else is in it, their folder.
+    pub(super) fn remove_parts(&self) -> Result<(), Failure> {
         let parts = self.path.join(PARTS);
         let is_part =
             |name: &str| report::is_temporary(name) || (name.starts_with("part-") && name.ends_with(".parquet"));

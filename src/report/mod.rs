@@ -40,7 +40,7 @@ pub(crate) use files::is_temporary;
 pub(crate) use files::write_whole;
 pub use jsonl::write_jsonl;
 #[cfg(feature = "cli")]
-pub(crate) use number::significant;
+pub(crate) use number::{count, significant};
 #[cfg(feature = "parquet")]
 pub use parquet::write_parquet;
 #[cfg(feature = "cli")]
