@@ -1,1 +1,3 @@
 //! The device: adapters, buffers, kernels, shader composition and the self-test.
+
+pub mod elementary;
