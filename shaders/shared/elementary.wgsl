@@ -8,7 +8,8 @@
 // subnormals, and assume that no operand is NaN or infinite:
 // - what must be exact is exact with or without contraction: products of numbers of 12 significant bits, made by
 //   masking bits, which no compiler can undo algebraically;
-// - a sum that must not be regrouped passes through clamp() with limits it cannot reach;
+// - a sum that must not be regrouped passes through max() with a limit it cannot reach;
+// - the nearest integer is taken from the bits of a sum with 1.5·2^23, and turned to a number again as an integer;
 // - special values are found by integer comparisons of the bits and written as bits at the very end.
 // Polynomials are minimax fits (Remez, relative to the function); interval, degree and relative error, with the
 // coefficients rounded to f32, stand beside each.
@@ -177,12 +178,15 @@ fn with_sign_of(magnitude: f32, sign: f32) -> f32 {
     return bitcast<f32>((bitcast<u32>(magnitude) & 0x7fffffffu) | (bitcast<u32>(sign) & SIGN_BIT));
 }
 
-// v·2^n rounded once, for v in [1/2, 2) and a result below 2^128; to zero or a subnormal number, as the device does,
-// below 2^-126. The exponent is added as an integer, since 2^n alone may be out of range.
-fn scaled(v: f32, n: i32) -> f32 {
-    let small = n < -120;
-    let near = bitcast<f32>(bitcast<u32>(v) + (bitcast<u32>(select(n, n + 64, small)) << 23u));
-    return near * select(1.0, 5.421010862427522e-20, small);
+// The integer nearest to x, for |x| < 2^22 (beyond that any integer).
+fn nearest(x: f32) -> i32 {
+    return bitcast<i32>(x + 12582912.0) - 0x4b400000;
+}
+
+// The bits of v·2^n, for v in [1/2, 2) and a normal result. The exponent is added as an integer, since 2^n alone may be
+// out of range.
+fn scaled_bits(v: f32, n: i32) -> u32 {
+    return bitcast<u32>(v) + (bitcast<u32>(n) << 23u);
 }
 
 // a/b within 0.6 ULP, for |a| above 2^-66 (plain division, 2.5 ULP by WGSL's promise, below): the remainder
@@ -205,7 +209,7 @@ struct Binary {
 fn binary(x: f32) -> Binary {
     let plain = bitcast<u32>(x);
     let subnormal = plain < 0x00800000u;
-    let bits = select(plain, bitcast<u32>(f32(plain)), subnormal);
+    let bits = select(plain, bitcast<u32>(f32(bitcast<i32>(plain))), subnormal);
     let fraction = bits & 0x007fffffu;
     let above = fraction > 0x003504f3u;
     let e = i32(bits >> 23u) - select(127, 276, subnormal) + select(0, 1, above);
@@ -214,22 +218,22 @@ fn binary(x: f32) -> Binary {
 
 // ---- exponential ------------------------------------------------------------------------------------------------
 
-// e^x·2^shift without regard to overflow, x within ±104. x = k·ln 2 + r; the first part of ln 2 has 9 bits, so that
-// k times it is exact.
-fn exp_shifted(x: f32, shift: i32) -> f32 {
-    let near = clamp(x, -104.0, 89.5);
-    let k = round(near * 1.4426950408889634);
-    let r1 = clamp(near - k * 0.693359375, -1.0, 1.0);
-    let r = r1 + k * 0.00021219444005469058;
+// e^x·2^shift where that is a normal number. x = n·ln 2 + r; the first part of ln 2 has 9 bits, so that n times it is
+// exact.
+fn exp_shifted_bits(x: f32, shift: i32) -> u32 {
+    let n = nearest(x * 1.4426950408889634);
+    let k = f32(n);
+    let r = max(x - k * 0.693359375, -1.0) + k * 0.00021219444005469058;
     // (e^r - 1 - r)/r² on ±0.348, degree 4, 2^-27.9
     let p = (((0.00138141739 * r + 0.00836892147) * r + 0.0416684076) * r + 0.166665196) * r + 0.49999994;
-    return scaled(1.0 + (r + r * r * p), i32(k) + shift);
+    return scaled_bits(1.0 + (r + r * r * p), n + shift);
 }
 
+// Zero where e^x is less than the least normal number.
 fn own_exp(x: f32) -> f32 {
-    var bits = bitcast<u32>(exp_shifted(x, 0));
+    var bits = exp_shifted_bits(x, 0);
     bits = select(bits, INFINITY_BITS, x > 88.72283);
-    bits = select(bits, 0u, x < -103.98);
+    bits = select(bits, 0u, x < -87.33654);
     return bitcast<f32>(select(bits, nan_bits(x), is_nan(x)));
 }
 
@@ -258,7 +262,7 @@ fn own_log(x: f32) -> f32 {
     let e = f32(b.e);
     let f = b.m - 1.0;
     let tail = log_tail(f) - e * 0.00021219444005469058;
-    return log_specials(clamp(f + tail, -1.0, 1.0) + e * 0.693359375, x);
+    return log_specials(max(f + tail, -1.0) + e * 0.693359375, x);
 }
 
 fn own_log2(x: f32) -> f32 {
@@ -267,7 +271,7 @@ fn own_log2(x: f32) -> f32 {
     let f1 = leading(f);
     // log2(e) = 1.4423828125 + 0.00031222839…, the first part of 12 bits.
     let rest = (f - f1) * 1.4423828125 + (f * 0.00031222839401103556 + log_tail(f) * 1.4426950408889634);
-    return log_specials(clamp(f1 * 1.4423828125 + rest, -1.0, 1.0) + f32(b.e), x);
+    return log_specials(max(f1 * 1.4423828125 + rest, -1.0) + f32(b.e), x);
 }
 
 fn own_log10(x: f32) -> f32 {
@@ -278,7 +282,7 @@ fn own_log10(x: f32) -> f32 {
     // log10(e) = 0.4342041015625 + 0.0000903803…, log10(2) = 0.301025390625 + 0.000004605…, first parts of 12 bits.
     let rest = (f - f1) * 0.4342041015625
         + ((f * 0.0000903803407512779 + log_tail(f) * 0.4342944819032518) + e * 0.00000460503898120);
-    return log_specials(clamp(f1 * 0.4342041015625 + rest, -1.0, 1.0) + e * 0.301025390625, x);
+    return log_specials(max(f1 * 0.4342041015625 + rest, -1.0) + e * 0.301025390625, x);
 }
 
 // ---- roots and powers -------------------------------------------------------------------------------------------
@@ -286,7 +290,7 @@ fn own_log10(x: f32) -> f32 {
 fn own_sqrt(x: f32) -> f32 {
     let plain = bitcast<u32>(x);
     let subnormal = plain < 0x00800000u;
-    let bits = select(plain, bitcast<u32>(f32(plain)), subnormal);
+    let bits = select(plain, bitcast<u32>(f32(bitcast<i32>(plain))), subnormal);
     // x = m·4^h with m in [1, 4)
     let e = i32(bits >> 23u) - select(127, 276, subnormal);
     let odd = e & 1;
@@ -328,16 +332,16 @@ fn own_pow(x: f32, y: f32) -> f32 {
     let y1 = leading(y);
     let product = y1 * l1;
     let correction = (y - y1) * l1 + y * l2;
-    let total = clamp(product + correction, -160.0, 160.0);
-    let k = round(total);
-    let r = clamp((product - k) + correction, -1.0, 1.0);
+    let n = nearest(product + correction);
+    let r = max(product - f32(n), -1.0) + correction;
     // (2^r - 1)/r on ±0.502, degree 6, 2^-29.7 of 2^r
     let q = (((((0.0000133600925 * r + 0.000154618305) * r + 0.00133420178) * r + 0.00961805601) * r + 0.0555040017) * r
         + 0.240226507) * r + 0.693147182;
-    var out = bitcast<u32>(scaled(clamp(1.0 + r * q, 0.5, 1.99), i32(k)));
+    // Infinite from 2^128 on; zero, or nearly, below 2^-126. `exponent` speaks where n has no meaning.
     let exponent = y * (l1 + l2);
-    out = select(out, INFINITY_BITS, exponent >= 128.0);
-    out = select(out, 0u, exponent < -150.0);
+    var out = min(scaled_bits(1.0 + r * q, n), INFINITY_BITS);
+    out = select(out, 0u, exponent < -128.0 || n < -126);
+    out = select(out, INFINITY_BITS, exponent > 129.0);
 
     let x_size = magnitude_bits(x);
     let y_size = magnitude_bits(y);
@@ -359,18 +363,21 @@ fn own_pow(x: f32, y: f32) -> f32 {
 
 // ---- circular functions -----------------------------------------------------------------------------------------
 
-// x - k·π/2 and k, k the nearest integer. Three parts of π/2 have 8 bits, so that k times each, and the first two
-// differences, are exact while k has 16 bits (|x| < 102,900).
-fn reduced(x: f32) -> vec2<f32> {
-    let k = round(x * 0.63661977236758134);
-    let r1 = clamp(x - k * 1.5703125, -1000.0, 1000.0);
-    let r2 = clamp(r1 - k * 0.00048255920410156250, -1000.0, 1000.0);
-    let r3 = clamp(r2 - k * 0.0000012665987014770508, -1000.0, 1000.0);
-    return vec2<f32>(clamp(r3 - k * 9.9209362947050313e-10, -0.8, 0.8), k);
+// x = r + n·π/2 with |r| hardly above π/4.
+struct Reduced {
+    r: f32,
+    n: u32,
 }
 
-fn quadrant(k: f32) -> u32 {
-    return bitcast<u32>(i32(clamp(k, -1.0e9, 1.0e9)));
+// Three parts of π/2 have 8 bits, so that n times each, and the first two differences, are exact while n has 16 bits
+// (|x| < 102,900). r is kept within ±0.8 where x is too large for sense, so that sines stay within ±1.
+fn reduced(x: f32) -> Reduced {
+    let n = nearest(x * 0.63661977236758134);
+    let k = f32(n);
+    let r1 = max(x - k * 1.5703125, -1000.0);
+    let r2 = max(r1 - k * 0.00048255920410156250, -1000.0);
+    let r3 = max(r2 - k * 0.0000012665987014770508, -1000.0);
+    return Reduced(clamp(r3 - k * 9.9209362947050313e-10, -0.8, 0.8), bitcast<u32>(n));
 }
 
 // sin(r + q·π/2), |r| ≤ π/4
@@ -388,24 +395,24 @@ fn circular_specials(value: f32, x: f32) -> f32 {
 }
 
 fn own_sin(x: f32) -> f32 {
-    let rk = reduced(x);
-    return circular_specials(sin_quadrant(rk.x, quadrant(rk.y)), x);
+    let t = reduced(x);
+    return circular_specials(sin_quadrant(t.r, t.n), x);
 }
 
 fn own_cos(x: f32) -> f32 {
-    let rk = reduced(x);
-    return circular_specials(sin_quadrant(rk.x, quadrant(rk.y) + 1u), x);
+    let t = reduced(x);
+    return circular_specials(sin_quadrant(t.r, t.n + 1u), x);
 }
 
 fn own_tan(x: f32) -> f32 {
-    let rk = reduced(x);
-    let r = rk.x;
+    let turn = reduced(x);
+    let r = turn.r;
     let z = r * r;
     // (tan r - r)/r³ in r², |r| ≤ 0.788, degree 6, 2^-26.9
     let p = (((((0.0044087749 * z + 0.0000252445989) * z + 0.0108852172) * z + 0.0212636553) * z + 0.0540633984) * z
         + 0.133326337) * z + 0.333333492;
     let t = r + r * z * p;
-    let odd = (quadrant(rk.y) & 1u) == 1u;
+    let odd = (turn.n & 1u) == 1u;
     return circular_specials(select(t, quotient(-1.0, t), odd), x);
 }
 
@@ -425,7 +432,7 @@ fn own_asin(x: f32) -> f32 {
     let a = abs(x);
     let large = a > 0.5;
     let z = select(a * a, 0.5 - 0.5 * a, large);
-    let s = select(a, own_sqrt(z), large);
+    let s = select(a, ng_sqrt(z), large);
     let tail = asin_tail(s, z);
     let value = select(s + tail, (HALF_PI_HIGH - 2.0 * s) - (2.0 * tail - HALF_PI_LOW), large);
     return outside_unit(with_sign_of(value, x), x);
@@ -435,7 +442,7 @@ fn own_acos(x: f32) -> f32 {
     let a = abs(x);
     let large = a > 0.5;
     let z = select(a * a, 0.5 - 0.5 * a, large);
-    let s = select(x, own_sqrt(z), large);
+    let s = select(x, ng_sqrt(z), large);
     let tail = asin_tail(s, z);
     let middle = HALF_PI_HIGH - (s + (tail - HALF_PI_LOW));
     let right = 2.0 * (s + tail);
@@ -507,7 +514,7 @@ fn own_sinh(x: f32) -> f32 {
     let z = min(a * a, 1.0);
     // (sinh x - x)/x³ in x², x ≤ 1, degree 3, 2^-27.5
     let p = ((0.00000281695111 * z + 0.000198361595) * z + 0.0083333496) * z + 0.166666672;
-    let half = exp_shifted(a, -1);
+    let half = bitcast<f32>(exp_shifted_bits(a, -1));
     let value = select(a + a * z * p, half - 0.25 / half, a > 1.0);
     var out = bitcast<u32>(with_sign_of(value, x));
     out = select(out, INFINITY_BITS | (bitcast<u32>(x) & SIGN_BIT), a > 89.41598);
@@ -516,7 +523,7 @@ fn own_sinh(x: f32) -> f32 {
 
 fn own_cosh(x: f32) -> f32 {
     let a = abs(x);
-    let half = exp_shifted(a, -1);
+    let half = bitcast<f32>(exp_shifted_bits(a, -1));
     var out = bitcast<u32>(half + 0.25 / half);
     out = select(out, INFINITY_BITS, a > 89.41598);
     return bitcast<f32>(select(out, nan_bits(x), is_nan(x)));
@@ -528,7 +535,7 @@ fn own_tanh(x: f32) -> f32 {
     let z = min(a * a, 0.390625);
     // (tanh x - x)/x³ in x², x ≤ 0.625, degree 4, 2^-26.8
     let p = (((-0.00570499338 * z + 0.0206390936) * z - 0.0537397154) * z + 0.133314416) * z - 0.333332807;
-    let far = 1.0 - quotient(2.0, exp_shifted(2.0 * a, 0) + 1.0);
+    let far = 1.0 - quotient(2.0, bitcast<f32>(exp_shifted_bits(2.0 * a, 0)) + 1.0);
     let value = with_sign_of(select(a + a * z * p, far, a > 0.625), x);
     return bitcast<f32>(select(bitcast<u32>(value), nan_bits(x), is_nan(x)));
 }

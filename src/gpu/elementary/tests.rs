@@ -25,6 +25,9 @@ fn runners() -> Vec<Runner> {
 }
 
 fn pipeline(runner: &Runner, own: ElementarySet) -> wgpu::ComputePipeline {
+    pipeline_of(runner, own, include_str!("../../../shaders/selftest/elementary.wgsl"))
+}
+fn pipeline_of(runner: &Runner, own: ElementarySet, source: &str) -> wgpu::ComputePipeline {
     use naga_oil::compose::*;
     let mut composer = Composer::default();
     let defs: std::collections::HashMap<String, ShaderDefValue> =
@@ -37,7 +40,7 @@ fn pipeline(runner: &Runner, own: ElementarySet) -> wgpu::ComputePipeline {
         panic!("{}", e.emit_to_string(&composer));
     }
     let module = match composer.make_naga_module(NagaModuleDescriptor {
-        source: include_str!("../../../shaders/selftest/elementary.wgsl"),
+        source,
         file_path: "selftest/elementary.wgsl",
         shader_defs: defs,
         ..Default::default()
@@ -111,6 +114,34 @@ fn report() {
             for e in &errors {
                 println!("{}{e}", if e.meets_bound() { "  " } else { "! " });
             }
+        }
+    }
+}
+
+#[test]
+fn bench_tmp() {
+    for runner in runners() {
+        println!("== {}", runner.name);
+        for f in Elementary::ALL {
+            let call = if f.is_binary() { format!("{}(v, 1.7)", f.name()) } else { format!("{}(v)", f.name()) };
+            let src = format!("#import natgrad::elementary::{{{}}}
+struct Point {{ function: u32, x: u32, y: u32, padding: u32 }}
+@group(0) @binding(0) var<storage, read> points: array<Point>;
+@group(0) @binding(1) var<storage, read_write> results: array<u32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+ if id.x >= arrayLength(&points) {{ return; }}
+ var v = 0.5 + 0.4*bitcast<f32>(points[id.x].x); var s = 0.0;
+ for (var i = 0u; i < 200u; i++) {{ s += {call}; v += 0.0001; }}
+ results[id.x] = bitcast<u32>(s); }}", f.name());
+            let mut ts = vec![];
+            for own in [ElementarySet::ALL, ElementarySet::NONE] {
+                let p = pipeline_of(&runner, own, &src);
+                let points: Vec<Point> = (0..65536).map(|i| (f, (i as f32 / 65536.0, 0.0))).collect();
+                let mut best = f64::MAX;
+                for _ in 0..4 { let t = std::time::Instant::now(); evaluate(&runner, &p, &points); best = best.min(t.elapsed().as_secs_f64()); }
+                ts.push(best / 65536.0 / 200.0 * 1e9);
+            }
+            println!("{f}: own {:.3} ns, builtin {:.3} ns", ts[0], ts[1]);
         }
     }
 }
