@@ -13,7 +13,7 @@ pub enum Depth {
 }
 
 impl Depth {
-    fn points(self) -> usize {
+    pub(super) fn points(self) -> usize {
         match self {
             Depth::Quick => 1_000,
             Depth::Full => 1_000_000,
@@ -64,7 +64,8 @@ impl std::fmt::Display for ElementaryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ElementaryError { function, ulps, absolute, excess, worst, value, reference, .. } = self;
         let version = if self.own { "own" } else { "builtin" };
-        write!(f, "{function:<6} {version:<8} {ulps:>9.3} ULP  {absolute:>9.2e} absolute  {excess:>9.3} of its bound, at ")?;
+        let (name, ulps, excess) = (function.to_string(), short(*ulps), short(*excess));
+        write!(f, "{name:<6} {version:<8} {ulps:>9} ULP, {absolute:>8.2e} absolute, {excess:>9} of its bound, at ")?;
         if function.is_binary() {
             write!(f, "({:e}, {:e})", worst.0, worst.1)?;
         } else {
@@ -72,6 +73,10 @@ impl std::fmt::Display for ElementaryError {
         }
         write!(f, ": {value:e} for {reference:e}")
     }
+}
+
+fn short(x: f64) -> String {
+    if x < 1e5 { format!("{x:.3}") } else { format!("{x:.2e}") }
 }
 
 /// The functions that miss their bound: those to replace by our own, if builtins were measured.
@@ -85,13 +90,13 @@ pub(super) type Point = (Elementary, Argument);
 
 /// Measures every function with `evaluate`, which returns the values at given points, in order.
 pub(super) fn measure_with<E>(
-    depth: Depth,
+    points_each: usize,
     own: ElementarySet,
     mut evaluate: impl FnMut(&[Point]) -> Result<Vec<f32>, E>,
 ) -> Result<Vec<ElementaryError>, E> {
     let mut errors: Vec<ElementaryError> =
         Elementary::ALL.into_iter().map(|function| ElementaryError::none(function, own.contains(function))).collect();
-    let mut left = depth.points();
+    let mut left = points_each;
     let mut round = 0;
     while left > 0 {
         let each = left.min(CHUNK / Elementary::ALL.len());

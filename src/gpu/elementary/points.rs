@@ -132,9 +132,8 @@ fn regions(function: Elementary) -> &'static [Region] {
 /// Arguments where a function is likely to fail: its special values, the edges of its range, and the neighbours of both.
 fn hard_spots(function: Elementary) -> Vec<Argument> {
     const INFINITY: f32 = f32::INFINITY;
-    let with_neighbours = |centres: &[f32]| -> Vec<f32> {
-        centres.iter().flat_map(|&c| [c.next_down(), c, c.next_up()]).collect()
-    };
+    let with_neighbours =
+        |centres: &[f32]| -> Vec<f32> { centres.iter().flat_map(|&c| [c.next_down(), c, c.next_up()]).collect() };
     let both_signs = |positive: &[f32]| -> Vec<f32> { positive.iter().flat_map(|&x| [x, -x]).collect() };
     let single = |list: Vec<f32>| list.into_iter().map(|x| (x, 0.0)).collect();
     match function {
@@ -213,8 +212,7 @@ fn hard_spots(function: Elementary) -> Vec<Argument> {
         }
         Elementary::Atan2 => {
             let values = [0.0, 1.0, -1.0, 0.414_213_57, 1e-30, -1e-30, 1e30, -1e30, INFINITY, -INFINITY];
-            let mut list: Vec<Argument> =
-                values.iter().flat_map(|&y| values.iter().map(move |&x| (y, x))).collect();
+            let mut list: Vec<Argument> = values.iter().flat_map(|&y| values.iter().map(move |&x| (y, x))).collect();
             list.extend([(f32::NAN, 1.0), (1.0, f32::NAN)]);
             list
         }
