@@ -195,7 +195,7 @@ fn quotient(a: f32, b: f32) -> f32 {
     let q = a / b;
     let q1 = leading(q);
     let b1 = leading(b);
-    let remainder = ((a - q1 * b1) - q1 * (b - b1)) - (q - q1) * b;
+    let remainder = (max(a - q1 * b1, -abs(a)) - q1 * (b - b1)) - (q - q1) * b;
     return select(q, q + remainder / b, abs(a) > 1.0e-20);
 }
 
@@ -271,7 +271,7 @@ fn own_log2(x: f32) -> f32 {
     let f1 = leading(f);
     // log2(e) = 1.4423828125 + 0.00031222839…, the first part of 12 bits.
     let rest = (f - f1) * 1.4423828125 + (f * 0.00031222839401103556 + log_tail(f) * 1.4426950408889634);
-    return log_specials(max(f1 * 1.4423828125 + rest, -1.0) + f32(b.e), x);
+    return log_specials(max(max(f1 * 1.4423828125, -1.0) + max(rest, -1.0), -1.0) + f32(b.e), x);
 }
 
 fn own_log10(x: f32) -> f32 {
@@ -282,7 +282,7 @@ fn own_log10(x: f32) -> f32 {
     // log10(e) = 0.4342041015625 + 0.0000903803…, log10(2) = 0.301025390625 + 0.000004605…, first parts of 12 bits.
     let rest = (f - f1) * 0.4342041015625
         + ((f * 0.0000903803407512779 + log_tail(f) * 0.4342944819032518) + e * 0.00000460503898120);
-    return log_specials(max(f1 * 0.4342041015625 + rest, -1.0) + e * 0.301025390625, x);
+    return log_specials(max(max(f1 * 0.4342041015625, -1.0) + max(rest, -1.0), -1.0) + e * 0.301025390625, x);
 }
 
 // ---- roots and powers -------------------------------------------------------------------------------------------
@@ -320,15 +320,16 @@ fn own_pow(x: f32, y: f32) -> f32 {
     let d1 = leading(d);
     let s = f / d;
     let s1 = leading(s);
-    let s2 = ((f - s1 * d1) - s1 * (b.m - (d1 - 1.0))) / d;
-    let z = s * s;
+    let s2 = (max(f - s1 * d1, -1.0) - s1 * (b.m - max(d1 - 1.0, 0.5))) / d;
+    let both = s1 + s2;
+    let z = both * both;
     // (atanh(s) - s)/s³ in s², s within ±0.1716, degree 3; 2^-31.1 of atanh(s)
     let p = ((0.117908053 * z + 0.142686695) * z + 0.200001672) * z + 0.333333313;
     // 2/ln 2 = 2.884765625 + 0.00062445678…, the first part of 12 bits.
     let head = 2.884765625 * s1;
-    let rest = 2.884765625 * s2 + (0.00062445678802207 * s + 2.8853900817779268 * (s * z * p));
+    let rest = 2.884765625 * s2 + (0.00062445678802207 * both + 2.8853900817779268 * (both * z * p));
     let l1 = leading(e + (head + rest));
-    let l2 = ((e - l1) + head) + rest;
+    let l2 = max(max(e - l1, -2.0) + head, -2.0) + rest;
     let y1 = leading(y);
     let product = y1 * l1;
     let correction = (y - y1) * l1 + y * l2;
@@ -434,7 +435,7 @@ fn own_asin(x: f32) -> f32 {
     let z = select(a * a, 0.5 - 0.5 * a, large);
     let s = select(a, ng_sqrt(z), large);
     let tail = asin_tail(s, z);
-    let value = select(s + tail, (HALF_PI_HIGH - 2.0 * s) - (2.0 * tail - HALF_PI_LOW), large);
+    let value = select(s + tail, max(HALF_PI_HIGH - 2.0 * s, -1.0) - (2.0 * tail - HALF_PI_LOW), large);
     return outside_unit(with_sign_of(value, x), x);
 }
 
@@ -450,21 +451,21 @@ fn own_acos(x: f32) -> f32 {
     return outside_unit(select(middle, select(right, left, x < 0.0), large), x);
 }
 
-// atan(a/b) - base for a/b below tan(π/8), base being added: its low part before its high part.
+// base + atan(a/b) for a/b within ±1/2: the low part of base is added before its high part.
 fn atan_from(a: f32, b: f32, base_high: f32, base_low: f32) -> f32 {
     let t = quotient(a, b);
     let z = t * t;
-    // (atan t - t)/t³ in t², t ≤ 0.4143, degree 4, 2^-28.4
+    // (atan t - t)/t³ in t², t ≤ 1/2, degree 4, 2^-26.8
     let tail = t * z
-        * ((((-0.0607799292 * z + 0.10593728) * z - 0.142435223) * z + 0.199984714) * z - 0.333333164);
-    return base_high + (t + (tail + base_low));
+        * ((((-0.0513232723 * z + 0.101598665) * z - 0.141749829) * z + 0.199942246) * z - 0.33333233);
+    return base_high + max(t + (tail + base_low), -1.0);
 }
 
 fn own_atan(x: f32) -> f32 {
     // Beyond 2^60 the result is π/2 to the last bit, and the quotient stays clear of overflow.
     let a = min(abs(x), 1.152921504606847e18);
-    let middle = a > 0.41421356;
-    let large = a > 2.4142135;
+    let middle = a > 0.5;
+    let large = a > 2.0;
     let above = select(select(a, a - 1.0, middle), -1.0, large);
     let below = select(select(1.0, a + 1.0, middle), a, large);
     let base_high = select(select(0.0, QUARTER_PI_HIGH, middle), HALF_PI_HIGH, large);
@@ -489,7 +490,7 @@ fn own_atan2(y: f32, x: f32) -> f32 {
     small = select(small, select(0.0, 1.0, magnitude_bits(small) == INFINITY_BITS), infinite);
     large = select(large, 1.0, infinite || large == 0.0);
 
-    let diagonal = small > 0.41421356 * large;
+    let diagonal = small > 0.5 * large;
     let left = bitcast<u32>(x) >= SIGN_BIT;
     // Eighths of a turn to start from, and whether t is added or taken away.
     let up_to = select(select(0.0, 2.0, steep), select(4.0, 2.0, steep), left);

@@ -204,14 +204,14 @@ fn hard_spots(function: Elementary) -> Vec<Argument> {
             single(list)
         }
         Elementary::Atan => {
-            let edges = with_neighbours(&[1.0, 0.414_213_57, 2.414_213_7, 1e-20, 1e20]);
+            let edges = with_neighbours(&[1.0, 0.5, 2.0, 1e-20, 1e20]);
             let mut list = both_signs(&edges);
             list.extend(both_signs(&[f32::MAX, INFINITY]));
             list.extend([0.0, f32::NAN]);
             single(list)
         }
         Elementary::Atan2 => {
-            let values = [0.0, 1.0, -1.0, 0.414_213_57, 1e-30, -1e-30, 1e30, -1e30, INFINITY, -INFINITY];
+            let values = [0.0, 1.0, -1.0, 0.5, 1e-30, -1e-30, 1e30, -1e30, INFINITY, -INFINITY];
             let mut list: Vec<Argument> = values.iter().flat_map(|&y| values.iter().map(move |&x| (y, x))).collect();
             list.extend([(f32::NAN, 1.0), (1.0, f32::NAN)]);
             list
