@@ -1,5 +1,6 @@
 //! Compares the device's elementary functions with f64.
 
+use super::evaluate::{Evaluator, MeasureError, Point};
 use super::points::{Argument, arguments};
 use super::{Elementary, ElementarySet};
 
@@ -37,7 +38,8 @@ pub struct ElementaryError {
     pub own: bool,
     /// At how many points.
     pub points: usize,
-    /// The largest error in ULP, beyond the absolute part of the bound, over the points whose bound is in ULP.
+    /// The largest error in ULP, beyond the absolute part of the bound, over the points whose bound is in ULP. A
+    /// correctly rounded value counts as 0.
     pub ulps: f64,
     /// The largest absolute error over the points whose bound is absolute alone (`sin` and `cos`), else 0.
     pub absolute: f64,
@@ -85,8 +87,23 @@ pub fn replaced(errors: &[ElementaryError]) -> ElementarySet {
     errors.iter().filter(|error| !error.meets_bound()).map(|error| error.function).collect()
 }
 
-/// A function to evaluate and its argument.
-pub(super) type Point = (Elementary, Argument);
+/// Measures every function on a device: our own version of those in `own`, the builtin of the rest.
+///
+/// The result is in the order of [`Elementary::ALL`]. Wants a device with two storage buffers a stage, of 2 MiB at most,
+/// which is less than the default limits; blocks until the device is done.
+///
+/// # Errors
+///
+/// If the device does not take the self-test's shader, or fails while running it.
+pub fn measure(
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    depth: Depth,
+    own: ElementarySet,
+) -> Result<Vec<ElementaryError>, MeasureError> {
+    let evaluator = Evaluator::new(device, queue, own)?;
+    measure_with(depth.points(), own, |points| evaluator.evaluate(points))
+}
 
 /// Measures every function with `evaluate`, which returns the values at given points, in order.
 pub(super) fn measure_with<E>(

@@ -1,19 +1,21 @@
 use std::convert::Infallible;
 
-use super::measure::{Point, measure_with};
+use super::evaluate::{Evaluator, Point, compose};
+use super::measure::measure_with;
 use super::points::arguments;
 use super::*;
 
-/// Values by a shader module on a raw wgpu device.
+/// An adapter that is present, opened.
 struct Runner {
     name: String,
     device: wgpu::Device,
     queue: wgpu::Queue,
 }
 
+/// Every adapter that is present; on a machine without one, the tests of devices say so and claim nothing.
 fn runners() -> Vec<Runner> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()))
+    let runners: Vec<Runner> = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()))
         .into_iter()
         .filter_map(|adapter| {
             let info = adapter.get_info();
@@ -25,89 +27,23 @@ fn runners() -> Vec<Runner> {
                 .ok()?;
             Some(Runner { name: format!("{} ({:?}, {})", info.name, info.backend, info.driver_info), device, queue })
         })
-        .collect()
-}
-
-fn composed(own: ElementarySet) -> naga::Module {
-    use naga_oil::compose::*;
-    let mut composer = Composer::default();
-    let defs: std::collections::HashMap<String, ShaderDefValue> =
-        own.definitions().map(|d| (d.to_string(), ShaderDefValue::Bool(true))).collect();
-    if let Err(e) = composer.add_composable_module(ComposableModuleDescriptor {
-        source: include_str!("../../../shaders/shared/elementary.wgsl"),
-        file_path: "shared/elementary.wgsl",
-        ..Default::default()
-    }) {
-        panic!("{}", e.emit_to_string(&composer));
+        .collect();
+    if runners.is_empty() {
+        eprintln!("no adapter on this machine: nothing measured");
     }
-    match composer.make_naga_module(NagaModuleDescriptor {
-        source: include_str!("../../../shaders/selftest/elementary.wgsl"),
-        file_path: "selftest/elementary.wgsl",
-        shader_defs: defs,
-        ..Default::default()
-    }) {
-        Ok(m) => m,
-        Err(e) => panic!("{}", e.emit_to_string(&composer)),
+    runners
+}
+
+impl Runner {
+    /// Values of our own versions.
+    fn evaluate(&self, points: &[Point]) -> Vec<f32> {
+        Evaluator::new(&self.device, &self.queue, ElementarySet::ALL).unwrap().evaluate(points).unwrap()
     }
-}
 
-fn pipeline(runner: &Runner, own: ElementarySet) -> wgpu::ComputePipeline {
-    let module = composed(own);
-    let module = runner.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: None,
-        source: wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)),
-    });
-    runner.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: None,
-        layout: None,
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: Default::default(),
-        cache: None,
-    })
-}
-
-fn evaluate(runner: &Runner, pipeline: &wgpu::ComputePipeline, points: &[Point]) -> Vec<f32> {
-    use wgpu::util::DeviceExt;
-    let words: Vec<u32> = points.iter().flat_map(|&(f, (x, y))| [f as u32, x.to_bits(), y.to_bits(), 0]).collect();
-    let input = runner.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-        label: None,
-        contents: bytemuck::cast_slice(&words),
-        usage: wgpu::BufferUsages::STORAGE,
-    });
-    let size = 4 * points.len() as u64;
-    let make = |usage| {
-        runner.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
-    };
-    let output = make(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
-    let back = make(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
-    let group = runner.device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &[
-            wgpu::BindGroupEntry { binding: 0, resource: input.as_entire_binding() },
-            wgpu::BindGroupEntry { binding: 1, resource: output.as_entire_binding() },
-        ],
-    });
-    let mut encoder = runner.device.create_command_encoder(&Default::default());
-    {
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, &group, &[]);
-        pass.dispatch_workgroups((points.len() as u32).div_ceil(64), 1, 1);
+    fn measure(&self, points_each: usize, own: ElementarySet) -> Vec<ElementaryError> {
+        let evaluator = Evaluator::new(&self.device, &self.queue, own).unwrap();
+        measure_with(points_each, own, |points| evaluator.evaluate(points)).unwrap()
     }
-    encoder.copy_buffer_to_buffer(&output, 0, &back, 0, size);
-    runner.queue.submit([encoder.finish()]);
-    back.map_async(wgpu::MapMode::Read, .., |r| r.unwrap());
-    runner.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-    let bits: Vec<u32> = bytemuck::cast_slice(&back.get_mapped_range(..).unwrap()).to_vec();
-    bits.into_iter().map(f32::from_bits).collect()
-}
-
-/// Evaluates with the functions of `own` replaced.
-fn evaluator(runner: &Runner, own: ElementarySet) -> impl Fn(&[Point]) -> Result<Vec<f32>, Infallible> {
-    let pipeline = pipeline(runner, own);
-    move |points| Ok(evaluate(runner, &pipeline, points))
 }
 
 fn measured(
@@ -122,7 +58,7 @@ fn measured(
 #[test]
 fn our_own_versions_meet_their_bounds_on_every_adapter() {
     for runner in runners() {
-        for error in measured(100_000, ElementarySet::ALL, evaluator(&runner, ElementarySet::ALL)) {
+        for error in runner.measure(100_000, ElementarySet::ALL) {
             println!("{}: {error}", runner.name);
             assert!(error.meets_bound(), "{}: {error}", runner.name);
             assert!(error.points >= 100_000);
@@ -133,12 +69,12 @@ fn our_own_versions_meet_their_bounds_on_every_adapter() {
 #[test]
 fn builtins_that_miss_their_bound_are_replaced_and_then_every_function_meets_it() {
     for runner in runners() {
-        let builtins = measured(Depth::Quick.points(), ElementarySet::NONE, evaluator(&runner, ElementarySet::NONE));
+        let builtins = measure(&runner.device, &runner.queue, Depth::Quick, ElementarySet::NONE).unwrap();
         for error in &builtins {
             println!("{}: {}{error}", runner.name, if error.meets_bound() { "  " } else { "! " });
         }
         let own = replaced(&builtins);
-        for error in measured(Depth::Quick.points(), own, evaluator(&runner, own)) {
+        for error in measure(&runner.device, &runner.queue, Depth::Quick, own).unwrap() {
             assert!(error.meets_bound(), "{}: {error}", runner.name);
             assert_eq!(error.own, own.contains(error.function));
         }
@@ -194,7 +130,7 @@ fn a_builtin_no_better_than_the_specification_asks_is_found_out() {
 fn the_shader_translates_to_spirv_msl_and_hlsl() {
     use naga::{back, valid};
     for own in [ElementarySet::ALL, ElementarySet::NONE] {
-        let module = composed(own);
+        let module = compose(own).unwrap();
         let info = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty())
             .validate(&module)
             .unwrap();
@@ -290,7 +226,7 @@ fn our_own_versions_give_the_special_values_of_ieee_754() {
     let cases: Vec<_> = cases.into_iter().chain(nan_in).collect();
     let points: Vec<Point> = cases.iter().map(|&(function, at, _)| (function, at)).collect();
     for runner in runners() {
-        let Ok(values) = evaluator(&runner, ElementarySet::ALL)(&points);
+        let values = runner.evaluate(&points);
         for (&(function, at, expected), value) in cases.iter().zip(values) {
             let right = if expected.is_nan() { value.is_nan() } else { value == expected };
             assert!(right, "{}: {function}{at:?} = {value:e}, not {expected:e}", runner.name);
@@ -307,7 +243,7 @@ fn sines_of_huge_angles_stay_within_one() {
         .filter(|p| p.1.0.is_finite())
         .collect();
     for runner in runners() {
-        let Ok(values) = evaluator(&runner, ElementarySet::ALL)(&points);
+        let values = runner.evaluate(&points);
         for (&(function, (x, _)), value) in points.iter().zip(values) {
             assert!(value.abs() <= 1.0, "{function}({x:e}) = {value:e}");
             // The stated loss: |x|·2^-23, up to where the quotient by π/2 leaves 22 bits.
