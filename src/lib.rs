@@ -12,6 +12,7 @@ pub mod sweep;
 mod backend;
 mod engine;
 mod kernels;
+mod selftest;
 mod verify;
 
 pub use data::{Data, DataError, Missing};
@@ -21,6 +22,7 @@ pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
+pub use selftest::{selftest, selftest_on};
 pub use starts::{Distribution, random_start};
 pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
 pub use verify::{Verification, verify};

@@ -26,4 +26,5 @@ kernel_folder! {
     gram,
 }
 
+pub(crate) mod check;
 pub(crate) mod problem;
