@@ -1,6 +1,7 @@
 //! Composes a kernel's shader from its file, the shared modules and what was generated for a model.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use naga_oil::compose::{ComposableModuleDescriptor, Composer, NagaModuleDescriptor, ShaderDefValue};
 
@@ -63,9 +64,54 @@ pub fn compose(
     generated: &[GeneratedModule],
     scalar: Scalar,
 ) -> Result<naga::Module, DeviceError> {
+    let mut composer = COMPOSERS[scalar as usize].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let composer = match &mut *composer {
+        Some(composer) => composer,
+        empty => empty.insert(with_shared_modules(scalar)?),
+    };
+    let added: Result<Vec<String>, DeviceError> =
+        generated.iter().map(|module| add(composer, &module.name, &module.wgsl, scalar)).collect();
+    let composed = added.and_then(|added| {
+        let composed = make(composer, source, defs, scalar);
+        for name in added {
+            composer.remove_composable_module(&name);
+        }
+        composed
+    });
+    let module = composed?;
+    check_bindings(source, &module)?;
+    Ok(module)
+}
+
+/// A composer for each scalar type, with the shared modules in it: making one takes longer than most kernels.
+static COMPOSERS: [Mutex<Option<Composer>>; 2] = [const { Mutex::new(None) }; 2];
+
+fn with_shared_modules(scalar: Scalar) -> Result<Composer, DeviceError> {
     let mut capabilities = naga::valid::Capabilities::default();
     capabilities.set(naga::valid::Capabilities::FLOAT64, scalar == Scalar::F64);
     let mut composer = Composer::default().with_capabilities(capabilities);
+    for (file_path, wgsl) in SHARED {
+        add(&mut composer, file_path, wgsl, scalar)?;
+    }
+    Ok(composer)
+}
+
+/// Adds a module, in the place of one of the same import path; its import path. It is compiled once a kernel wants it.
+fn add(composer: &mut Composer, file_path: &str, wgsl: &str, scalar: Scalar) -> Result<String, DeviceError> {
+    let wgsl = scalar.spell(wgsl);
+    let descriptor = ComposableModuleDescriptor { source: &wgsl, file_path, ..Default::default() };
+    match composer.add_composable_module(descriptor) {
+        Ok(module) => Ok(module.name.clone()),
+        Err(error) => Err(failure(file_path, &error.emit_to_string(composer), &wgsl)),
+    }
+}
+
+fn make(
+    composer: &mut Composer,
+    source: &KernelSource,
+    defs: &[(&str, Def)],
+    scalar: Scalar,
+) -> Result<naga::Module, DeviceError> {
     let shader_defs: HashMap<String, ShaderDefValue> = defs
         .iter()
         .map(|&(name, def)| {
@@ -76,17 +122,6 @@ pub fn compose(
             (name.to_owned(), value)
         })
         .collect();
-    let modules = SHARED
-        .iter()
-        .map(|&(name, wgsl)| (name, wgsl))
-        .chain(generated.iter().map(|module| (module.name.as_str(), module.wgsl.as_str())));
-    for (file_path, wgsl) in modules {
-        let wgsl = scalar.spell(wgsl);
-        let descriptor = ComposableModuleDescriptor { source: &wgsl, file_path, ..Default::default() };
-        if let Err(error) = composer.add_composable_module(descriptor) {
-            return Err(failure(source.name, &error.emit_to_string(&composer), &wgsl));
-        }
-    }
     let wgsl = scalar.spell(source.wgsl);
     let module = composer.make_naga_module(NagaModuleDescriptor {
         source: &wgsl,
@@ -94,18 +129,12 @@ pub fn compose(
         shader_defs,
         ..Default::default()
     });
-    match module {
-        Ok(module) => {
-            check_bindings(source, &module)?;
-            Ok(module)
-        }
-        Err(error) => Err(failure(source.name, &error.emit_to_string(&composer), &wgsl)),
-    }
+    module.map_err(|error| failure(source.name, &error.emit_to_string(composer), &wgsl))
 }
 
 fn failure(name: &str, message: &str, wgsl: &str) -> DeviceError {
     if let Ok(folder) = std::env::var("NATGRAD_SHADER_DUMP") {
-        let path = std::path::Path::new(&folder).join(format!("{name}.wgsl"));
+        let path = std::path::Path::new(&folder).join(format!("{}.wgsl", name.replace('/', "-")));
         if let Err(error) = std::fs::write(&path, format!("{wgsl}\n/*\n{message}\n*/\n")) {
             log::warn!("{}: {error}", path.display());
         }
