@@ -105,7 +105,7 @@ pub fn compose(
 
 fn failure(name: &str, message: &str, wgsl: &str) -> DeviceError {
     if let Ok(folder) = std::env::var("NATGRAD_SHADER_DUMP") {
-        let path = std::path::Path::new(&folder).join(format!("{name}.wgsl"));
+        let path = std::path::Path::new(&folder).join(format!("{}.wgsl", name.replace('/', "-")));
         if let Err(error) = std::fs::write(&path, format!("{wgsl}\n/*\n{message}\n*/\n")) {
             log::warn!("{}: {error}", path.display());
         }
