@@ -19,6 +19,8 @@ pub use engine::{Choice, Engine, PlanInfo, Progress};
 pub use error::{Error, RequestError};
 pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};
+#[doc(hidden)]
+pub use kernels::{Specialisation, specialisations};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
 pub use starts::{Distribution, random_start};

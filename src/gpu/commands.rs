@@ -61,8 +61,10 @@ impl Commands {
     ) -> Result<(), DeviceError> {
         let group = kernel.bind(&self.device, bindings)?;
         self.encode(kernel.name(), |encoder| {
-            let mut pass = encoder
-                .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(kernel.name()), timestamp_writes: None });
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some(kernel.name()),
+                timestamp_writes: None,
+            });
             pass.set_pipeline(kernel.pipeline());
             pass.set_bind_group(0, &group, &[]);
             dispatch(&mut pass);

@@ -27,3 +27,6 @@ kernel_folder! {
 }
 
 pub(crate) mod problem;
+mod specialisations;
+
+pub use specialisations::{Specialisation, specialisations};
