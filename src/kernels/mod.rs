@@ -30,3 +30,6 @@ pub(crate) mod problem;
 mod specialisations;
 
 pub use specialisations::{Specialisation, specialisations};
+
+#[cfg(test)]
+mod tests;

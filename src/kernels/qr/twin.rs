@@ -2,7 +2,7 @@
 
 /// The p×(p+1) triangle R with c = Qᵀe as its last column, and ‖e‖²; diagonal entries are not negative.
 pub(crate) fn qr(rows: &[Vec<f64>], p: usize) -> (Vec<Vec<f64>>, f64) {
-    let mut r = vec![vec![0.0f64; p + 1]; p];
+    let mut r = vec![vec![0.0_f64; p + 1]; p];
     let mut squares = 0.0;
     for row in rows {
         let mut a = row.clone();
