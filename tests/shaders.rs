@@ -2,46 +2,35 @@
 
 use std::path::{Path, PathBuf};
 
+use natgrad::gpu::elementary::ElementarySet;
 use natgrad::gpu::{Def, KernelSource, Scalar, compose};
-use natgrad::{Model, Specialisation, specialisations};
+use natgrad::{Model, Specialisation, selftest_specialisations, specialisations};
 
-/// The defs that replace the device's elementary functions by natgrad's.
-const OWN: [&str; 16] = [
-    "OWN_EXP",
-    "OWN_LOG",
-    "OWN_LOG2",
-    "OWN_LOG10",
-    "OWN_SQRT",
-    "OWN_POW",
-    "OWN_SIN",
-    "OWN_COS",
-    "OWN_TAN",
-    "OWN_ASIN",
-    "OWN_ACOS",
-    "OWN_ATAN",
-    "OWN_ATAN2",
-    "OWN_SINH",
-    "OWN_COSH",
-    "OWN_TANH",
-];
-
+/// Natgrad's own version of every elementary function.
 fn own() -> Vec<(&'static str, Def)> {
-    OWN.map(|name| (name, Def::Bool(true))).to_vec()
+    ElementarySet::ALL.definitions().map(|name| (name, Def::Bool(true))).collect()
 }
 
-/// Validates a module and writes it in every language; panics with the language that cannot say it.
-fn translate(name: &str, module: &naga::Module) {
+/// Validates a module and writes it in every language that has its scalar type; panics with the language that cannot
+/// say it.
+fn translate(name: &str, module: &naga::Module, scalar: Scalar) {
     use naga::back::{glsl, hlsl, msl, spv};
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-    // The capabilities of a device without any optional feature: WebGPU's own.
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    // The capabilities of a device without any optional feature, and f64 only where it is asked for.
+    let capabilities = if scalar == Scalar::F64 { Capabilities::FLOAT64 } else { Capabilities::empty() };
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
         .unwrap_or_else(|error| panic!("{name} is not valid: {}", error.emit_to_string("")));
 
     let words = spv::write_vec(module, &info, &spv::Options::default(), None)
         .unwrap_or_else(|error| panic!("{name} in SPIR-V: {error}"));
     assert_eq!(words[0], 0x0723_0203, "{name}: SPIR-V begins with its magic number");
+
+    if scalar == Scalar::F64 {
+        // Only Vulkan has it.
+        return;
+    }
 
     let (text, _) = msl::write_string(module, &info, &msl::Options::default(), &msl::PipelineOptions::default())
         .unwrap_or_else(|error| panic!("{name} in MSL: {error}"));
@@ -88,15 +77,15 @@ fn models() -> Vec<Model> {
 }
 
 fn all_specialisations() -> Vec<Specialisation> {
-    models().iter().flat_map(specialisations).collect()
+    models().iter().flat_map(specialisations).chain(selftest_specialisations()).collect()
 }
 
 #[test]
 fn every_kernel_translates_to_every_graphics_api_for_every_number_of_parameters() {
     for kernel in all_specialisations() {
         for further in [Vec::new(), own()] {
-            let module = kernel.compose(&further, Scalar::F32).unwrap();
-            translate(&format!("{} {:?}", kernel.source.name, kernel.defs), &module);
+            let module = kernel.compose(&further).unwrap();
+            translate(&format!("{} {:?}", kernel.source.name, kernel.defs), &module, kernel.scalar);
         }
     }
 }
@@ -116,11 +105,13 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn no_shader_file_is_left_out_of_the_kernels() {
     let names: Vec<&str> = all_specialisations().iter().map(|kernel| kernel.source.name).collect();
-    let files = files("");
-    assert!(!files.is_empty());
-    for file in files {
-        let name = file.file_stem().unwrap().to_str().unwrap();
-        assert!(names.contains(&name), "{} belongs to no kernel that is tested here", file.display());
+    for (folder, prefix) in [("", ""), ("selftest", "selftest/")] {
+        let files = files(folder);
+        assert!(!files.is_empty());
+        for file in files {
+            let name = format!("{prefix}{}", file.file_stem().unwrap().to_str().unwrap());
+            assert!(names.contains(&name.as_str()), "{} belongs to no kernel that is tested here", file.display());
+        }
     }
 }
 
@@ -175,7 +166,7 @@ fn every_function_of_every_shared_module_translates_on_its_own() {
         let source = KernelSource { name, wgsl: caller(&text).leak(), bindings: &[] };
         for defs in [Vec::new(), own()] {
             let module = compose(&source, &defs, &[], Scalar::F32).unwrap();
-            translate(name, &module);
+            translate(name, &module, Scalar::F32);
         }
     }
 }

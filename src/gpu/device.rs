@@ -9,7 +9,7 @@ use bytemuck::Pod;
 use super::adapter::{AdapterChoice, AdapterSummary, choose, enumerate, required_limits};
 use super::error::one_line;
 use super::kernel::{Def, GeneratedModule, Kernel, KernelSource};
-use super::{Buffer, Commands, DeviceError, Uniform};
+use super::{Buffer, Commands, DeviceError, Scalar, Uniform};
 
 /// What the self-test found this device good for.
 #[derive(Clone, Debug, Default)]
@@ -65,10 +65,27 @@ impl Device {
         Self::open_by(choice, |_| limits.clone())
     }
 
+    /// Opens the adapter chosen without testing it, to report on a driver that [`open`](Self::open) refuses. Nothing is
+    /// replaced and nothing optional is used.
+    ///
+    /// # Errors
+    /// If there is no such adapter, or it cannot be opened.
+    pub fn open_untested(choice: &AdapterChoice) -> Result<Self, DeviceError> {
+        Self::first(choice, |index, adapter| Self::open_adapter(index, adapter, required_limits(adapter)))
+    }
+
     fn open_by(choice: &AdapterChoice, limits: impl Fn(&wgpu::Adapter) -> wgpu::Limits) -> Result<Self, DeviceError> {
+        Self::first(choice, |index, adapter| Self::open_adapter(index, adapter, limits(adapter))?.tested())
+    }
+
+    /// The first of the adapters that a choice means which opens.
+    fn first(
+        choice: &AdapterChoice,
+        open: impl Fn(usize, &wgpu::Adapter) -> Result<Self, DeviceError>,
+    ) -> Result<Self, DeviceError> {
         let mut refusals = Vec::new();
         for (index, adapter) in choose(choice)? {
-            match Self::open_adapter(index, &adapter, limits(&adapter)) {
+            match open(index, &adapter) {
                 Ok(device) => return Ok(device),
                 Err(error) => {
                     log::warn!("{error}");
@@ -102,7 +119,7 @@ impl Device {
                 *lost = Some(one_line(&message));
             }
         });
-        Self::test(device, queue, summary, lost)
+        Ok(Self::new(device, queue, summary, lost))
     }
 
     /// A device of the caller's, opened with [`required_limits`] or less. Their error handler and device-lost
@@ -111,17 +128,17 @@ impl Device {
     /// # Errors
     /// If the driver fails the self-test.
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self, DeviceError> {
-        Self::test(device, queue, AdapterSummary::new(0, adapter), Arc::default())
+        Self::new(device, queue, AdapterSummary::new(0, adapter), Arc::default()).tested()
     }
 
-    /// Runs the quick self-test on what has been opened.
-    fn test(
+    /// What has been opened, untested.
+    fn new(
         device: wgpu::Device,
         queue: wgpu::Queue,
         summary: AdapterSummary,
         lost: Arc<Mutex<Option<String>>>,
-    ) -> Result<Self, DeviceError> {
-        let opened = Self(Arc::new(Inner {
+    ) -> Self {
+        Self(Arc::new(Inner {
             limits: device.limits(),
             features: device.features(),
             device,
@@ -130,19 +147,31 @@ impl Device {
             capabilities: Capabilities::default(),
             kernels: Mutex::default(),
             lost,
-        }));
-        let capabilities = super::selftest::capabilities(&opened)?;
-        // Kernels composed for the test knew nothing of the capabilities: start with an empty cache.
-        Ok(Self(Arc::new(Inner {
-            limits: opened.0.limits.clone(),
-            features: opened.0.features,
-            device: opened.0.device.clone(),
-            queue: opened.0.queue.clone(),
-            summary: opened.0.summary.clone(),
+        }))
+    }
+
+    /// The same device with the capabilities that the quick self-test finds.
+    fn tested(&self) -> Result<Self, DeviceError> {
+        Ok(self.with_capabilities(super::selftest::capabilities(self)?))
+    }
+
+    /// The same device with other capabilities, and no kernels yet: those composed before knew nothing of them.
+    fn with_capabilities(&self, capabilities: Capabilities) -> Self {
+        Self(Arc::new(Inner {
+            limits: self.0.limits.clone(),
+            features: self.0.features,
+            device: self.0.device.clone(),
+            queue: self.0.queue.clone(),
+            summary: self.0.summary.clone(),
             capabilities,
             kernels: Mutex::default(),
-            lost: Arc::clone(&opened.0.lost),
-        })))
+            lost: Arc::clone(&self.0.lost),
+        }))
+    }
+
+    /// The same device as its driver left it, with no function replaced: what the self-test tests.
+    pub(super) fn untested(&self) -> Self {
+        self.with_capabilities(Capabilities::default())
     }
 
     /// All adapters, best first.
@@ -316,13 +345,27 @@ impl Device {
         defs: &[(&str, Def)],
         generated: &[GeneratedModule],
     ) -> Result<Arc<Kernel>, DeviceError> {
-        let key = format!("{} {defs:?} {generated:?}", source.name);
+        self.kernel_in(Scalar::F32, source, defs, generated)
+    }
+
+    /// The same with another scalar type in the place of the shader's `Real`.
+    ///
+    /// # Errors
+    /// If the shader does not compile here.
+    pub fn kernel_in(
+        &self,
+        scalar: Scalar,
+        source: &KernelSource,
+        defs: &[(&str, Def)],
+        generated: &[GeneratedModule],
+    ) -> Result<Arc<Kernel>, DeviceError> {
+        let key = format!("{} {scalar:?} {defs:?} {generated:?}", source.name);
         if let Ok(kernels) = self.0.kernels.lock()
             && let Some(kernel) = kernels.get(&key)
         {
             return Ok(Arc::clone(kernel));
         }
-        let kernel = Arc::new(Kernel::new(self, source, defs, generated)?);
+        let kernel = Arc::new(Kernel::new(self, scalar, source, defs, generated)?);
         if let Ok(mut kernels) = self.0.kernels.lock() {
             kernels.insert(key, Arc::clone(&kernel));
         }

@@ -86,13 +86,14 @@ pub struct Kernel {
 impl Kernel {
     pub(super) fn new(
         device: &Device,
+        scalar: Scalar,
         source: &KernelSource,
         defs: &[(&str, Def)],
         generated: &[GeneratedModule],
     ) -> Result<Self, DeviceError> {
         let mut all: Vec<(&str, Def)> = defs.to_vec();
         all.extend(device.capabilities().replaced.iter().map(|&def| (def, Def::Bool(true))));
-        let module = compose(source, &all, generated, Scalar::F32)?;
+        let module = compose(source, &all, generated, scalar)?;
         let entries: Vec<wgpu::BindGroupLayoutEntry> = source
             .bindings
             .iter()

@@ -76,10 +76,8 @@ pub fn compose(
             (name.to_owned(), value)
         })
         .collect();
-    let modules = SHARED
-        .iter()
-        .map(|&(name, wgsl)| (name, wgsl))
-        .chain(generated.iter().map(|module| (module.name.as_str(), module.wgsl.as_str())));
+    let generated = generated.iter().map(|module| (module.name.as_str(), module.wgsl.as_str()));
+    let modules = imported(source.wgsl, SHARED.into_iter().chain(generated).collect());
     for (file_path, wgsl) in modules {
         let wgsl = scalar.spell(wgsl);
         let descriptor = ComposableModuleDescriptor { source: &wgsl, file_path, ..Default::default() };
@@ -101,6 +99,28 @@ pub fn compose(
         }
         Err(error) => Err(failure(source.name, &error.emit_to_string(&composer), &wgsl)),
     }
+}
+
+/// Those of the modules, in their order, that the shader imports, itself or by way of others: parsing all of them takes
+/// longer than most kernels, and a shader in f64 must not fail for a module in f32 that it does not use.
+fn imported<'a>(shader: &str, modules: Vec<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+    let path = |wgsl: &'a str| {
+        wgsl.lines().find_map(|line| line.strip_prefix("#define_import_path")).unwrap_or_default().trim()
+    };
+    let imports = |text: &str, module: &str| {
+        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("#import"));
+        lines.map(str::trim_start).any(|line| {
+            line.strip_prefix(module).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        })
+    };
+    let mut wanted = vec![false; modules.len()];
+    // Each comes after what it imports, so one pass from the end sees every importer before the imported.
+    for k in (0..modules.len()).rev() {
+        let module = path(modules[k].1);
+        let by_others = (k + 1..modules.len()).any(|other| wanted[other] && imports(modules[other].1, module));
+        wanted[k] = by_others || imports(shader, module);
+    }
+    modules.into_iter().zip(wanted).filter_map(|(module, wanted)| wanted.then_some(module)).collect()
 }
 
 fn failure(name: &str, message: &str, wgsl: &str) -> DeviceError {

@@ -29,7 +29,7 @@ kernel_folder! {
 pub(crate) mod problem;
 mod specialisations;
 
-pub use specialisations::{Specialisation, specialisations};
+pub use specialisations::{Specialisation, selftest_specialisations, specialisations};
 
 #[cfg(test)]
 mod tests;

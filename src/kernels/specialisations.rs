@@ -1,6 +1,6 @@
-//! Every shader that a model's steps use, as it is compiled: what the tests translate without a device.
+//! Every shader as it is compiled, for the tests to translate without a device.
 
-use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose};
+use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, selftest};
 use crate::model::Model;
 
 use super::{gram, jacobian, judge, qr, step, svd};
@@ -14,6 +14,8 @@ pub struct Specialisation {
     pub defs: Vec<(&'static str, Def)>,
     /// Code written for the model.
     pub generated: Vec<GeneratedModule>,
+    /// Scalar type.
+    pub scalar: Scalar,
 }
 
 impl Specialisation {
@@ -21,9 +23,9 @@ impl Specialisation {
     ///
     /// # Errors
     /// If it does not compile.
-    pub fn compose(&self, further: &[(&str, Def)], scalar: Scalar) -> Result<naga::Module, DeviceError> {
+    pub fn compose(&self, further: &[(&str, Def)]) -> Result<naga::Module, DeviceError> {
         let defs: Vec<(&str, Def)> = self.defs.iter().chain(further).copied().collect();
-        compose(&self.source, &defs, &self.generated, scalar)
+        compose(&self.source, &defs, &self.generated, self.scalar)
     }
 }
 
@@ -31,12 +33,24 @@ impl Specialisation {
 #[must_use]
 pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     let parameters = model.parameters().len() as u32;
-    let of_size = |source| Specialisation { source, defs: vec![("P", Def::UInt(parameters))], generated: Vec::new() };
-    let jacobian = Specialisation {
-        source: jacobian::host::SOURCE,
-        defs: Vec::new(),
-        generated: vec![jacobian::host::module(model)],
-    };
+    let jacobian = Specialisation { generated: vec![jacobian::host::module(model)], ..plain(jacobian::host::SOURCE) };
     let others = [qr::host::SOURCE, judge::host::SOURCE, svd::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
+    let of_size = |source| Specialisation { defs: vec![("P", Def::UInt(parameters))], ..plain(source) };
     std::iter::once(jacobian).chain(others.map(of_size)).collect()
+}
+
+/// The kernels of the self-test.
+#[must_use]
+pub fn selftest_specialisations() -> Vec<Specialisation> {
+    selftest::sources()
+        .into_iter()
+        .map(|source| {
+            let scalar = if source.name == "selftest/doubles" { Scalar::F64 } else { Scalar::F32 };
+            Specialisation { scalar, ..plain(source) }
+        })
+        .collect()
+}
+
+fn plain(source: KernelSource) -> Specialisation {
+    Specialisation { source, defs: Vec::new(), generated: Vec::new(), scalar: Scalar::F32 }
 }
