@@ -599,6 +599,40 @@ fn a_long_table_shows_twenty_rows_and_counts_the_rest() {
 }
 
 #[test]
+fn f64_on_a_gpu_is_refused_in_one_line() {
+    let place = Place::new();
+    if !place.run(&["devices"]).stdout.lines().any(|line| line.starts_with("0 ")) {
+        println!("no adapter: nothing to refuse");
+        return;
+    }
+    place.fit(&["--device", "0", "--precision", "f64"]).refused(2, &["f64", "--device cpu"]);
+}
+
+#[test]
+fn without_an_adapter_auto_takes_the_cpu_with_one_line_of_notice_and_gpu_exits_with_3() {
+    let place = Place::new();
+    let hidden = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        // No Vulkan driver, no EGL vendor.
+        for variable in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "__EGL_VENDOR_LIBRARY_FILENAMES"] {
+            command.env(variable, "/nonexistent");
+        }
+        Run::of(command.env("NATGRAD_DEVICE", "auto").output().unwrap())
+    };
+    if hidden(&["devices"]).stdout.lines().any(|line| line.starts_with("0 ")) {
+        println!("the adapters of this machine cannot be hidden");
+        return;
+    }
+    let fit = [&["fit"], &MODEL[..], &START[..], &["--data", "data.csv", "--format", "csv"]].concat();
+    let run = hidden(&fit);
+    assert_eq!((run.code, run.stderr.lines().count()), (0, 1), "{}", run.stderr);
+    assert!(run.stderr.contains("CPU"), "{}", run.stderr);
+    assert_eq!(run.stdout, place.fit(&["--format", "csv"]).good().stdout);
+    let run = hidden(&[&fit[..], &["--device", "gpu"]].concat());
+    assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (3, "", 1), "{}", run.stderr);
+}
+
+#[test]
 fn devices_lists_the_cpu_at_least_and_help_and_version_are_results() {
     let place = Place::new();
     let devices = place.run(&["devices"]);

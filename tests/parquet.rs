@@ -11,7 +11,7 @@ use serde_json::Value;
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("NATGRAD_TEST_PYTHON").map(PathBuf::from);
     if python.is_none() {
-        println!("NATGRAD_TEST_PYTHON is not set: the Parquet files are not read back (run scripts/test)");
+        eprintln!("NATGRAD_TEST_PYTHON is not set: the Parquet files are not read back (run scripts/test)");
     }
     python
 }

@@ -13,7 +13,7 @@ use super::spec::{DataRequest, ModelRequest, PrecisionChoice, Request, StartRequ
 use super::{output, run};
 use crate::data::Missing;
 use crate::model::ModelError;
-use crate::ngd::{Damping, Filter, Scaling, Stop};
+use crate::ngd::{Damping, Filter, Scaling, Status, Stop};
 use crate::report::{self, ReportError};
 use crate::sweep::{Errors, Job, Outcome, StepBlock};
 
@@ -315,12 +315,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(count) = arguments.verify {
         verify(&job, &outcome, count)?;
     }
-    if let Some(share) = arguments.require_converged {
-        if outcome.converged_share() < share {
-            let (reached, all) = (outcome.count(crate::ngd::Status::Converged), outcome.len());
-            output::note(&format!("{reached} of {all} problems converged, less than --require-converged {share}"));
-            return Ok(ExitCode::FAILURE);
-        }
+    if let Some(share) = arguments.require_converged
+        && outcome.converged_share() < share
+    {
+        let (reached, all) = (outcome.count(Status::Converged), outcome.len());
+        output::note(&format!("{reached} of {all} problems converged, less than --require-converged {share}"));
+        return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -157,19 +157,14 @@ impl Folder {
     /// Whether a part is there, complete.
     pub(super) fn has_part(&self, part: u64, problems: u64) -> bool {
         let path = self.part(part);
-        path.exists() && report::parquet::row_count(&path).is_ok_and(|rows| rows == problems)
+        path.exists() && report::parts::row_count(&path).is_ok_and(|rows| rows == problems)
     }
 
     /// Puts the parts together and removes them.
     pub(super) fn merge(&self, parts: u64) -> Result<(), Failure> {
         let paths: Vec<PathBuf> = (0..parts).map(|part| self.part(part)).collect();
-        report::parquet::merge(&paths, &self.results())?;
+        report::parts::merge(&paths, &self.results())?;
         Ok(())
-    }
-
-    /// Removes the parts, once the results that they were merged into are complete.
-    pub(super) fn remove_parts(&self) -> Result<(), Failure> {
-        self.remove_folder_of_parts()
     }
 
     pub(super) fn write_summary(&self, summary: &report::Summary) -> Result<(), Failure> {
@@ -195,11 +190,12 @@ impl Folder {
         for name in names {
             self.remove(&self.path.join(name))?;
         }
-        self.remove_folder_of_parts()?;
+        self.remove_parts()?;
         self.remove_unfinished(&self.path)
     }
 
-    fn remove_folder_of_parts(&self) -> Result<(), Failure> {
+    /// Removes the parts and, if nothing else is in it, their folder.
+    pub(super) fn remove_parts(&self) -> Result<(), Failure> {
         let parts = self.path.join(PARTS);
         let is_part =
             |name: &str| report::is_temporary(name) || (name.starts_with("part-") && name.ends_with(".parquet"));

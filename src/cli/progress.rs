@@ -1,10 +1,12 @@
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::engine::Progress;
+use crate::report::count;
 
 /// A bar on standard error with problems done, the rate and the time left; nothing where it is not a terminal.
 pub(super) struct Bar {
@@ -18,9 +20,12 @@ impl Bar {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(total), target);
-        let template = "{wide_bar} {human_pos} of {human_len} problems, {per_sec}, {eta} left";
+        let template = "{wide_bar} {human_pos} of {human_len} problems, {rate} a second, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+                // A rate that cannot be written is one that nobody misses.
+                let _ = write!(text, "{}", count(state.per_sec() as u64));
+            }));
         }
         bar.enable_steady_tick(Duration::from_millis(250));
         Self { bar, before: 0 }

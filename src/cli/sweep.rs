@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             ..failure
         })?;
     }
-    let summary = report::parquet::summarize(&folder.results())?;
+    let summary = report::parts::summarize(&folder.results())?;
     folder.write_summary(&summary)?;
     report::write_plots(&summary, folder.path())?;
     folder.remove_parts()?;

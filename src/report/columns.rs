@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::data::KeyValues;
-use crate::ngd::Damping;
+use crate::ngd::{Damping, Reason};
 use crate::sweep::{Context, Outcome, Problem, StepRule};
 
 /// The values of one column; `None` is null.
@@ -134,21 +134,21 @@ pub(crate) fn cutoff(context: &Context, problem: &Problem<'_>) -> f64 {
 }
 
 /// All columns of an outcome, in the order of the file.
-pub(crate) fn columns(outcome: &Outcome) -> Vec<Column<'_>> {
+pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
     let context = outcome.context();
     let names = Names::new(context);
     let filters: Vec<String> = context.rules.iter().map(|rule| rule.filter.name(rule.damping)).collect();
     let filter_names = |problem: Problem<'_>| Some(Cow::Owned(filters[problem.rule_index()].clone()));
 
-    let index = |of: fn(&Problem<'_>) -> u64| Values::Index(outcome.iter().map(|p| of(&p)).collect());
-    let count = |of: fn(&Problem<'_>) -> u32| Values::Count(outcome.iter().map(|p| of(&p)).collect());
+    let index = |of: fn(&Problem<'a>) -> u64| Values::Index(outcome.iter().map(|p| of(&p)).collect());
+    let count = |of: fn(&Problem<'a>) -> u32| Values::Count(outcome.iter().map(|p| of(&p)).collect());
     let number = |of: &dyn Fn(&Problem<'_>) -> Option<f64>| Values::Number(outcome.iter().map(|p| of(&p)).collect());
     let text = |of: fn(&Problem<'_>) -> Option<&'static str>| {
         Values::Text(outcome.iter().map(|p| of(&p).map(Cow::Borrowed)).collect())
     };
 
     let fixed = |name: &str| match name {
-        "problem" => index(|p| p.index()),
+        "problem" => index(Problem::index),
         "set" => index(|p| p.set() as u64),
         "start" => index(|p| p.start_index() as u64),
         "seed" => Values::OptionalIndex(outcome.iter().map(|p| p.seed()).collect()),
@@ -159,8 +159,8 @@ pub(crate) fn columns(outcome: &Outcome) -> Vec<Column<'_>> {
         "scaling" => text(|p| Some(p.rule().scaling.name())),
         "cutoff" => number(&|p| finite(cutoff(context, p))),
         "status" => text(|p| Some(p.status().name())),
-        "reason" => text(|p| p.reason().map(|reason| reason.name())),
-        "steps" => count(|p| p.steps()),
+        "reason" => text(|p| p.reason().map(Reason::name)),
+        "steps" => count(Problem::steps),
         "points" => count(|p| p.points() as u32),
         "loss" => number(&|p| finite(p.loss())),
         "residual_sum_of_squares" => number(&|p| finite(p.residual_sum_of_squares())),

@@ -1,4 +1,5 @@
 use std::io::{self, ErrorKind};
+#[cfg(any(feature = "parquet", feature = "plot"))]
 use std::path::Path;
 
 /// A result file could not be written or read back. Every message is one line.
@@ -32,6 +33,7 @@ pub enum ReportError {
 }
 
 impl ReportError {
+    #[cfg(any(feature = "parquet", feature = "plot"))]
     pub(crate) fn write(path: &Path, source: io::Error) -> Self {
         Self::Write { file: path.display().to_string(), source }
     }

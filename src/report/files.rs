@@ -71,6 +71,7 @@ fn temporary_name(target: &Path) -> Result<PathBuf, ReportError> {
 /// How temporary names end.
 const TEMPORARY: &str = ".unfinished";
 
+#[cfg(feature = "cli")]
 /// Whether this is a temporary name of [`write_whole`], left behind by a run that was killed.
 pub(crate) fn is_temporary(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(TEMPORARY)

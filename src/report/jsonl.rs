@@ -4,6 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::columns::Names;
 use crate::data::Key;
+use crate::ngd::Reason;
 use crate::sweep::{Context, Outcome, Problem};
 
 /// Writes the outcome as JSON lines: an object a problem, with the group columns by name, `set`, `start`, `status`,
@@ -44,7 +45,7 @@ impl Serialize for Line<'_> {
         line.serialize_entry("set", &problem.set())?;
         line.serialize_entry("start", &problem.start_index())?;
         line.serialize_entry("status", problem.status().name())?;
-        line.serialize_entry("reason", &problem.reason().map(|reason| reason.name()))?;
+        line.serialize_entry("reason", &problem.reason().map(Reason::name))?;
         line.serialize_entry("steps", &problem.steps())?;
         line.serialize_entry("points", &problem.points())?;
         line.serialize_entry("loss", &problem.loss())?;

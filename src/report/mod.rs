@@ -18,11 +18,14 @@ mod curves;
 mod error;
 #[cfg(test)]
 mod example;
+#[cfg(any(feature = "parquet", feature = "plot"))]
 mod files;
 mod jsonl;
 mod number;
 #[cfg(feature = "parquet")]
-pub(crate) mod parquet;
+mod parquet;
+#[cfg(feature = "cli")]
+pub(crate) mod parts;
 #[cfg(feature = "plot")]
 mod plot;
 mod summary;
@@ -31,15 +34,20 @@ mod table;
 pub use csv::write_csv;
 pub use curves::{CurvePoint, curve, write_curves};
 pub use error::ReportError;
-pub(crate) use files::{is_temporary, write_whole};
+#[cfg(feature = "cli")]
+pub(crate) use files::is_temporary;
+#[cfg(any(feature = "parquet", feature = "plot"))]
+pub(crate) use files::write_whole;
 pub use jsonl::write_jsonl;
-pub(crate) use number::significant;
+#[cfg(feature = "cli")]
+pub(crate) use number::{count, significant};
 #[cfg(feature = "parquet")]
 pub use parquet::write_parquet;
-#[cfg(feature = "plot")]
+#[cfg(feature = "cli")]
 pub(crate) use plot::PLOTS;
 #[cfg(feature = "plot")]
 pub use plot::write_plots;
 pub use summary::{BestProblem, RuleSummary, Summary};
+#[cfg(feature = "cli")]
 pub(crate) use table::TextTable;
 pub use table::write_table;

@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::number::{count, significant};
 use crate::data::{Key, KeyColumn};
-use crate::ngd::{Damping, Precision};
+use crate::ngd::{Damping, Precision, Scaling};
 use crate::sweep::{Context, Errors, Outcome, Problem};
 
 /// Most rows a table shows.
@@ -46,8 +46,8 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     facts.row(["reduced chi-square".to_owned(), number(problem.reduced_chi_square())]);
     let sigma: Vec<String> = problem.singular_values().iter().map(|&s| significant(s, 4)).collect();
     let factored = match rule.scaling {
-        crate::ngd::Scaling::Columns => "J with unit columns",
-        crate::ngd::Scaling::None => "J",
+        Scaling::Columns => "J with unit columns",
+        Scaling::None => "J",
     };
     let of = context.parameters.len().min(problem.points());
     facts.row(["rank".to_owned(), format!("{} of {of}", problem.rank())]);

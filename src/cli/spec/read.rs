@@ -172,10 +172,10 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
             _ => return method.word(&[("ngd", StepBlock::default())]),
         }
     }
-    if let Some(momentum) = table.get("step.momentum") {
-        if momentum.number()? != 0.0 {
-            return Err(momentum.fail("momentum is not supported yet; write 0 or leave the key out"));
-        }
+    if let Some(momentum) = table.get("step.momentum")
+        && momentum.number()? != 0.0
+    {
+        return Err(momentum.fail("momentum is not supported yet; write 0 or leave the key out"));
     }
     let size = table.get("step.size");
     let sizes = size.as_ref().map_or(Ok(vec![1.0]), Value::axis)?;
@@ -222,10 +222,10 @@ fn read_dampings(value: &Value<'_>) -> Result<Vec<Damping>, Failure> {
         value.list_or_one().iter().map(one).collect::<Result<Vec<_>, _>>()?
     };
     for damping in &numbers {
-        if let Damping::Fixed(epsilon) = damping {
-            if *epsilon < 0.0 {
-                return Err(value.fail(format!("the damping {epsilon} is negative; give 0 or more, or \"adaptive\"")));
-            }
+        if let Damping::Fixed(epsilon) = damping
+            && *epsilon < 0.0
+        {
+            return Err(value.fail(format!("the damping {epsilon} is negative; give 0 or more, or \"adaptive\"")));
         }
     }
     Ok(numbers)
@@ -284,10 +284,10 @@ fn read_stop(table: Table<'_>) -> Result<Stop, Failure> {
 
 fn check_history(table: Table<'_>) -> Result<(), Failure> {
     table.only(&["every", "parameters"])?;
-    if let Some(every) = table.get("history.every") {
-        if every.count(u64::MAX)? != 0 {
-            return Err(every.fail("a history is not supported yet; write 0 or leave the table out"));
-        }
+    if let Some(every) = table.get("history.every")
+        && every.count(u64::MAX)? != 0
+    {
+        return Err(every.fail("a history is not supported yet; write 0 or leave the table out"));
     }
     Ok(())
 }
