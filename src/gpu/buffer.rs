@@ -25,7 +25,7 @@ pub struct Buffer<T> {
 impl<T: Pod> Buffer<T> {
     pub(super) fn new(raw: wgpu::Buffer, len: usize) -> Self {
         const {
-            assert!(size_of::<T>() > 0 && size_of::<T>() % 4 == 0, "an element takes a multiple of 4 bytes");
+            assert!(size_of::<T>() > 0 && size_of::<T>().is_multiple_of(4), "an element takes a multiple of 4 bytes");
         }
         Self { raw, len, element: PhantomData }
     }
