@@ -100,8 +100,8 @@ impl Engine {
         let adapter = match choice {
             Choice::Cpu => return Ok(Self::cpu(Vec::new())),
             Choice::Auto => {
-                return Ok(match Device::open(&AdapterChoice::Auto) {
-                    Ok(device) => Self::from_device(device),
+                return Ok(match Device::open(&AdapterChoice::Auto).and_then(Self::from_device) {
+                    Ok(engine) => engine,
                     Err(error) => Self::cpu(vec![format!("no usable GPU ({error}): running on the CPU in f64")]),
                 });
             }
@@ -109,15 +109,18 @@ impl Engine {
             Choice::Index(index) => AdapterChoice::Index(index),
             Choice::Name(name) => AdapterChoice::Name(name),
         };
-        Ok(Self::from_device(Device::open(&adapter)?))
+        Ok(Self::from_device(Device::open(&adapter)?)?)
     }
 
     /// An engine over a device that is already open.
-    #[must_use]
-    pub fn from_device(device: Device) -> Self {
+    ///
+    /// # Errors
+    /// If a small SVD comes out wrong on it.
+    pub fn from_device(device: Device) -> Result<Self, DeviceError> {
+        crate::kernels::check::small_svd(&device)?.accept(&device)?;
         let summary = device.summary();
         let description = format!("{} ({}, {})", summary.name, summary.backend, summary.driver_info);
-        Self { description, backend: Backend::Gpu(backend::gpu::GpuBackend::new(device)), notices: Vec::new() }
+        Ok(Self { description, backend: Backend::Gpu(backend::gpu::GpuBackend::new(device)), notices: Vec::new() })
     }
 
     fn cpu(notices: Vec<String>) -> Self {

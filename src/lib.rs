@@ -18,6 +18,7 @@ pub mod sweep;
 mod backend;
 mod engine;
 mod kernels;
+mod selftest;
 mod verify;
 
 pub use data::{Data, DataError, Missing};
@@ -30,6 +31,7 @@ pub use kernels::{Specialisation, selftest_specialisations, specialisations};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
 pub use pollster::block_on;
+pub use selftest::{selftest, selftest_on};
 pub use starts::{Distribution, random_start};
 pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
 pub use verify::{Verification, verify};

@@ -13,8 +13,7 @@ use crate::sweep::{Job, ProblemId};
 use super::Solved;
 use chunk::Chunk;
 
-/// Problems a tile of memory and an invocation group.
-pub(crate) const LANES: usize = 64;
+pub(crate) use crate::gpu::layout::LANES;
 
 /// The most parameters the lane mapping takes.
 pub(crate) const MAX_PARAMETERS: usize = 16;

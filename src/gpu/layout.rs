@@ -1,5 +1,8 @@
 //! Where a matrix element of a batch lies in memory; `shaders/shared/layout.wgsl` says the same.
 
+/// Problems a tile of memory and an invocation group, in every kernel of the lane mapping.
+pub const LANES: usize = 64;
+
 /// Index of element (i, j) of problem b in a batch of column-major rows × columns matrices, interleaved in tiles of
 /// `lanes` problems: `(b / lanes)·rows·columns·lanes + (j·rows + i)·lanes + b mod lanes`.
 #[must_use]

@@ -1,6 +1,7 @@
 //! Composes a kernel's shader from its file, the shared modules and what was generated for a model.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use naga_oil::compose::{ComposableModuleDescriptor, Composer, NagaModuleDescriptor, ShaderDefValue};
 
@@ -63,9 +64,54 @@ pub fn compose(
     generated: &[GeneratedModule],
     scalar: Scalar,
 ) -> Result<naga::Module, DeviceError> {
+    let mut composer = COMPOSERS[scalar as usize].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let composer = match &mut *composer {
+        Some(composer) => composer,
+        empty => empty.insert(with_shared_modules(scalar)?),
+    };
+    let added: Result<Vec<String>, DeviceError> =
+        generated.iter().map(|module| add(composer, &module.name, &module.wgsl, scalar)).collect();
+    let composed = added.and_then(|added| {
+        let composed = make(composer, source, defs, scalar);
+        for name in added {
+            composer.remove_composable_module(&name);
+        }
+        composed
+    });
+    let module = composed?;
+    check_bindings(source, &module)?;
+    Ok(module)
+}
+
+/// A composer for each scalar type, with the shared modules in it: making one takes longer than most kernels.
+static COMPOSERS: [Mutex<Option<Composer>>; 2] = [const { Mutex::new(None) }; 2];
+
+fn with_shared_modules(scalar: Scalar) -> Result<Composer, DeviceError> {
     let mut capabilities = naga::valid::Capabilities::default();
     capabilities.set(naga::valid::Capabilities::FLOAT64, scalar == Scalar::F64);
     let mut composer = Composer::default().with_capabilities(capabilities);
+    for (file_path, wgsl) in SHARED {
+        add(&mut composer, file_path, wgsl, scalar)?;
+    }
+    Ok(composer)
+}
+
+/// Adds a module, in the place of one of the same import path; its import path. It is compiled once a kernel wants it.
+fn add(composer: &mut Composer, file_path: &str, wgsl: &str, scalar: Scalar) -> Result<String, DeviceError> {
+    let wgsl = scalar.spell(wgsl);
+    let descriptor = ComposableModuleDescriptor { source: &wgsl, file_path, ..Default::default() };
+    match composer.add_composable_module(descriptor) {
+        Ok(module) => Ok(module.name.clone()),
+        Err(error) => Err(failure(file_path, &error.emit_to_string(composer), &wgsl)),
+    }
+}
+
+fn make(
+    composer: &mut Composer,
+    source: &KernelSource,
+    defs: &[(&str, Def)],
+    scalar: Scalar,
+) -> Result<naga::Module, DeviceError> {
     let shader_defs: HashMap<String, ShaderDefValue> = defs
         .iter()
         .map(|&(name, def)| {
@@ -76,15 +122,6 @@ pub fn compose(
             (name.to_owned(), value)
         })
         .collect();
-    let generated = generated.iter().map(|module| (module.name.as_str(), module.wgsl.as_str()));
-    let modules = imported(source.wgsl, SHARED.into_iter().chain(generated).collect());
-    for (file_path, wgsl) in modules {
-        let wgsl = scalar.spell(wgsl);
-        let descriptor = ComposableModuleDescriptor { source: &wgsl, file_path, ..Default::default() };
-        if let Err(error) = composer.add_composable_module(descriptor) {
-            return Err(failure(source.name, &error.emit_to_string(&composer), &wgsl));
-        }
-    }
     let wgsl = scalar.spell(source.wgsl);
     let module = composer.make_naga_module(NagaModuleDescriptor {
         source: &wgsl,
@@ -92,35 +129,7 @@ pub fn compose(
         shader_defs,
         ..Default::default()
     });
-    match module {
-        Ok(module) => {
-            check_bindings(source, &module)?;
-            Ok(module)
-        }
-        Err(error) => Err(failure(source.name, &error.emit_to_string(&composer), &wgsl)),
-    }
-}
-
-/// Those of the modules, in their order, that the shader imports, itself or by way of others: parsing all of them takes
-/// longer than most kernels, and a shader in f64 must not fail for a module in f32 that it does not use.
-fn imported<'a>(shader: &str, modules: Vec<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
-    let path = |wgsl: &'a str| {
-        wgsl.lines().find_map(|line| line.strip_prefix("#define_import_path")).unwrap_or_default().trim()
-    };
-    let imports = |text: &str, module: &str| {
-        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix("#import"));
-        lines.map(str::trim_start).any(|line| {
-            line.strip_prefix(module).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
-        })
-    };
-    let mut wanted = vec![false; modules.len()];
-    // Each comes after what it imports, so one pass from the end sees every importer before the imported.
-    for k in (0..modules.len()).rev() {
-        let module = path(modules[k].1);
-        let by_others = (k + 1..modules.len()).any(|other| wanted[other] && imports(modules[other].1, module));
-        wanted[k] = by_others || imports(shader, module);
-    }
-    modules.into_iter().zip(wanted).filter_map(|(module, wanted)| wanted.then_some(module)).collect()
+    module.map_err(|error| failure(source.name, &error.emit_to_string(composer), &wgsl))
 }
 
 fn failure(name: &str, message: &str, wgsl: &str) -> DeviceError {

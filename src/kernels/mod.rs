@@ -26,6 +26,7 @@ kernel_folder! {
     gram,
 }
 
+pub(crate) mod check;
 pub(crate) mod problem;
 mod specialisations;
 
