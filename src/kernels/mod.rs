@@ -28,6 +28,9 @@ kernel_folder! {
 
 pub(crate) mod check;
 pub(crate) mod problem;
+mod specialisations;
+
+pub use specialisations::{Specialisation, selftest_specialisations, specialisations};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,203 @@
+//! Every shader, translated into the language of every graphics API, without any device.
+
+use std::path::{Path, PathBuf};
+
+use natgrad::gpu::elementary::ElementarySet;
+use natgrad::gpu::{Def, KernelSource, Scalar, compose};
+use natgrad::{Model, Specialisation, selftest_specialisations, specialisations};
+
+/// Natgrad's own version of every elementary function.
+fn own() -> Vec<(&'static str, Def)> {
+    ElementarySet::ALL.definitions().map(|name| (name, Def::Bool(true))).collect()
+}
+
+/// Validates a module and writes it in every language that has its scalar type; panics with the language that cannot
+/// say it.
+fn translate(name: &str, module: &naga::Module, scalar: Scalar) {
+    use naga::back::{glsl, hlsl, msl, spv};
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    // The capabilities of a device without any optional feature, and f64 only where it is asked for.
+    let capabilities = if scalar == Scalar::F64 { Capabilities::FLOAT64 } else { Capabilities::empty() };
+    let info = Validator::new(ValidationFlags::all(), capabilities)
+        .validate(module)
+        .unwrap_or_else(|error| panic!("{name} is not valid: {}", error.emit_to_string("")));
+
+    let words = spv::write_vec(module, &info, &spv::Options::default(), None)
+        .unwrap_or_else(|error| panic!("{name} in SPIR-V: {error}"));
+    assert_eq!(words[0], 0x0723_0203, "{name}: SPIR-V begins with its magic number");
+
+    if scalar == Scalar::F64 {
+        // Only Vulkan has it.
+        return;
+    }
+
+    let (text, _) = msl::write_string(module, &info, &msl::Options::default(), &msl::PipelineOptions::default())
+        .unwrap_or_else(|error| panic!("{name} in MSL: {error}"));
+    assert!(text.contains("kernel void"), "{name}: no kernel in its MSL");
+
+    let mut text = String::new();
+    hlsl::Writer::new(&mut text, &hlsl::Options::default(), &hlsl::PipelineOptions::default())
+        .write(module, &info, None)
+        .unwrap_or_else(|error| panic!("{name} in HLSL: {error}"));
+    assert!(text.contains("[numthreads("), "{name}: no compute shader in its HLSL");
+
+    let mut text = String::new();
+    let options = glsl::Options { version: glsl::Version::new_gles(310), ..Default::default() };
+    let entry = glsl::PipelineOptions {
+        shader_stage: naga::ShaderStage::Compute,
+        entry_point: "main".to_owned(),
+        multiview: None,
+    };
+    glsl::Writer::new(&mut text, module, &info, &options, &entry, naga::proc::BoundsCheckPolicies::default())
+        .and_then(|mut writer| writer.write())
+        .unwrap_or_else(|error| panic!("{name} in GLSL: {error}"));
+    assert!(text.contains("local_size_x"), "{name}: no compute shader in its GLSL");
+}
+
+fn models() -> Vec<Model> {
+    let mut models = vec![
+        Model::parse("b1*(1 - exp(-b2*x))", &["b1", "b2"]).unwrap(),
+        Model::parse("A*exp(-((px-x0)**2+(py-y0)**2)/(2*s**2)) + b", &["A", "x0", "y0", "s", "b"]).unwrap(),
+        // Every function of the language, and its derivative.
+        Model::parse(
+            "exp(a*x) + log(a*x) + log10(a*x) + log2(a*x) + sqrt(a*x) + pow(a, x) + sin(a*x) + cos(a*x) + tan(a*x) \
+             + asin(a*x) + acos(a*x) + atan(a*x) + atan2(a, x) + sinh(a*x) + cosh(a*x) + tanh(a*x) + abs(a*x) \
+             + min(a, x) + max(a, x) + sign(a*x) + a^3 + a^-2 + pi",
+            &["a"],
+        )
+        .unwrap(),
+    ];
+    for p in 1..=16 {
+        let names: Vec<String> = (1..=p).map(|k| format!("b{k}")).collect();
+        let terms: Vec<String> = (1..=p).map(|k| format!("b{k}*x^{}", k - 1)).collect();
+        models.push(Model::parse(&terms.join(" + "), &names).unwrap());
+    }
+    models
+}
+
+fn all_specialisations() -> Vec<Specialisation> {
+    models().iter().flat_map(specialisations).chain(selftest_specialisations()).collect()
+}
+
+#[test]
+fn every_kernel_translates_to_every_graphics_api_for_every_number_of_parameters() {
+    for kernel in all_specialisations() {
+        for further in [Vec::new(), own()] {
+            let module = kernel.compose(&further).unwrap();
+            translate(&format!("{} {:?}", kernel.source.name, kernel.defs), &module, kernel.scalar);
+        }
+    }
+}
+
+/// WGSL files directly in a folder.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn no_shader_file_is_left_out_of_the_kernels() {
+    let names: Vec<&str> = all_specialisations().iter().map(|kernel| kernel.source.name).collect();
+    for (folder, prefix) in [("", ""), ("selftest", "selftest/")] {
+        let files = files(folder);
+        assert!(!files.is_empty());
+        for file in files {
+            let name = format!("{prefix}{}", file.file_stem().unwrap().to_str().unwrap());
+            assert!(names.contains(&name.as_str()), "{} belongs to no kernel that is tested here", file.display());
+        }
+    }
+}
+
+/// The parts of a list at its outermost commas.
+fn outermost(list: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&list[start..]);
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect()
+}
+
+/// A kernel that calls every function and makes every structure of a shared module, out of zeros.
+fn caller(text: &str) -> String {
+    let module = text.lines().find_map(|line| line.strip_prefix("#define_import_path ")).unwrap().trim();
+    let mut body = String::new();
+    for line in text.lines() {
+        if let Some(signature) = line.strip_prefix("fn ") {
+            let (name, rest) = signature.split_once('(').unwrap();
+            let (parameters, result) = rest.rsplit_once(')').unwrap();
+            assert!(result.contains("->"), "{module}::{name} returns nothing");
+            let zeros: Vec<String> = outermost(parameters)
+                .iter()
+                .map(|parameter| format!("{}()", parameter.split_once(':').unwrap().1.trim()))
+                .collect();
+            body += &format!("    _ = shared::{name}({});\n", zeros.join(", "));
+        } else if let Some(name) = line.strip_prefix("struct ") {
+            body += &format!("    _ = shared::{}();\n", name.trim_end_matches([' ', '{']));
+        }
+    }
+    assert!(!body.is_empty(), "{module} has neither functions nor structures");
+    format!("#import {module} as shared\n\n@compute @workgroup_size(1)\nfn main() {{\n{body}}}\n")
+}
+
+#[test]
+fn every_function_of_every_shared_module_translates_on_its_own() {
+    let files = files("shared");
+    assert!(!files.is_empty());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name: &'static str = file.file_name().unwrap().to_str().unwrap().to_owned().leak();
+        let source = KernelSource { name, wgsl: caller(&text).leak(), bindings: &[] };
+        for defs in [Vec::new(), own()] {
+            let module = compose(&source, &defs, &[], Scalar::F32).unwrap();
+            translate(name, &module, Scalar::F32);
+        }
+    }
+}
+
+#[test]
+fn a_faulty_shader_is_an_error_of_one_line_that_names_shader_and_fault() {
+    for fault in
+        ["fn main() { let x: u32 = 1.0; }", "fn main( {", "#import natgrad::nothing::at_all\nfn main() { at_all(); }"]
+    {
+        let source = KernelSource { name: "faulty", wgsl: fault.to_owned().leak(), bindings: &[] };
+        let message = compose(&source, &[], &[], Scalar::F32).unwrap_err().to_string();
+        assert!(message.contains("faulty"), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn bindings_other_than_declared_are_refused_before_any_device_sees_them() {
+    use natgrad::gpu::{Access, Binding};
+    const WGSL: &str = "@group(0) @binding(0) var<storage, read_write> values: array<u32>;\n\
+                        @compute @workgroup_size(1) fn main() { values[0] = 1u; }";
+    let bound = |bindings: &'static [Binding]| {
+        compose(&KernelSource { name: "bound", wgsl: WGSL, bindings }, &[], &[], Scalar::F32)
+    };
+    assert!(bound(&[Binding { name: "values", access: Access::ReadWrite }]).is_ok());
+    for wrong in [
+        const { &[Binding { name: "values", access: Access::Read }] as &[Binding] },
+        &[Binding { name: "numbers", access: Access::ReadWrite }],
+        &[],
+    ] {
+        let message = bound(wrong).unwrap_err().to_string();
+        assert!(message.contains("bound") && message.contains("values"), "{message}");
+    }
+}
