@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, RUNNING, STALLED, DIVERGED, NON_FINITE}
+#import natgrad::problem::{Problem, State, Rules, RUNNING, STALLED, DIVERGED, NON_FINITE, FINITE, OVERFLOW}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -43,15 +43,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     states[b].fresh = 0u;
     let first = states[b].steps == 0u;
     let adaptive = problems[b].damping < 0.0;
-    if states[b].trial_finite == 0.0 {
-        if adaptive && !first {
+    let range = states[b].trial_range;
+    let norm = sqrt(states[b].trial_squares);
+    if range != FINITE {
+        if first || (!adaptive && range != OVERFLOW) {
+            states[b].status = NON_FINITE;
+        } else if adaptive {
             reject(b);
         } else {
-            states[b].status = NON_FINITE;
+            accept(b, norm);
+            states[b].status = DIVERGED;
         }
         return;
     }
-    let norm = sqrt(states[b].trial_squares);
     if first {
         states[b].first_norm = norm;
         accept(b, norm);

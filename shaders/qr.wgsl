@@ -9,8 +9,8 @@
 // Invocation: one problem. `block` is block_rows × (P+1), `factor` is P × (P+1): R in its upper triangle, c in the
 // last column.
 #import natgrad::layout::element
-#import natgrad::bits::is_finite
-#import natgrad::problem::{Problem, State, Rules, RUNNING}
+#import natgrad::bits::{is_finite, is_nan}
+#import natgrad::problem::{Problem, State, Rules, RUNNING, FINITE, OVERFLOW, NOT_FINITE}
 
 struct Block {
     first: u32,
@@ -77,10 +77,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let rows = min(span.rows, n - span.first);
     var squares: Real = 0.0;
-    var finite: Real = 1.0;
+    // Seen so far: NaN in e, an infinity in e, either in J.
+    var nan = false;
+    var infinite = false;
+    var bad_jacobian = false;
     if span.first != 0u {
         squares = states[b].trial_squares;
-        finite = states[b].trial_finite;
+        nan = states[b].trial_range == NOT_FINITE;
+        infinite = states[b].trial_range == OVERFLOW;
     }
     for (var first = 0u; first < rows; first += SEGMENT) {
         clear();
@@ -89,9 +93,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var i = first; i < last; i++) {
             for (var k = 0u; k < COLUMNS; k++) {
                 a[k] = block[element(b, i, k, span.rows, COLUMNS)];
-                if !is_finite(a[k]) {
-                    finite = 0.0;
+                if k < P && !is_finite(a[k]) {
+                    bad_jacobian = true;
                 }
+            }
+            if is_nan(a[P]) {
+                nan = true;
+            } else if !is_finite(a[P]) {
+                infinite = true;
             }
             sum += a[P] * a[P];
             rotate_in();
@@ -112,9 +121,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
     }
-    if !is_finite(squares) {
-        finite = 0.0;
-    }
+    // The squares may overflow where no residual does.
+    infinite = infinite || !is_finite(squares);
     states[b].trial_squares = squares;
-    states[b].trial_finite = finite;
+    if nan || (bad_jacobian && !infinite) {
+        states[b].trial_range = NOT_FINITE;
+    } else if infinite {
+        states[b].trial_range = OVERFLOW;
+    } else {
+        states[b].trial_range = FINITE;
+    }
 }

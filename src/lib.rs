@@ -1,13 +1,21 @@
 //! natgrad: large batches of natural-gradient problems on any GPU, and on the CPU behind the same interface.
 
+// What ships never panics on a user and never writes to their standard output; tests may do both.
+#![warn(clippy::unwrap_used, clippy::print_stdout)]
+
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod expr;
 pub mod gpu;
 pub mod model;
 pub mod ngd;
+pub mod report;
 pub mod starts;
 pub mod sweep;
+#[doc(hidden)]
+pub mod testing;
 
 mod backend;
 mod engine;
@@ -22,6 +30,7 @@ pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
+pub use pollster::block_on;
 pub use selftest::{selftest, selftest_on};
 pub use starts::{Distribution, random_start};
 pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};

@@ -1,3 +1,7 @@
-//! The natgrad command line.
+//! The command line of natgrad.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    natgrad::cli::main()
+}

@@ -6,6 +6,11 @@ fn is_finite(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
 }
 
+// Whether x is NaN.
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 // The power of two in [|x|/2, |x|], kept where both it and its reciprocal are normal numbers; 1 for zero.
 fn power_of_two(x: f32) -> f32 {
     let exponent = (bitcast<u32>(x) >> 23u) & 0xffu;

@@ -33,7 +33,7 @@ struct State {
     growth: Real,         // factor on ε at the next rejection
     predicted: Real,      // decrease of the loss that the trial step promises
     best_tangent: Real,   // least ‖Uᵣᵀe‖ so far
-    trial_finite: Real,   // 1 while every entry of [J | e] at the trial point is finite, else 0
+    trial_range: u32,     // FINITE, OVERFLOW or NOT_FINITE: the worst of [J | e] at the trial point
 }
 
 // The statuses of src/ngd/status.rs; RUNNING is only seen on the device.
@@ -50,6 +50,12 @@ const REASON_LOSS: u32 = 1u;
 const REASON_GRADIENT: u32 = 2u;
 const REASON_CHANGE: u32 = 3u;
 const REASON_ROUNDING: u32 = 4u;
+
+// What a trial point's [J | e] can be. An infinite ‖e‖ has outgrown every bound: that is divergence. A NaN in e, or a J
+// that is not finite while e is, is not.
+const FINITE: u32 = 0u;
+const OVERFLOW: u32 = 1u;
+const NOT_FINITE: u32 = 2u;
 
 // The same for all problems of a run.
 struct Rules {

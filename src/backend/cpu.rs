@@ -118,6 +118,26 @@ impl Factored {
     }
 }
 
+/// What e and J at a point turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Evaluated {
+    /// ‖e‖; all of J is finite too.
+    Finite(f64),
+    /// ‖e‖ is infinite.
+    Overflow,
+    /// A NaN in e, or J not finite while e is.
+    NotFinite,
+}
+
+impl Evaluated {
+    fn finite(self) -> Option<f64> {
+        match self {
+            Self::Finite(norm) => Some(norm),
+            Self::Overflow | Self::NotFinite => None,
+        }
+    }
+}
+
 /// One problem on its way.
 struct Solver<'a> {
     job: &'a Job,
@@ -178,7 +198,9 @@ impl<'a> Solver<'a> {
     }
 
     fn iterate(&mut self, steps: &mut u32) -> (Status, Option<Reason>) {
-        let Some(mut norm) = self.evaluate(&self.theta.clone()) else { return (Status::NonFinite, None) };
+        let Evaluated::Finite(mut norm) = self.evaluate(&self.theta.clone()) else {
+            return (Status::NonFinite, None);
+        };
         let first_norm = norm;
         let mut adaptive: Option<LevenbergMarquardt> = None;
         let mut fresh = true;
@@ -211,8 +233,12 @@ impl<'a> Solver<'a> {
             let before = norm;
             let after = self.evaluate(&trial);
             match (&mut adaptive, after) {
-                (None, None) => return (Status::NonFinite, None),
-                (None, Some(after)) => {
+                (None, Evaluated::NotFinite) => return (Status::NonFinite, None),
+                (None, Evaluated::Overflow) => {
+                    self.theta = trial;
+                    return (Status::Diverged, None);
+                }
+                (None, Evaluated::Finite(after)) => {
                     self.theta = trial;
                     norm = after;
                     fresh = true;
@@ -221,6 +247,7 @@ impl<'a> Solver<'a> {
                     }
                 }
                 (Some(rule), after) => {
+                    let after = after.finite();
                     let actual = after.map_or(f64::NEG_INFINITY, |after| 0.5 * (before - after) * (before + after));
                     let rounding = self.tolerances.rounding * before * (self.response + before);
                     fresh = rule.judge(actual, predicted, rounding, largest) == Verdict::Accept;
@@ -235,27 +262,35 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Evaluates e and J at θ into the workspace; ‖e‖, or `None` where anything is not finite.
-    fn evaluate(&mut self, theta: &[f64]) -> Option<f64> {
+    /// Evaluates e and J at θ into the workspace.
+    fn evaluate(&mut self, theta: &[f64]) -> Evaluated {
         let tape = self.job.model().jacobian_tape();
         let workspace = &mut *self.workspace;
         tape.prepare(theta, &mut workspace.scratch);
         let mut sum = 0.0;
-        let mut finite = true;
+        let mut finite_jacobian = true;
         for (i, row) in self.rows.clone().enumerate() {
             tape.row(self.job.inputs(row), &mut workspace.scratch, &mut workspace.row);
             let weight = self.job.weight(row);
             let e = weight * (workspace.row[0] - self.job.response(row));
-            finite &= e.is_finite();
             self.residual[i] = e;
             sum += e * e;
             for j in 0..theta.len() {
                 let d = weight * workspace.row[1 + j];
-                finite &= d.is_finite();
+                finite_jacobian &= d.is_finite();
                 workspace.jacobian[(i, j)] = d;
             }
         }
-        (finite && sum.is_finite()).then(|| sum.sqrt())
+        // A NaN in e makes the sum NaN; an infinite e, or squares that overflow, make it infinite.
+        if sum.is_nan() {
+            Evaluated::NotFinite
+        } else if sum.is_infinite() {
+            Evaluated::Overflow
+        } else if finite_jacobian {
+            Evaluated::Finite(sum.sqrt())
+        } else {
+            Evaluated::NotFinite
+        }
     }
 
     /// Factors JD at the point just evaluated; false where the SVD does not converge.

@@ -64,7 +64,7 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
 }
 
 /// e and the rows of J, weighted, at θ: `row(i, e, J row)` for every point of the data set.
-pub(crate) fn weighted_residual(
+fn weighted_residual(
     job: &Job,
     set: usize,
     theta: &[f64],

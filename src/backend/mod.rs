@@ -5,7 +5,7 @@ mod finish;
 pub(crate) mod gpu;
 mod spectrum;
 
-pub(crate) use finish::{finish, weighted_residual};
+pub(crate) use finish::finish;
 pub(crate) use spectrum::Spectrum;
 
 use crate::ngd::{Reason, Status};

@@ -58,7 +58,8 @@ impl AdapterSummary {
     /// Name, API and driver on one line.
     #[must_use]
     pub fn label(&self) -> String {
-        format!("{} ({}, {} {})", self.name, self.backend, self.driver, self.driver_info)
+        let driver = format!("{} {}", self.driver, self.driver_info);
+        format!("{} ({}, {})", self.name, self.backend, driver.trim())
     }
 }
 
@@ -110,7 +111,8 @@ pub(crate) fn choose(choice: &AdapterChoice) -> Result<Vec<(usize, wgpu::Adapter
         };
         adapters.iter().map(label).collect::<Vec<_>>().join("; ")
     };
-    let (asked, keep): (String, Box<dyn Fn(&(usize, wgpu::Adapter)) -> bool>) = match choice {
+    type Keep<'a> = Box<dyn Fn(&(usize, wgpu::Adapter)) -> bool + 'a>;
+    let (asked, keep): (String, Keep<'_>) = match choice {
         AdapterChoice::Auto => return Ok(adapters),
         AdapterChoice::Index(index) => (format!("index {index}"), Box::new(move |(i, _)| i == index)),
         AdapterChoice::Name(name) => {

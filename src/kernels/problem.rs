@@ -71,11 +71,12 @@ pub(crate) struct State {
     pub(crate) growth: f32,
     pub(crate) predicted: f32,
     pub(crate) best_tangent: f32,
-    pub(crate) trial_finite: f32,
+    pub(crate) trial_range: u32,
 }
 
 impl State {
     /// The status word of a problem that is still at work.
+    #[cfg(test)]
     pub(crate) const RUNNING: u32 = 0;
 
     /// The state before the first evaluation.

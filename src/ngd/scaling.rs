@@ -20,10 +20,11 @@ impl Scaling {
         }
     }
 
-    /// The diagonal of D for columns of the given lengths; a zero column keeps the factor 1.
+    /// The diagonal of D for a column of the given length. A zero column keeps the factor 1, and so does one so short
+    /// that its reciprocal is infinite.
     pub(crate) fn factor(self, column_norm: f64) -> f64 {
         match self {
-            Self::Columns if column_norm > 0.0 => 1.0 / column_norm,
+            Self::Columns if column_norm >= f64::MIN_POSITIVE => 1.0 / column_norm,
             _ => 1.0,
         }
     }

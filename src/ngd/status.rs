@@ -14,10 +14,11 @@ pub enum Status {
     /// No step helps: with adaptive damping, [`MAX_REJECTIONS`](super::Status::MAX_REJECTIONS) trial steps in a row were
     /// rejected; with either damping, the Jacobian vanishes (rank 0) while the residual does not.
     Stalled,
-    /// ‖e‖ > 10⁸·max(‖e₀‖, ‖y‖).
+    /// ‖e‖ > 10⁸·max(‖e₀‖, ‖y‖) after a step with fixed damping; an infinite ‖e‖ is beyond every bound.
     Diverged,
-    /// The residual or the Jacobian holds NaN or an infinity: at the start, or after a step with fixed damping (with
-    /// adaptive damping such a step is rejected). The θ returned is the last at which both were finite, or the start.
+    /// e or J is not finite at the start, or after a step with fixed damping e holds a NaN or J is not finite while e
+    /// is. (With adaptive damping such a step is rejected.) The θ returned is the last at which both were finite, or
+    /// the start.
     NonFinite,
     /// The singular value decomposition did not converge within its sweeps.
     FactorizationLimit,

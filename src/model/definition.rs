@@ -232,11 +232,6 @@ impl Model {
         &self.0.compiled.jacobian
     }
 
-    /// The tape of f alone.
-    pub(crate) fn value_tape(&self) -> &Tape {
-        &self.0.compiled.value
-    }
-
     pub(crate) fn compiled(&self) -> &Compiled {
         &self.0.compiled
     }

@@ -1,0 +1,64 @@
+//! The command line: `fit`, `sweep`, `devices` and `selftest`.
+//!
+//! Results go to standard output, everything else to standard error. Exit codes: 0 the command ran and the statuses
+//! tell the rest, 1 fewer problems converged than `--require-converged` asked for, 2 the request is wrong, 3 there is
+//! no usable device.
+
+mod arguments;
+mod devices;
+mod failure;
+mod fit;
+mod folder;
+mod output;
+mod progress;
+mod run;
+mod spec;
+mod sweep;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Fits and sweeps of many small nonlinear least-squares problems at once, on the GPU or the CPU.
+#[derive(Debug, Parser)]
+#[command(name = "natgrad", version, arg_required_else_help = true, max_term_width = 120)]
+#[command(after_help = "Exit codes: 0 ran, 1 fewer problems converged than asked for, 2 the request is wrong, 3 no \
+                        usable device.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Fit a model to the data sets of a CSV file
+    Fit(Box<fit::Arguments>),
+    /// Run every combination of data sets, starts and steps that a TOML file asks for
+    Sweep(sweep::Arguments),
+    /// List the devices there are
+    Devices,
+    /// Check that a device computes as natgrad needs it
+    Selftest(devices::SelftestArguments),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return arguments::explain(&error),
+    };
+    let result = match cli.command {
+        Command::Fit(arguments) => fit::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Devices => devices::list(),
+        Command::Selftest(arguments) => devices::selftest(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            output::note(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What `fit` and `sweep` share: the choice of the device.
+
+use super::failure::Failure;
+use super::output;
+use super::spec::PrecisionChoice;
+use crate::engine::{Choice, Engine};
+use crate::error::{Error, RequestError};
+use crate::ngd::Precision;
+
+/// The environment variable that chooses the device where neither option nor spec does.
+const DEVICE_VARIABLE: &str = "NATGRAD_DEVICE";
+
+/// The device asked for: by option or spec, else by the environment. `None` leaves the choice to natgrad.
+pub(super) fn wanted_device(asked: Option<&str>) -> Option<String> {
+    let from_environment = std::env::var(DEVICE_VARIABLE).ok();
+    [asked, from_environment.as_deref()]
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .find(|name| !name.is_empty() && !name.eq_ignore_ascii_case("auto"))
+        .map(str::to_owned)
+}
+
+/// Opens the device asked for, else the best, and says what was chosen where that is not plain.
+pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice) -> Result<Engine, Failure> {
+    let wanted = wanted_device(asked).unwrap_or_else(|| "auto".to_owned());
+    let Ok(choice) = wanted.parse::<Choice>();
+    let engine = Engine::open(choice)?;
+    check_precision(&engine, precision)?;
+    for notice in engine.notices() {
+        output::note(notice);
+    }
+    Ok(engine)
+}
+
+fn check_precision(engine: &Engine, asked: PrecisionChoice) -> Result<(), Failure> {
+    let (asked, wanted, mend) = match asked {
+        PrecisionChoice::Auto => return Ok(()),
+        PrecisionChoice::F32 => ("f32", Precision::F32, "gpu"),
+        PrecisionChoice::F64 => ("f64", Precision::F64, "cpu"),
+    };
+    if engine.precision() == wanted {
+        return Ok(());
+    }
+    let offered = match engine.precision() {
+        Precision::F32 => "f32",
+        Precision::F64 => "f64",
+    };
+    let device = engine.description().to_owned();
+    Err(Error::from(RequestError::Precision { asked, device, offered, mend }).into())
+}

@@ -1,0 +1,187 @@
+//! A request as the TOML that asks for the same.
+
+use std::fmt::Write;
+
+use super::{PrecisionChoice, Request};
+use crate::data::Missing;
+use crate::ngd::{Damping, Filter, Scaling, Stop};
+use crate::starts::Distribution;
+use crate::sweep::{Errors, StepBlock};
+
+impl Request {
+    /// The spec that `natgrad sweep` runs to the same results; what is at its default is left out.
+    pub(in super::super) fn to_toml(&self) -> String {
+        let mut spec = Spec::default();
+        spec.table("[model]");
+        spec.text("expression", &self.model.expression);
+        spec.texts("parameters", &self.model.parameters);
+        if !self.model.constants.is_empty() {
+            spec.line("constants", &inline(&self.model.constants, |&value| number(value)));
+        }
+        self.data_table(&mut spec);
+        self.start_table(&mut spec);
+        for block in &self.blocks {
+            step_block(&mut spec, block);
+        }
+        stop_table(&mut spec, &self.stop);
+        if self.device.is_some() || self.precision != PrecisionChoice::Auto {
+            spec.table("[run]");
+            if let Some(device) = &self.device {
+                spec.text("device", device);
+            }
+            let precision = PrecisionChoice::WORDS.iter().find(|(_, choice)| *choice == self.precision);
+            if let Some((word, _)) = precision.filter(|(_, choice)| *choice != PrecisionChoice::Auto) {
+                spec.text("precision", word);
+            }
+        }
+        spec.0
+    }
+
+    fn data_table(&self, spec: &mut Spec) {
+        let data = &self.data;
+        spec.table("[data]");
+        spec.text("file", &data.file.display().to_string());
+        if let Some(response) = &data.response {
+            spec.text("response", response);
+        }
+        if let Some(sigma) = &data.sigma {
+            spec.text("sigma", sigma);
+        }
+        if !data.group.is_empty() {
+            spec.texts("group", &data.group);
+        }
+        if data.missing == Missing::Drop {
+            spec.text("missing", "drop");
+        }
+        if !data.columns.is_empty() {
+            spec.line("columns", &inline(&data.columns, |column| quoted(column)));
+        }
+        if data.errors == Errors::Absolute {
+            spec.text("errors", "absolute");
+        }
+    }
+
+    fn start_table(&self, spec: &mut Spec) {
+        let start = &self.start;
+        spec.table("[start]");
+        if !start.values.is_empty() {
+            let values: Vec<String> = start.values.iter().map(|values| inline(values, |&v| number(v))).collect();
+            spec.line("values", &format!("[{}]", values.join(", ")));
+        }
+        if !start.guesses.is_empty() {
+            spec.line("guess", &inline(&start.guesses, |guess| quoted(guess)));
+        }
+        if let Some(file) = &start.file {
+            spec.text("file", &file.display().to_string());
+        }
+        if let Some(random) = &start.random {
+            let distribution = match random.distribution {
+                Distribution::Uniform => "uniform",
+                _ => "normal",
+            };
+            let count = random.seeds.end - random.seeds.start;
+            let seeds = format!("{{ from = {}, count = {count} }}", random.seeds.start);
+            spec.line(
+                "random",
+                &format!("{{ distribution = \"{distribution}\", scale = {}, seeds = {seeds} }}", number(random.scale)),
+            );
+        }
+    }
+}
+
+fn step_block(spec: &mut Spec, block: &StepBlock) {
+    spec.table("[[step]]");
+    spec.line("size", &list(&block.sizes, |&size| number(size)));
+    spec.line(
+        "damping",
+        &list(&block.dampings, |damping| match damping {
+            Damping::Adaptive => quoted("adaptive"),
+            Damping::Fixed(epsilon) => number(*epsilon),
+        }),
+    );
+    match block.filter {
+        Filter::FixedRank(rank) => spec.line("filter", &format!("{{ fixed_rank = {rank} }}")),
+        Filter::Exact => {}
+    }
+    match block.scaling {
+        Some(Scaling::Columns) => spec.text("scaling", "columns"),
+        Some(Scaling::None) => spec.text("scaling", "none"),
+        None => {}
+    }
+    if let Some(cutoff) = block.cutoff {
+        spec.line("cutoff", &number(cutoff));
+    }
+}
+
+fn stop_table(spec: &mut Spec, stop: &Stop) {
+    if *stop == Stop::default() {
+        return;
+    }
+    spec.table("[stop]");
+    spec.line("steps", &stop.steps.to_string());
+    for (key, tolerance) in [("loss", stop.loss), ("gradient", stop.gradient), ("change", stop.change)] {
+        if let Some(tolerance) = tolerance {
+            spec.line(key, &number(tolerance));
+        }
+    }
+    if !stop.tests {
+        spec.line("tests", "false");
+    }
+}
+
+/// A spec as it grows.
+#[derive(Default)]
+struct Spec(String);
+
+impl Spec {
+    fn table(&mut self, header: &str) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0 += header;
+        self.0.push('\n');
+    }
+
+    fn line(&mut self, key: &str, value: &str) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{key} = {value}");
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.line(key, &quoted(value));
+    }
+
+    fn texts(&mut self, key: &str, values: &[String]) {
+        let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+        self.line(key, &format!("[{}]", values.join(", ")));
+    }
+}
+
+/// The shortest TOML number that reads back as the same bits.
+fn number(value: f64) -> String {
+    format!("{value:?}")
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A single value as it is, several as a list.
+fn list<T>(values: &[T], shown: impl Fn(&T) -> String) -> String {
+    match values {
+        [one] => shown(one),
+        _ => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn inline<T>(entries: &[(String, T)], shown: impl Fn(&T) -> String) -> String {
+    let bare = |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let entries: Vec<String> = entries
+        .iter()
+        .map(|(key, value)| {
+            let key = if bare(key) { key.clone() } else { quoted(key) };
+            format!("{key} = {}", shown(value))
+        })
+        .collect();
+    format!("{{ {} }}", entries.join(", "))
+}

@@ -1,0 +1,163 @@
+//! What a fit or a sweep is asked to do, read from the command line or from a TOML file, and written as TOML.
+
+mod emit;
+mod read;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use crate::data::{Data, DataError, Missing};
+use crate::error::Error;
+use crate::expr::ParseError;
+use crate::model::{Model, ModelError};
+use crate::ngd::Stop;
+use crate::sweep::{Errors, Job, RandomStarts, StepBlock, Sweep};
+
+pub(super) use read::read_spec;
+
+/// A fit or a sweep as it was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Request {
+    pub(super) model: ModelRequest,
+    pub(super) data: DataRequest,
+    pub(super) start: StartRequest,
+    pub(super) blocks: Vec<StepBlock>,
+    pub(super) stop: Stop,
+    pub(super) device: Option<String>,
+    pub(super) precision: PrecisionChoice,
+    /// The spec's name in messages; empty for the command line.
+    pub(super) name: String,
+    /// The folder that relative paths are relative to.
+    pub(super) folder: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ModelRequest {
+    pub(super) expression: String,
+    pub(super) parameters: Vec<String>,
+    pub(super) constants: Vec<(String, f64)>,
+    /// What messages about the expression begin with.
+    pub(super) place: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct DataRequest {
+    pub(super) file: PathBuf,
+    pub(super) response: Option<String>,
+    pub(super) sigma: Option<String>,
+    pub(super) group: Vec<String>,
+    pub(super) missing: Missing,
+    /// New name, column.
+    pub(super) columns: Vec<(String, String)>,
+    pub(super) errors: Errors,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct StartRequest {
+    pub(super) values: Vec<Vec<(String, f64)>>,
+    pub(super) guesses: Vec<(String, String)>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) random: Option<RandomStarts>,
+}
+
+/// The precision asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum PrecisionChoice {
+    /// The device's own: f32 on a GPU, f64 on the CPU.
+    #[default]
+    Auto,
+    /// f32, on a GPU.
+    F32,
+    /// f64, on the CPU.
+    F64,
+}
+
+impl PrecisionChoice {
+    const WORDS: [(&'static str, Self); 3] = [("auto", Self::Auto), ("f32", Self::F32), ("f64", Self::F64)];
+}
+
+impl Request {
+    /// Reads the data and checks everything that was asked for.
+    pub(super) fn resolve(&self) -> Result<Job, Failure> {
+        let model = match self.parse_model() {
+            // A parameter that is not used is mostly one that was misspelt in the expression: name the stranger there.
+            Err(ModelError::Unused { kind, name }) => {
+                let error = self.stranger()?.map_or(ModelError::Unused { kind, name }, ModelError::Parse);
+                return Err(Failure::from(error).at(&self.model.place));
+            }
+            parsed => parsed.map_err(|error| Failure::from(error).at(&self.model.place))?,
+        };
+        let data = self.read_data()?;
+        self.sweep(&model, &data).resolve().map_err(|error| self.place(error))
+    }
+
+    fn parse_model(&self) -> Result<Model, ModelError> {
+        let model = &self.model;
+        Model::parse(&model.expression, &model.parameters)?.with_constants(&model.constants)
+    }
+
+    /// The first name in the expression that is neither parameter nor constant nor column.
+    fn stranger(&self) -> Result<Option<ParseError>, Failure> {
+        let ModelRequest { expression, parameters, constants, .. } = &self.model;
+        let data = self.read_data()?;
+        let used: Vec<&String> = parameters.iter().filter(|name| Model::parse(expression, &[name]).is_ok()).collect();
+        let Ok(model) = Model::parse(expression, &used) else { return Ok(None) };
+        let constants = || constants.iter().map(|(name, _)| name.as_str());
+        // The model names its own parameters.
+        let unused = parameters.iter().filter(|name| !used.contains(name)).map(String::as_str);
+        let further: Vec<&str> = unused.chain(constants()).chain(data.names()).collect();
+        let known = |name: &str| data.has_column(name) || constants().any(|constant| constant == name);
+        Ok(model.first_unknown(&known, &further))
+    }
+
+    fn read_data(&self) -> Result<Data, DataError> {
+        let request = &self.data;
+        let groups: Vec<&str> = request.group.iter().map(String::as_str).collect();
+        let columns: Vec<(&str, &str)> = request.columns.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let mut data =
+            Data::read_csv(self.path(&request.file))?.group_by(&groups).missing(request.missing).rename(&columns);
+        if let Some(response) = &request.response {
+            data = data.response(response.as_str());
+        }
+        if let Some(sigma) = &request.sigma {
+            data = data.sigma(sigma.as_str());
+        }
+        Ok(data)
+    }
+
+    fn sweep(&self, model: &Model, data: &Data) -> Sweep {
+        let mut sweep = Sweep::new(model, data).stop(self.stop).errors(self.data.errors);
+        for values in &self.start.values {
+            sweep = sweep.start_named(values.iter().map(|(name, value)| (name.as_str(), *value)));
+        }
+        for (parameter, expression) in &self.start.guesses {
+            sweep = sweep.guess(parameter.as_str(), expression.as_str());
+        }
+        if let Some(file) = &self.start.file {
+            sweep = sweep.starts_from_csv(self.path(file));
+        }
+        if let Some(random) = &self.start.random {
+            sweep = sweep.random_starts(random.clone());
+        }
+        self.blocks.iter().fold(sweep, |sweep, block| sweep.block(block.clone()))
+    }
+
+    /// A path of the request, as the process has to open it; `-` is standard input.
+    fn path(&self, path: &Path) -> PathBuf {
+        if path == Path::new("-") { path.to_path_buf() } else { self.folder.join(path) }
+    }
+
+    /// Puts the place in front of messages that do not name a file of their own.
+    fn place(&self, error: Error) -> Failure {
+        let place = match &error {
+            Error::Parse(_) => self.model.place.clone(),
+            Error::Data(_) | Error::Device(_) => String::new(),
+            _ => self.name.clone(),
+        };
+        let failure = Failure::from(error);
+        if place.is_empty() { failure } else { failure.at(&place) }
+    }
+}

@@ -1,0 +1,321 @@
+//! A sweep's spec, from TOML.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::reader::{Source, Table, Value};
+use super::{DataRequest, Failure, ModelRequest, PrecisionChoice, Request, StartRequest};
+use crate::data::Missing;
+use crate::expr::{RowExpression, did_you_mean};
+use crate::ngd::{Damping, Filter, Scaling, Stop};
+use crate::starts::Distribution;
+use crate::sweep::{Errors, RandomStarts, StepBlock};
+
+/// Reads a spec; `path` names it in messages, and its folder is where relative paths start.
+pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Failure> {
+    let name = path.display().to_string();
+    let source = Source { name: &name, text };
+    let document = DeTable::parse(text).map_err(|error| source.syntax(&error))?;
+    let root = Table::root(&source, &document);
+    root.only(&["model", "data", "start", "step", "stop", "history", "run"])?;
+    let model = read_model(root.require("model", "a [model] table with expression and parameters")?.table()?)?;
+    let data = read_data(root.require("data", "a [data] table with file")?.table()?)?;
+    let start = root.get("start").map(|start| read_start(start.table()?, &model.parameters)).transpose()?;
+    let blocks = match root.get("step") {
+        Some(steps) => steps.list_or_one().iter().map(|step| read_step(step.table()?)).collect::<Result<_, _>>()?,
+        None => vec![StepBlock::default()],
+    };
+    let stop = root.get("stop").map(|stop| read_stop(stop.table()?)).transpose()?;
+    if let Some(history) = root.get("history") {
+        check_history(history.table()?)?;
+    }
+    let mut request = Request {
+        model,
+        data,
+        start: start.unwrap_or_default(),
+        blocks,
+        stop: stop.unwrap_or_default(),
+        device: None,
+        precision: PrecisionChoice::Auto,
+        folder: path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
+        name: name.clone(),
+    };
+    if let Some(run) = root.get("run") {
+        let run = run.table()?;
+        run.only(&["device", "precision"])?;
+        if let Some(device) = run.get("run.device") {
+            request.device = Some(device.text()?.to_owned());
+        }
+        if let Some(precision) = run.get("run.precision") {
+            request.precision = precision.word(&PrecisionChoice::WORDS)?;
+        }
+    }
+    Ok(request)
+}
+
+fn read_model(table: Table<'_>) -> Result<ModelRequest, Failure> {
+    table.only(&["expression", "parameters", "constants", "network"])?;
+    if let Some(network) = table.get("model.network") {
+        return Err(network.fail("networks are not supported yet; write the model as model.expression"));
+    }
+    let expression = table.require("model.expression", "expression = \"b1*(1 - exp(-b2*x))\"")?;
+    let parameters = table.require("model.parameters", "parameters = [\"b1\", \"b2\"]")?;
+    let names = texts(&parameters)?;
+    if names.is_empty() {
+        return Err(parameters.fail("the list is empty; name at least one parameter"));
+    }
+    if let Some(twice) = (1..names.len()).find(|&k| names[..k].contains(&names[k])) {
+        return Err(parameters.fail(format!("{:?} is named twice; keep one of them", names[twice])));
+    }
+    Ok(ModelRequest {
+        place: expression.place(),
+        expression: expression.text()?.to_owned(),
+        parameters: names,
+        constants: match table.get("model.constants") {
+            Some(constants) => named_numbers(&constants)?,
+            None => Vec::new(),
+        },
+    })
+}
+
+fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
+    table.only(&["file", "response", "sigma", "group", "missing", "columns", "errors"])?;
+    let text = |key: &str| table.get(key).map(|value| value.text().map(str::to_owned)).transpose();
+    let mut columns = Vec::new();
+    if let Some(renames) = table.get("data.columns") {
+        for (name, column) in renames.table()?.entries("data.columns") {
+            columns.push((name, column.text()?.to_owned()));
+        }
+    }
+    Ok(DataRequest {
+        file: PathBuf::from(table.require("data.file", "file = \"data.csv\"")?.text()?),
+        response: text("data.response")?,
+        sigma: match table.get("data.sigma") {
+            // A number is an expression too; written without quotes it reads better.
+            Some(sigma) if !sigma.is_text() => Some(format!("{:?}", sigma.number()?)),
+            _ => text("data.sigma")?,
+        },
+        group: table.get("data.group").map(|group| texts(&group)).transpose()?.unwrap_or_default(),
+        missing: match table.get("data.missing") {
+            Some(missing) => missing.word(&[("error", Missing::Error), ("drop", Missing::Drop)])?,
+            None => Missing::default(),
+        },
+        columns,
+        errors: match table.get("data.errors") {
+            Some(errors) => errors.word(&[("scaled", Errors::Scaled), ("absolute", Errors::Absolute)])?,
+            None => Errors::default(),
+        },
+    })
+}
+
+fn read_start(table: Table<'_>, parameters: &[String]) -> Result<StartRequest, Failure> {
+    table.only(&["values", "guess", "file", "random"])?;
+    let mut start = StartRequest::default();
+    if let Some(values) = table.get("start.values") {
+        let sets = values.list_or_one();
+        if sets.is_empty() {
+            return Err(values.fail("the list is empty; give at least one start or leave the key out"));
+        }
+        for values in sets {
+            for (name, value) in values.table()?.entries("start.values") {
+                check_parameter(&name, &value, parameters)?;
+            }
+            start.values.push(named_numbers(&values)?);
+        }
+    }
+    if let Some(guess) = table.get("start.guess") {
+        for (name, value) in guess.table()?.entries("start.guess") {
+            check_parameter(&name, &value, parameters)?;
+            let text = if value.is_text() { value.text()?.to_owned() } else { format!("{:?}", value.number()?) };
+            RowExpression::parse(&text).map_err(|error| value.fail(error))?;
+            start.guesses.push((name, text));
+        }
+    }
+    if let Some(file) = table.get("start.file") {
+        start.file = Some(PathBuf::from(file.text()?));
+    }
+    start.random = table.get("start.random").map(|random| read_random(random.table()?)).transpose()?;
+    Ok(start)
+}
+
+fn read_random(table: Table<'_>) -> Result<RandomStarts, Failure> {
+    const EXAMPLE: &str = "random = { distribution = \"normal\", scale = 0.5, seeds = { from = 0, count = 1000 } }";
+    table.only(&["distribution", "scale", "seeds"])?;
+    let words = [("normal", Distribution::Normal), ("uniform", Distribution::Uniform)];
+    let distribution = table.require("start.random.distribution", EXAMPLE)?.word(&words)?;
+    let scale = table.require("start.random.scale", EXAMPLE)?;
+    let seeds = table.require("start.random.seeds", EXAMPLE)?.table()?;
+    seeds.only(&["from", "count"])?;
+    let from = seeds.get("start.random.seeds.from").map_or(Ok(0), |from| from.count(i64::MAX as u64))?;
+    let count = seeds.require("start.random.seeds.count", EXAMPLE)?;
+    let number = count.count(u64::from(u32::MAX))?;
+    if number == 0 {
+        return Err(count.fail("no seeds make an empty grid; give at least 1"));
+    }
+    Ok(RandomStarts {
+        distribution,
+        scale: match scale.number()? {
+            number if number > 0.0 => number,
+            number => return Err(scale.fail(format!("{number} is not positive; give a scale above 0"))),
+        },
+        seeds: from..from + number,
+    })
+}
+
+fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
+    table.only(&["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"])?;
+    if let Some(method) = table.get("step.method") {
+        match method.text()? {
+            "ngd" => {}
+            "gd" => return Err(method.fail("\"gd\" is not supported yet; the one method so far is \"ngd\"")),
+            _ => return method.word(&[("ngd", StepBlock::default())]),
+        }
+    }
+    if let Some(momentum) = table.get("step.momentum")
+        && momentum.number()? != 0.0
+    {
+        return Err(momentum.fail("momentum is not supported yet; write 0 or leave the key out"));
+    }
+    let size = table.get("step.size");
+    let sizes = size.as_ref().map_or(Ok(vec![1.0]), Value::axis)?;
+    let dampings = match table.get("step.damping") {
+        Some(damping) => nonempty(&damping, read_dampings(&damping)?)?,
+        // Sizes ask for the step as it is; without any, the adaptive rule finds its own way.
+        None if size.is_some() => vec![Damping::Fixed(0.0)],
+        None => vec![Damping::Adaptive],
+    };
+    if let Some(size) = &size {
+        nonempty(size, sizes.clone())?;
+        if let Some(bad) = sizes.iter().find(|&&size| size <= 0.0) {
+            return Err(size.fail(format!("the step size {bad} is not positive; give sizes above 0")));
+        }
+        if dampings.contains(&Damping::Adaptive) && sizes.iter().any(|&size| size != 1.0) {
+            return Err(size.fail(
+                "adaptive damping sets the step itself, so its size is 1; put it in a [[step]] block of its own",
+            ));
+        }
+    }
+    Ok(StepBlock {
+        sizes,
+        dampings,
+        filter: table.get("step.filter").map_or(Ok(Filter::Exact), |filter| read_filter(&filter))?,
+        scaling: match table.get("step.scaling") {
+            Some(scaling) => Some(scaling.word(&[("columns", Scaling::Columns), ("none", Scaling::None)])?),
+            None => None,
+        },
+        cutoff: table.get("step.cutoff").map(|cutoff| read_cutoff(&cutoff)).transpose()?,
+    })
+}
+
+fn read_dampings(value: &Value<'_>) -> Result<Vec<Damping>, Failure> {
+    let numbers = if value.is_table() {
+        value.axis()?.into_iter().map(Damping::Fixed).collect()
+    } else {
+        let one = |value: &Value<'_>| {
+            if value.is_text() {
+                value.word(&[("adaptive", Damping::Adaptive)])
+            } else {
+                value.number().map(Damping::Fixed)
+            }
+        };
+        value.list_or_one().iter().map(one).collect::<Result<Vec<_>, _>>()?
+    };
+    for damping in &numbers {
+        if let Damping::Fixed(epsilon) = damping
+            && *epsilon < 0.0
+        {
+            return Err(value.fail(format!("the damping {epsilon} is negative; give 0 or more, or \"adaptive\"")));
+        }
+    }
+    Ok(numbers)
+}
+
+fn read_filter(value: &Value<'_>) -> Result<Filter, Failure> {
+    if value.is_table() {
+        let table = value.table()?;
+        table.only(&["fixed_rank"])?;
+        let rank = table.require("step.filter.fixed_rank", "filter = { fixed_rank = 2 }")?;
+        return match rank.count(u64::from(u32::MAX))? {
+            0 => Err(rank.fail("a rank of 0 takes no step; give at least 1")),
+            count => Ok(Filter::FixedRank(count as u32)),
+        };
+    }
+    match value.text()? {
+        name @ ("smooth" | "residual_scaled") => Err(value.fail(format!(
+            "the filter {name:?} is not supported yet; use \"exact\", {{ fixed_rank = 2 }}, or a damping above 0"
+        ))),
+        _ => value.word(&[("exact", Filter::Exact)]),
+    }
+}
+
+fn read_cutoff(value: &Value<'_>) -> Result<f64, Failure> {
+    let cutoff = value.number()?;
+    if (0.0..1.0).contains(&cutoff) {
+        Ok(cutoff)
+    } else {
+        Err(value.fail(format!("the cutoff {cutoff} is outside 0 to 1; it is relative to the largest singular value")))
+    }
+}
+
+fn read_stop(table: Table<'_>) -> Result<Stop, Failure> {
+    table.only(&["steps", "loss", "gradient", "change", "tests"])?;
+    let mut stop = Stop::default();
+    if let Some(steps) = table.get("stop.steps") {
+        stop.steps = steps.count(u64::from(u32::MAX))? as u32;
+    }
+    let tolerance = |key: &str| {
+        table
+            .get(key)
+            .map(|value| match value.number()? {
+                number if number >= 0.0 => Ok(number),
+                number => Err(value.fail(format!("the tolerance {number} is negative; give 0 or more"))),
+            })
+            .transpose()
+    };
+    stop.loss = tolerance("stop.loss")?;
+    stop.gradient = tolerance("stop.gradient")?;
+    stop.change = tolerance("stop.change")?;
+    if let Some(tests) = table.get("stop.tests") {
+        stop.tests = tests.flag()?;
+    }
+    Ok(stop)
+}
+
+fn check_history(table: Table<'_>) -> Result<(), Failure> {
+    table.only(&["every", "parameters"])?;
+    if let Some(every) = table.get("history.every")
+        && every.count(u64::MAX)? != 0
+    {
+        return Err(every.fail("a history is not supported yet; write 0 or leave the table out"));
+    }
+    Ok(())
+}
+
+fn texts(value: &Value<'_>) -> Result<Vec<String>, Failure> {
+    value.list_or_one().iter().map(|value| value.text().map(str::to_owned)).collect()
+}
+
+fn named_numbers(value: &Value<'_>) -> Result<Vec<(String, f64)>, Failure> {
+    let entries = value.table()?.entries(&value.path);
+    entries.into_iter().map(|(name, value)| Ok((name, value.number()?))).collect()
+}
+
+fn nonempty<T>(value: &Value<'_>, values: Vec<T>) -> Result<Vec<T>, Failure> {
+    if values.is_empty() {
+        return Err(value.fail("no values make an empty grid; give at least one"));
+    }
+    Ok(values)
+}
+
+fn check_parameter(name: &str, value: &Value<'_>, parameters: &[String]) -> Result<(), Failure> {
+    if parameters.iter().any(|parameter| parameter == name) {
+        return Ok(());
+    }
+    let known: Vec<&str> = parameters.iter().map(String::as_str).collect();
+    let mend = match did_you_mean(name, &known) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("the parameters are {}", known.join(", ")),
+    };
+    Err(value.fail(format!("{name:?} is not a parameter; {mend}")))
+}

@@ -1,0 +1,253 @@
+use super::*;
+use crate::ngd::{Damping, Filter, Scaling};
+use crate::starts::Distribution;
+use crate::sweep::linspace;
+
+const PLAIN: &str = r#"
+[model]
+expression = "b1*(1 - exp(-b2*x))"
+parameters = ["b1", "b2"]
+[data]
+file = "misra1a.csv"
+[start]
+values = [{ b1 = 500, b2 = 1e-4 }]
+"#;
+
+fn read(text: &str) -> Result<Request, String> {
+    read_spec(Path::new("folder/sweep.toml"), text).map_err(|failure| failure.message)
+}
+
+#[test]
+fn a_plain_spec_takes_the_defaults() {
+    let request = read(PLAIN).unwrap();
+    assert_eq!(request.blocks, [StepBlock::default()]);
+    assert_eq!(request.stop, Stop::default());
+    assert_eq!(request.start.values, [[("b1".to_owned(), 500.0), ("b2".to_owned(), 1e-4)]]);
+    assert_eq!(request.path(&request.data.file), Path::new("folder/misra1a.csv"));
+    assert_eq!(request.path(Path::new("-")), Path::new("-"));
+    assert_eq!(request.path(Path::new("/data/a.csv")), Path::new("/data/a.csv"));
+}
+
+#[test]
+fn every_key_of_a_spec_is_read() {
+    let request = read(
+        r#"
+[model]
+expression = "a*exp(-k*t) + c"
+parameters = ["a", "k"]
+constants = { c = 0.5 }
+[data]
+file = "d.csv"
+response = "log(y)"
+sigma = 2
+group = "cell"
+missing = "drop"
+columns = { t = "Time [s]" }
+errors = "absolute"
+[start]
+values = { a = 1, k = -2.5 }
+guess = { a = "max(y)", k = 3 }
+file = "starts.csv"
+random = { distribution = "uniform", scale = 0.5, seeds = { from = 7, count = 3 } }
+[[step]]
+method = "ngd"
+size = { from = 0.5, to = 1.5, count = 3 }
+damping = [0, 1e-6]
+filter = { fixed_rank = 2 }
+scaling = "none"
+cutoff = 1e-3
+momentum = 0
+[[step]]
+damping = { from = 1e-4, to = 1e-2, count = 3, spacing = "log" }
+[[step]]
+damping = "adaptive"
+[stop]
+steps = 0x10
+loss = 1e-9
+gradient = 1e-3
+change = 0
+tests = false
+[history]
+every = 0
+[run]
+device = "cpu"
+precision = "f64"
+"#,
+    )
+    .unwrap();
+    assert_eq!(request.model.constants, [("c".to_owned(), 0.5)]);
+    assert_eq!(request.data.sigma.as_deref(), Some("2.0"));
+    assert_eq!(request.data.columns, [("t".to_owned(), "Time [s]".to_owned())]);
+    assert_eq!(request.start.guesses, [("a", "max(y)"), ("k", "3.0")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    let random = request.start.random.unwrap();
+    assert_eq!((random.distribution, random.scale, random.seeds), (Distribution::Uniform, 0.5, 7..10));
+    assert_eq!(
+        request.blocks[0],
+        StepBlock {
+            sizes: linspace(0.5, 1.5, 3),
+            dampings: vec![Damping::Fixed(0.0), Damping::Fixed(1e-6)],
+            filter: Filter::FixedRank(2),
+            scaling: Some(Scaling::None),
+            cutoff: Some(1e-3),
+        }
+    );
+    assert_eq!(request.blocks[1].dampings.len(), 3);
+    assert_eq!(request.blocks[1].sizes, [1.0]);
+    assert_eq!(request.blocks[2].dampings, [Damping::Adaptive]);
+    let stop = request.stop;
+    assert_eq!(
+        (stop.steps, stop.loss, stop.gradient, stop.change, stop.tests),
+        (16, Some(1e-9), Some(1e-3), Some(0.0), false)
+    );
+    assert_eq!((request.device.as_deref(), request.precision), (Some("cpu"), PrecisionChoice::F64));
+}
+
+#[test]
+fn sizes_without_a_damping_take_exact_steps() {
+    let request = read(&format!("{PLAIN}[[step]]\nsize = [0.5, 1]\n")).unwrap();
+    assert_eq!(request.blocks[0].dampings, [Damping::Fixed(0.0)]);
+}
+
+/// What is wrong, the line it is on, and words that the message must hold.
+const WRONG: [(&str, usize, &[&str]); 34] = [
+    ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
+    ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
+    ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
+    ("[[step]]\nsize = { from = 0, to = 1, cuont = 3 }", 10, &["did you mean \"count\"?"]),
+    ("[[step]]\nsize = []", 10, &["step.size", "empty grid"]),
+    ("[[step]]\nsize = { from = 1, to = 2, count = 0 }", 10, &["step.size", "empty grid"]),
+    ("[[step]]\nsize = { from = 1, to = 2, count = 100000000000000 }", 10, &["size.count", "too many", "1000000"]),
+    ("[[step]]\nsize = { from = 1, to = 2 }", 10, &["step.size.count is missing"]),
+    ("[[step]]\nsize = { from = 1, to = 2, count = 1 }", 10, &["count = 2"]),
+    ("[[step]]\nsize = { from = 0, to = 2, count = 3, spacing = \"log\" }", 10, &["above 0"]),
+    ("[[step]]\nsize = { from = 1, to = 2, count = 3, spacing = \"lin\" }", 10, &["\"linear\", \"log\""]),
+    ("[[step]]\nsize = \"big\"", 10, &["step.size", "the text \"big\"", "a number"]),
+    ("[[step]]\nsize = -1", 10, &["-1 is not positive"]),
+    ("[[step]]\nsize = inf", 10, &["finite"]),
+    ("[[step]]\nsize = 0.5\ndamping = \"adaptive\"", 10, &["block of its own"]),
+    ("[[step]]\ndamping = \"adaptve\"", 10, &["did you mean \"adaptive\"?"]),
+    ("[[step]]\ndamping = [0, -1e-3]", 10, &["-0.001 is negative"]),
+    ("[[step]]\ndamping = []", 10, &["empty grid"]),
+    ("[[step]]\nmethod = \"gd\"", 10, &["step.method", "not supported yet"]),
+    ("[[step]]\nfilter = \"smooth\"", 10, &["step.filter", "not supported yet", "fixed_rank"]),
+    ("[[step]]\nfilter = \"residual_scaled\"", 10, &["not supported yet"]),
+    ("[[step]]\nfilter = { fixed_rank = 0 }", 10, &["at least 1"]),
+    ("[[step]]\nmomentum = 0.9", 10, &["momentum is not supported yet"]),
+    ("[[step]]\ncutoff = 1", 10, &["step.cutoff", "outside 0 to 1"]),
+    ("[[step]]\nscaling = true", 10, &["step.scaling", "text in quotes"]),
+    ("[history]\nevery = 5", 10, &["history.every", "not supported yet"]),
+    ("[stop]\nsteps = -3", 10, &["stop.steps", "-3 is negative"]),
+    ("[stop]\nsteps = 2.5", 10, &["stop.steps", "whole number"]),
+    ("[stop]\nsteps = 99999999999999999999999", 10, &["too many"]),
+    ("[stop]\ngradient = -1", 10, &["stop.gradient", "negative"]),
+    ("[stop]\ntests = 0", 10, &["true or false"]),
+    ("[run]\nprecision = \"f16\"", 10, &["run.precision", "\"f32\""]),
+    ("[[step]]\nsize = ", 10, &["not valid TOML"]),
+    ("[model]\nexpression = \"x\"", 9, &["not valid TOML", "duplicate"]),
+];
+
+#[test]
+fn whatever_is_wrong_is_said_in_one_line_with_file_line_and_mend() {
+    for (addition, line, words) in WRONG {
+        let message = read(&format!("{PLAIN}{addition}\n")).unwrap_err();
+        assert!(message.starts_with(&format!("folder/sweep.toml, line {line}")), "{addition:?}: {message}");
+        assert!(!message.contains('\n'), "{message}");
+        for word in words {
+            assert!(message.contains(word), "{addition:?}: {message:?} lacks {word:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_wrong_with_model_data_and_starts_is_said_too() {
+    let cases: [(&str, &str, &[&str]); 13] = [
+        ("file = \"misra1a.csv\"", "", &["line 5", "data.file is missing"]),
+        ("file = \"misra1a.csv\"", "file = 3", &["line 6", "text in quotes"]),
+        ("expression = \"b1*(1 - exp(-b2*x))\"", "", &["line 2", "model.expression is missing"]),
+        ("parameters = [\"b1\", \"b2\"]", "parameters = []", &["line 4", "at least one parameter"]),
+        (
+            "parameters = [\"b1\", \"b2\"]",
+            "network = { layers = [1, 20, 1] }",
+            &["line 4", "networks", "not supported"],
+        ),
+        ("[data]\nfile = \"misra1a.csv\"", "", &["the key data is missing"]),
+        ("b2 = 1e-4", "b4 = 1e-4", &["line 8", "\"b4\" is not a parameter", "did you mean"]),
+        ("b2 = 1e-4", "b2 = \"small\"", &["line 8", "start.values.b2", "the text \"small\""]),
+        ("values = [{ b1 = 500, b2 = 1e-4 }]", "values = []", &["line 8", "at least one start"]),
+        ("values = [{ b1 = 500, b2 = 1e-4 }]", "guess = { b1 = \"max(y\" }", &["line 8", "start.guess.b1"]),
+        (
+            "values = [{ b1 = 500, b2 = 1e-4 }]",
+            "random = { distribution = \"normal\", scale = 1, seeds = { from = 0, count = 0 } }",
+            &["line 8", "seeds.count", "empty grid"],
+        ),
+        (
+            "values = [{ b1 = 500, b2 = 1e-4 }]",
+            "random = { distribution = \"normal\", scale = 1, seeds = { count = 100000000000000 } }",
+            &["line 8", "100000000000000 is too many"],
+        ),
+        (
+            "values = [{ b1 = 500, b2 = 1e-4 }]",
+            "random = { distribution = \"normal\", scale = 0, seeds = { count = 1 } }",
+            &["line 8", "not positive"],
+        ),
+    ];
+    for (old, new, words) in cases {
+        assert!(PLAIN.contains(old));
+        let message = read(&PLAIN.replace(old, new)).unwrap_err();
+        assert!(!message.contains('\n') && message.contains("sweep.toml"), "{message}");
+        for word in words {
+            assert!(message.contains(word), "{new:?}: {message:?} lacks {word:?}");
+        }
+    }
+}
+
+#[test]
+fn nesting_of_any_depth_is_refused_without_a_crash() {
+    let deep = format!("{PLAIN}[[step]]\nsize = {}1{}\n", "[".repeat(100_000), "]".repeat(100_000));
+    let message = read(&deep).unwrap_err();
+    assert!(message.starts_with("folder/sweep.toml, line 10") && message.len() < 300, "{message}");
+}
+
+#[test]
+fn a_request_written_as_toml_reads_back_as_itself() {
+    let request = Request {
+        model: ModelRequest {
+            expression: "a*exp(-k*t) + \"quoted\\\" text\"".to_owned(),
+            parameters: vec!["a".to_owned(), "k".to_owned(), "größe".to_owned()],
+            constants: vec![("c".to_owned(), 8.617_333e-5), ("größe 2".to_owned(), -0.0)],
+            place: "folder/sweep.toml, line 2, model.expression".to_owned(),
+        },
+        data: DataRequest {
+            file: PathBuf::from("a folder/d.csv"),
+            response: Some("log(y)".to_owned()),
+            sigma: Some("sqrt(max(y, 1))".to_owned()),
+            group: vec!["cell".to_owned(), "Time [s]".to_owned()],
+            missing: Missing::Drop,
+            columns: vec![("t".to_owned(), "Time [s]".to_owned())],
+            errors: Errors::Absolute,
+        },
+        start: StartRequest {
+            values: vec![vec![("a".to_owned(), 1e300)], vec![("a".to_owned(), 5e-324), ("k".to_owned(), -0.1)]],
+            guesses: vec![("k".to_owned(), "1/mean(t)".to_owned())],
+            file: Some(PathBuf::from("starts.csv")),
+            random: Some(RandomStarts { distribution: Distribution::Normal, scale: 0.1, seeds: 3..10 }),
+        },
+        blocks: vec![
+            StepBlock {
+                sizes: linspace(0.05, 2.2, 44),
+                dampings: vec![Damping::Fixed(0.0), Damping::Fixed(1e-8)],
+                filter: Filter::FixedRank(2),
+                scaling: Some(Scaling::None),
+                cutoff: Some(1e-7),
+            },
+            StepBlock::default(),
+        ],
+        stop: Stop { steps: 7, loss: Some(0.0), gradient: Some(1e-3), change: Some(1e-17), tests: false },
+        device: Some("cpu".to_owned()),
+        precision: PrecisionChoice::F64,
+        name: "folder/sweep.toml".to_owned(),
+        folder: PathBuf::from("folder"),
+    };
+    let text = request.to_toml();
+    assert_eq!(read(&text).unwrap(), request, "{text}");
+}

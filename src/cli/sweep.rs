@@ -1,0 +1,123 @@
+//! `natgrad sweep`: from a spec to a folder of results.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::folder::{Existing, Folder, Plan};
+use super::progress::Bar;
+use super::spec::{PrecisionChoice, read_spec};
+use super::{output, run};
+use crate::engine::Engine;
+use crate::report;
+use crate::sweep::Job;
+
+/// Run every combination of data sets, starts and steps that a TOML file asks for.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The spec, a TOML file; paths in it are relative to its folder
+    #[arg(value_name = "SPEC.toml")]
+    spec: PathBuf,
+    /// The folder for the results: results.parquet, summary.json, plan.json, the spec as run, and pictures
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace results that the folder already holds
+    #[arg(long, conflicts_with = "resume")]
+    force: bool,
+    /// Go on with a run that was cut off, on the same device with the same spec
+    #[arg(long)]
+    resume: bool,
+    /// auto, gpu, cpu, or the index or name of an adapter, in place of the spec's [env: NATGRAD_DEVICE]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// The precision of the steps, in place of the spec's
+    #[arg(long, value_name = "auto|f32|f64", hide_possible_values = true)]
+    precision: Option<PrecisionChoice>,
+}
+
+/// Runs `natgrad sweep`.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let shown = arguments.spec.display();
+    let text = std::fs::read_to_string(&arguments.spec)
+        .map_err(|error| Failure::request(format!("cannot read the spec {shown}: {error}; check the path")))?;
+    let request = read_spec(&arguments.spec, &text)?;
+    let existing = match (arguments.force, arguments.resume) {
+        (true, _) => Existing::Replace,
+        (_, true) => Existing::Resume,
+        _ => Existing::Keep,
+    };
+    let folder = Folder::open(&arguments.out, existing)?;
+    let job = request.resolve()?;
+    let device = arguments.device.as_deref().or(request.device.as_deref());
+    let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision))?;
+    // No problems, but every check that a run begins with: nothing is written for a request that cannot run.
+    let nothing = engine.run_job(&job, 0..0, &mut |_| std::ops::ControlFlow::Continue(()))?;
+    let plan = Plan::new(engine.plan(&job), job.model().parameters().len());
+
+    if existing == Existing::Resume && folder.is_occupied() {
+        folder.check_resumable(&plan)?;
+        folder.go_on()?;
+    } else {
+        folder.begin(&plan, &text)?;
+    }
+    if nothing.context().dropped_rows > 0 {
+        output::note(&format!("{} rows with missing values were left out", nothing.context().dropped_rows));
+    }
+    if !folder.results().exists() {
+        run_parts(&engine, &job, &plan, &folder)?;
+        folder.merge(plan.parts()).map_err(|failure| Failure {
+            message: format!("{} (all parts are complete; --resume puts them together)", failure.message),
+            ..failure
+        })?;
+    }
+    let summary = report::parts::summarize(&folder.results())?;
+    folder.write_summary(&summary)?;
+    report::write_plots(&summary, folder.path())?;
+    folder.remove_parts()?;
+
+    output::results(|writer| {
+        summary.write_table(&mut *writer)?;
+        writeln!(writer, "\nresults: {}", folder.results().display())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the parts that are not there yet, each complete on disk before the next one begins.
+fn run_parts(engine: &Engine, job: &Job, plan: &Plan, folder: &Folder) -> Result<(), Failure> {
+    let mut bar = Bar::new(job.len());
+    let mut finished = 0;
+    for part in 0..plan.parts() {
+        let range = plan.range(part);
+        let problems = range.end - range.start;
+        if folder.has_part(part, problems) {
+            finished += 1;
+            bar.skip(problems);
+        }
+    }
+    for part in 0..plan.parts() {
+        let range = plan.range(part);
+        let problems = range.end - range.start;
+        if folder.has_part(part, problems) {
+            continue;
+        }
+        let kept = |failure: Failure| Failure {
+            message: format!(
+                "{} ({finished} of {} parts are complete; --resume goes on from there)",
+                failure.message,
+                plan.parts()
+            ),
+            ..failure
+        };
+        let outcome = engine
+            .run_job(job, range, &mut |progress| bar.report(progress))
+            .map_err(|error| kept(Failure::from(error)))?;
+        report::write_parquet(&outcome, &folder.part(part)).map_err(|error| kept(Failure::from(error)))?;
+        finished += 1;
+        bar.next_part(problems);
+    }
+    bar.finish();
+    Ok(())
+}

@@ -1,0 +1,63 @@
+use std::io::{self, Write};
+
+use super::columns::{Column, Values, columns};
+use crate::sweep::Outcome;
+
+/// Writes the outcome as CSV, a row a problem under the column names of the Parquet file. Null is an empty cell;
+/// numbers are written with as many digits as it takes to read the same bits back.
+///
+/// # Errors
+/// What the writer answers.
+pub fn write_csv(outcome: &Outcome, writer: impl Write) -> io::Result<()> {
+    let columns = columns(outcome);
+    let mut csv = csv::Writer::from_writer(writer);
+    csv.write_record(columns.iter().map(|column| column.name.as_str()))?;
+    for row in 0..outcome.len() {
+        for column in &columns {
+            csv.write_field(cell(column, row))?;
+        }
+        csv.write_record(None::<&[u8]>)?;
+    }
+    csv.flush()
+}
+
+fn cell(column: &Column<'_>, row: usize) -> String {
+    let optional = |value: Option<String>| value.unwrap_or_default();
+    match &column.values {
+        Values::Index(values) => values[row].to_string(),
+        Values::OptionalIndex(values) => optional(values[row].map(|value| value.to_string())),
+        Values::Count(values) => values[row].to_string(),
+        Values::Integer(values) => values[row].to_string(),
+        Values::Number(values) => optional(values[row].map(shortest)),
+        Values::Text(values) => optional(values[row].as_deref().map(str::to_owned)),
+    }
+}
+
+/// The shortest text that reads back as the same number.
+pub(crate) fn shortest(value: f64) -> String {
+    format!("{value:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::outcome;
+    use super::*;
+
+    #[test]
+    fn rows_read_back_as_the_numbers_that_were_written() {
+        let mut bytes = Vec::new();
+        write_csv(&outcome(), &mut bytes).unwrap();
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let headers = reader.headers().unwrap().clone();
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        let cell = |row: usize, name: &str| rows[row][headers.iter().position(|h| h == name).unwrap()].to_owned();
+        assert_eq!(rows.len(), 4);
+        assert_eq!(cell(0, "cell"), "A, left");
+        assert_eq!(cell(0, "b2").parse::<f64>().unwrap().to_bits(), 5.5e-4f64.to_bits());
+        // √(covariance · reduced χ²) = √(4 · 0.25).
+        assert_eq!(cell(0, "b1_se"), "1.0");
+        assert_eq!(cell(1, "damping"), "");
+        assert_eq!(cell(2, "loss"), "");
+        assert_eq!(cell(2, "status"), "non_finite");
+    }
+}

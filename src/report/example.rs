@@ -1,0 +1,89 @@
+//! A small outcome, written by hand, that the tests of this folder share.
+
+use std::sync::Arc;
+
+use crate::data::{KeyColumn, KeyValues};
+use crate::ngd::{Damping, Filter, Precision, Reason, Scaling, Status};
+use crate::sweep::{Context, Errors, Outcome, Row, StepRule};
+
+fn rule(size: f64, damping: Damping) -> StepRule {
+    StepRule { size, damping, filter: Filter::Exact, scaling: Scaling::Columns, cutoff: None }
+}
+
+fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
+    Context {
+        parameters: parameters.iter().map(|&name| name.to_owned()).collect(),
+        keys,
+        rules: vec![rule(0.5, Damping::Fixed(0.0)), rule(1.0, Damping::Adaptive)],
+        device: "test".to_owned(),
+        precision: Precision::F64,
+        errors: Errors::Scaled,
+        dropped_rows: 0,
+        notices: Vec::new(),
+    }
+}
+
+/// No problems, with these group columns and parameters.
+pub(crate) fn empty_outcome_with(groups: &[&str], parameters: &[&str]) -> Outcome {
+    let keys = groups
+        .iter()
+        .map(|&name| KeyColumn { name: name.to_owned(), values: KeyValues::Integer(Vec::new()) })
+        .collect();
+    Outcome {
+        context: Arc::new(context(parameters, keys)),
+        rows: Vec::new(),
+        parameters: Vec::new(),
+        starts: Vec::new(),
+        singular_values: Vec::new(),
+        covariance: Vec::new(),
+    }
+}
+
+/// Two data sets with one start each and two rules: a fixed step that converged, an adaptive one that converged, one
+/// that left the model's domain, and one of rank 1 with a random start.
+pub(crate) fn outcome() -> Outcome {
+    let cells = KeyValues::Text(vec!["A, left".to_owned(), "B".to_owned()]);
+    let row = Row {
+        problem: 0,
+        set: 0,
+        start: 0,
+        rule: 0,
+        seed: None,
+        points: 4,
+        status: Status::Converged,
+        reason: Some(Reason::Gradient),
+        steps: 12,
+        rank: 2,
+        loss: 0.25,
+        gradient_norm: 1e-9,
+        gn_sharpness: 4.0,
+        unresolved: 0,
+    };
+    let rows = vec![
+        row,
+        Row { problem: 1, rule: 1, reason: Some(Reason::Loss), steps: 5, ..row },
+        Row {
+            problem: 2,
+            set: 1,
+            status: Status::NonFinite,
+            reason: None,
+            steps: 0,
+            rank: 0,
+            loss: f64::NAN,
+            gradient_norm: f64::NAN,
+            gn_sharpness: f64::INFINITY,
+            unresolved: 0b11,
+            ..row
+        },
+        Row { problem: 3, set: 1, rule: 1, seed: Some(7), rank: 1, unresolved: 0b10, loss: 0.75, ..row },
+    ];
+    Outcome {
+        context: Arc::new(context(&["b1", "b2"], vec![KeyColumn { name: "cell".to_owned(), values: cells }])),
+        rows,
+        parameters: vec![238.5, 5.5e-4, 238.5, 5.5e-4, 500.0, -1.0, 2.0, 0.0],
+        starts: vec![500.0, 1e-4, 500.0, 1e-4, 500.0, -1.0, 1.0, 1.0],
+        singular_values: vec![1.5, 0.5, 1.5, 0.5, 0.0, 0.0, 1.0, 0.0],
+        // Reduced χ² is 0.5/2 in the first two problems and 1.5/3 in the last.
+        covariance: vec![4.0, -1.0, 16.0, 4.0, -1.0, 16.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
+    }
+}

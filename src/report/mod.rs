@@ -1,0 +1,53 @@
+//! Results as tables, files and pictures.
+//!
+//! | form | function |
+//! | --- | --- |
+//! | Parquet, a row a problem | [`write_parquet`] |
+//! | CSV, the same columns | [`write_csv`] |
+//! | one JSON object a problem | [`write_jsonl`] |
+//! | aligned text for people | [`write_table`] |
+//! | data, fit and residual, row by row | [`write_curves`] |
+//! | counts and shares of a whole run | [`Summary`] |
+//! | pictures of a sweep | [`write_plots`] |
+//!
+//! Files are written under a temporary name and renamed when they are complete.
+
+mod columns;
+mod csv;
+mod curves;
+mod error;
+#[cfg(test)]
+mod example;
+#[cfg(any(feature = "parquet", feature = "plot"))]
+mod files;
+mod jsonl;
+mod number;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(feature = "cli")]
+pub(crate) mod parts;
+#[cfg(feature = "plot")]
+mod plot;
+mod summary;
+mod table;
+
+pub use csv::write_csv;
+pub use curves::{CurvePoint, curve, write_curves};
+pub use error::ReportError;
+#[cfg(feature = "cli")]
+pub(crate) use files::is_temporary;
+#[cfg(any(feature = "parquet", feature = "plot"))]
+pub(crate) use files::write_whole;
+pub use jsonl::write_jsonl;
+#[cfg(feature = "cli")]
+pub(crate) use number::{count, significant};
+#[cfg(feature = "parquet")]
+pub use parquet::write_parquet;
+#[cfg(feature = "cli")]
+pub(crate) use plot::PLOTS;
+#[cfg(feature = "plot")]
+pub use plot::write_plots;
+pub use summary::{BestProblem, RuleSummary, Summary};
+#[cfg(feature = "cli")]
+pub(crate) use table::TextTable;
+pub use table::write_table;

@@ -1,0 +1,96 @@
+//! Results as Parquet files: a row a problem.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::Compression;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::columns::{Column, Values, columns};
+use super::{ReportError, write_whole};
+use crate::sweep::Outcome;
+
+/// Writes the outcome as a Parquet file: a row a problem with the columns `problem`, `set`, the group columns under
+/// their own names and types, `start`, `seed`, `method`, `step_size`, `damping` (null where adaptive), `filter`,
+/// `scaling`, `cutoff`, `status`, `reason`, `steps`, `points`, `loss`, `residual_sum_of_squares`, `gradient_norm`,
+/// `rank`, `sigma_max`, `sigma_min`, `gn_sharpness`, then each parameter and, with `_se` at the end of its name, its
+/// standard error. What is not finite is null. Equal outcomes give equal bytes.
+///
+/// A group column or parameter whose name is taken gets the prefix `group_` or `parameter_`.
+///
+/// # Errors
+/// The file cannot be written; what was there before then still is.
+pub fn write_parquet(outcome: &Outcome, path: &Path) -> Result<(), ReportError> {
+    write_whole(path, |writer| {
+        let batch = record_batch(columns(outcome)).map_err(|error| write_error(path, error))?;
+        let mut parquet =
+            ArrowWriter::try_new(writer, batch.schema(), Some(properties())).map_err(|e| write_error(path, e))?;
+        parquet.write(&batch).map_err(|error| write_error(path, error))?;
+        parquet.close().map_err(|error| write_error(path, error))?;
+        Ok(())
+    })
+}
+
+pub(super) fn properties() -> WriterProperties {
+    WriterProperties::builder().set_compression(Compression::SNAPPY).build()
+}
+
+fn record_batch(columns: Vec<Column<'_>>) -> Result<RecordBatch, ParquetError> {
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().map(field_and_array).unzip();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+}
+
+fn field_and_array(column: Column<'_>) -> (Field, ArrayRef) {
+    let (kind, nullable, array): (DataType, bool, ArrayRef) = match column.values {
+        Values::Index(values) => (DataType::UInt64, false, Arc::new(UInt64Array::from(values))),
+        Values::OptionalIndex(values) => (DataType::UInt64, true, Arc::new(UInt64Array::from(values))),
+        Values::Count(values) => (DataType::UInt32, false, Arc::new(UInt32Array::from(values))),
+        Values::Integer(values) => (DataType::Int64, false, Arc::new(Int64Array::from(values))),
+        Values::Number(values) => (DataType::Float64, true, Arc::new(Float64Array::from(values))),
+        Values::Text(values) => (DataType::Utf8, true, Arc::new(StringArray::from_iter(values))),
+    };
+    (Field::new(column.name, kind, nullable), array)
+}
+
+pub(super) fn write_error(path: &Path, error: ParquetError) -> ReportError {
+    let source = match error {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) => *source,
+            Err(other) => std::io::Error::other(other),
+        },
+        other => std::io::Error::other(other),
+    };
+    ReportError::write(path, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::{empty_outcome_with, outcome};
+    use super::*;
+
+    #[test]
+    fn equal_outcomes_give_equal_bytes_and_no_time_stands_in_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.parquet", "b.parquet"].map(|name| folder.path().join(name));
+        for path in &paths {
+            write_parquet(&outcome(), path).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        assert_eq!(std::fs::read(&paths[0]).unwrap(), std::fs::read(&paths[1]).unwrap());
+    }
+
+    #[test]
+    fn an_outcome_without_problems_is_a_file_without_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.parquet");
+        write_parquet(&empty_outcome_with(&["cell"], &["a"]), &path).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        let reader = ::parquet::file::reader::SerializedFileReader::new(file).unwrap();
+        let metadata = ::parquet::file::reader::FileReader::metadata(&reader).file_metadata();
+        assert_eq!((metadata.num_rows(), metadata.schema_descr().num_columns()), (0, 24));
+    }
+}

@@ -1,0 +1,181 @@
+//! A long run's results in parts, each a Parquet file that counts only when it is complete: put together, counted and
+//! summed up.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use ::parquet::column::writer::ColumnCloseResult;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::writer::SerializedFileWriter;
+use arrow_array::{Array, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+
+use super::parquet::{properties, write_error};
+use super::summary::{Line, SummaryBuilder};
+use super::{ReportError, Summary, write_whole};
+
+/// The number of rows of a Parquet file, from its footer.
+pub(crate) fn row_count(path: &Path) -> Result<u64, ReportError> {
+    let (_, metadata) = open(path)?;
+    u64::try_from(metadata.file_metadata().num_rows()).map_err(|error| read_error(path, error))
+}
+
+/// Puts parts together, row group by row group, without decoding them: the pages go over as they are.
+pub(crate) fn merge(parts: &[impl AsRef<Path>], target: &Path) -> Result<(), ReportError> {
+    write_whole(target, |writer| {
+        let failed = |error| write_error(target, error);
+        let mut merged: Option<SerializedFileWriter<&mut BufWriter<File>>> = None;
+        let mut waiting = Some(writer);
+        for part in parts {
+            let part = part.as_ref();
+            let (input, metadata) = open(part)?;
+            if let Some(writer) = waiting.take() {
+                let schema = metadata.file_metadata().schema_descr().root_schema_ptr();
+                let keys = metadata.file_metadata().key_value_metadata().cloned();
+                let properties = properties().into_builder().set_key_value_metadata(keys).build();
+                merged = Some(SerializedFileWriter::new(writer, schema, Arc::new(properties)).map_err(failed)?);
+            }
+            let Some(merged) = merged.as_mut() else {
+                continue;
+            };
+            copy_row_groups(merged, &input, &metadata).map_err(failed)?;
+        }
+        if let Some(merged) = merged {
+            merged.close().map_err(failed)?;
+        }
+        Ok(())
+    })
+}
+
+fn copy_row_groups(
+    merged: &mut SerializedFileWriter<&mut BufWriter<File>>,
+    input: &File,
+    metadata: &ParquetMetaData,
+) -> Result<(), ParquetError> {
+    let pages = metadata.page_index();
+    for (group, row_group) in metadata.row_groups().iter().enumerate() {
+        let mut out = merged.next_row_group()?;
+        for (k, column) in row_group.columns().iter().enumerate() {
+            let close = ColumnCloseResult {
+                bytes_written: column.compressed_size() as u64,
+                rows_written: row_group.num_rows() as u64,
+                metadata: column.clone(),
+                bloom_filter: None,
+                column_index: pages.and_then(|pages| pages.column_index(group, k)).cloned(),
+                offset_index: pages.and_then(|pages| pages.offset_index(group, k)).cloned(),
+            };
+            out.append_column(input, close)?;
+        }
+        out.close()?;
+    }
+    Ok(())
+}
+
+/// The summary of a result file, read batch by batch.
+pub(crate) fn summarize(path: &Path) -> Result<Summary, ReportError> {
+    const COLUMNS: [&str; 9] =
+        ["problem", "step_size", "damping", "filter", "scaling", "status", "reason", "steps", "loss"];
+    let failed = |error: String| read_error(path, error);
+    let file = File::open(path).map_err(|error| read_error(path, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
+    let reader = builder.with_projection(mask).build().map_err(|error| read_error(path, error))?;
+    let mut summary = SummaryBuilder::default();
+    for batch in reader {
+        let batch = batch.map_err(|error| read_error(path, error))?;
+        let problems: &UInt64Array = column(&batch, "problem").map_err(failed)?;
+        let sizes: &Float64Array = column(&batch, "step_size").map_err(failed)?;
+        let dampings: &Float64Array = column(&batch, "damping").map_err(failed)?;
+        let filters: &StringArray = column(&batch, "filter").map_err(failed)?;
+        let scalings: &StringArray = column(&batch, "scaling").map_err(failed)?;
+        let statuses: &StringArray = column(&batch, "status").map_err(failed)?;
+        let reasons: &StringArray = column(&batch, "reason").map_err(failed)?;
+        let steps: &UInt32Array = column(&batch, "steps").map_err(failed)?;
+        let losses: &Float64Array = column(&batch, "loss").map_err(failed)?;
+        for row in 0..batch.num_rows() {
+            summary.add(&Line {
+                problem: problems.value(row),
+                step_size: sizes.value(row),
+                damping: dampings.is_valid(row).then(|| dampings.value(row)),
+                filter: filters.value(row),
+                scaling: scalings.value(row),
+                status: statuses.value(row),
+                reason: reasons.is_valid(row).then(|| reasons.value(row)),
+                steps: steps.value(row),
+                loss: losses.is_valid(row).then(|| losses.value(row)),
+            });
+        }
+    }
+    Ok(summary.finish())
+}
+
+fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, String> {
+    let array = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name:?}"))?;
+    array.as_any().downcast_ref().ok_or_else(|| format!("its column {name:?} is of another type"))
+}
+
+fn open(path: &Path) -> Result<(File, ParquetMetaData), ReportError> {
+    let file = File::open(path).map_err(|error| read_error(path, error))?;
+    let metadata = ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Optional)
+        .parse_and_finish(&file)
+        .map_err(|error| read_error(path, error))?;
+    Ok((file, metadata))
+}
+
+fn read_error(path: &Path, problem: impl std::fmt::Display) -> ReportError {
+    ReportError::Read { file: path.display().to_string(), problem: problem.to_string().replace('\n', " ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::outcome;
+    use super::super::write_parquet;
+    use super::*;
+
+    fn read(path: &Path) -> RecordBatch {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+        let schema = Arc::clone(builder.schema());
+        let mut batches = builder.build().unwrap();
+        let batch = batches.next().map_or_else(|| RecordBatch::new_empty(schema), Result::unwrap);
+        assert!(batches.next().is_none(), "the examples fit one batch");
+        batch
+    }
+
+    #[test]
+    fn parts_merge_into_the_rows_of_the_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        write_parquet(&outcome(), &path("whole.parquet")).unwrap();
+        write_parquet(&outcome().select([0, 1]), &path("0.parquet")).unwrap();
+        write_parquet(&outcome().select([2, 3]), &path("1.parquet")).unwrap();
+        merge(&[path("0.parquet"), path("1.parquet")], &path("merged.parquet")).unwrap();
+        assert_eq!(read(&path("merged.parquet")), read(&path("whole.parquet")));
+        assert_eq!(row_count(&path("merged.parquet")).unwrap(), 4);
+        // Row groups went over one by one.
+        assert_eq!(open(&path("merged.parquet")).unwrap().1.num_row_groups(), 2);
+    }
+
+    #[test]
+    fn the_summary_of_the_file_is_that_of_the_outcome() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.parquet");
+        write_parquet(&outcome(), &path).unwrap();
+        assert_eq!(summarize(&path).unwrap(), Summary::new(&outcome()));
+    }
+
+    #[test]
+    fn a_file_cut_short_is_told_in_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part.parquet");
+        write_parquet(&outcome(), &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let message = row_count(&path).unwrap_err().to_string();
+        assert!(message.contains("part.parquet") && !message.contains('\n'), "{message}");
+    }
+}

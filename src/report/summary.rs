@@ -1,0 +1,315 @@
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::number::{count, percent, significant};
+use super::table::TextTable;
+use crate::ngd::{Reason, Status};
+use crate::sweep::Outcome;
+
+/// Counts and shares of a whole run, in a form that is written to `summary.json` and printed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Number of problems.
+    pub problems: u64,
+    /// How many ended with each status; statuses that did not occur are left out.
+    pub status: BTreeMap<String, u64>,
+    /// How many converged by each test.
+    pub reason: BTreeMap<String, u64>,
+    /// The problem with the least loss, those that converged before all others.
+    pub best: Option<BestProblem>,
+    /// The same by step rule, in the order of the rules.
+    pub rules: Vec<RuleSummary>,
+}
+
+/// The problem of a run that ended best.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BestProblem {
+    /// Index of the problem in the sweep.
+    pub problem: u64,
+    /// Its loss ½‖e‖².
+    pub loss: f64,
+    /// Whether it converged.
+    pub converged: bool,
+}
+
+/// What became of the problems with one step rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RuleSummary {
+    /// Step size η.
+    pub step_size: f64,
+    /// Damping ε; `None` is the adaptive rule.
+    pub damping: Option<f64>,
+    /// Name of the filter.
+    pub filter: String,
+    /// Name of the scaling.
+    pub scaling: String,
+    /// Number of problems with this rule.
+    pub problems: u64,
+    /// How many of them converged.
+    pub converged: u64,
+    /// `converged` / `problems`.
+    pub converged_share: f64,
+    /// Median of the steps that the converged ones took (the lower one of two); `None` where none converged.
+    pub median_steps: Option<u32>,
+    /// Steps taken, of the problems that converged: how many took so many.
+    #[serde(skip)]
+    steps: BTreeMap<u32, u64>,
+}
+
+/// What a summary needs to know of one problem.
+pub(crate) struct Line<'a> {
+    pub(crate) problem: u64,
+    pub(crate) step_size: f64,
+    pub(crate) damping: Option<f64>,
+    pub(crate) filter: &'a str,
+    pub(crate) scaling: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) steps: u32,
+    pub(crate) loss: Option<f64>,
+}
+
+impl Summary {
+    /// The summary of an outcome.
+    #[must_use]
+    pub fn new(outcome: &Outcome) -> Self {
+        let mut builder = SummaryBuilder::default();
+        for problem in outcome.iter() {
+            let rule = problem.rule();
+            builder.add(&Line {
+                problem: problem.index(),
+                step_size: rule.size,
+                damping: super::columns::damping(rule),
+                filter: &rule.filter.name(rule.damping),
+                scaling: rule.scaling.name(),
+                status: problem.status().name(),
+                reason: problem.reason().map(Reason::name),
+                steps: problem.steps(),
+                loss: super::columns::finite(problem.loss()),
+            });
+        }
+        builder.finish()
+    }
+
+    /// How many problems ended with this status.
+    #[must_use]
+    pub fn count(&self, status: Status) -> u64 {
+        self.status.get(status.name()).copied().unwrap_or(0)
+    }
+
+    /// Prints the short table: counts by status, best loss, and by step size and damping the share that converged.
+    ///
+    /// # Errors
+    /// What the writer answers.
+    pub fn write_table(&self, mut writer: impl Write) -> io::Result<()> {
+        let mut statuses = TextTable::with_header(["status", "problems", "share"]);
+        for status in Status::ALL {
+            let problems = self.count(status);
+            if problems > 0 {
+                statuses.row([status.name().to_owned(), count(problems), percent(problems, self.problems)]);
+            }
+        }
+        statuses.write(&mut writer, usize::MAX)?;
+        if !self.reason.is_empty() {
+            let reasons: Vec<String> =
+                self.reason.iter().map(|(name, &problems)| format!("{name} {}", count(problems))).collect();
+            writeln!(writer, "converged by test: {}", reasons.join(", "))?;
+        }
+        if let Some(best) = &self.best {
+            let ending = if best.converged { "" } else { ", which did not converge" };
+            writeln!(writer, "best loss: {} (problem {}{ending})", significant(best.loss, 8), best.problem)?;
+        }
+        if self.rules.len() > 1 {
+            writeln!(writer)?;
+            self.write_shares(&mut writer)?;
+        }
+        writer.flush()
+    }
+
+    /// A row a step size, a column for each damping and filter.
+    fn write_shares(&self, writer: &mut impl Write) -> io::Result<()> {
+        let families = self.families();
+        let mut sizes: Vec<f64> = self.rules.iter().map(|rule| rule.step_size).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        let header = families.iter().map(|family| family.label.as_str());
+        let mut table = TextTable::with_header(["step size"].into_iter().chain(header));
+        for &size in &sizes {
+            let shares = families.iter().map(|family| {
+                let rule = family.rules.iter().find(|rule| rule.step_size.total_cmp(&size).is_eq());
+                rule.map_or("-".to_owned(), |rule| percent(rule.converged, rule.problems))
+            });
+            table.row([significant(size, 6)].into_iter().chain(shares));
+        }
+        writeln!(writer, "share that converged")?;
+        table.write(writer, sizes.len())
+    }
+
+    /// The rules that differ in step size only, with what they share as a label.
+    pub(crate) fn families(&self) -> Vec<Family<'_>> {
+        let same = |of: fn(&RuleSummary) -> &str| self.rules.windows(2).all(|pair| of(&pair[0]) == of(&pair[1]));
+        // Tikhonov is the filter of every damping above 0: the damping says it already.
+        let plain = |rule: &RuleSummary| rule.filter == "exact" || rule.filter == "tikhonov";
+        let filters_matter = !self.rules.iter().all(plain);
+        let scalings_matter = !same(|rule| &rule.scaling);
+        let mut families: Vec<Family<'_>> = Vec::new();
+        for rule in &self.rules {
+            let damping = rule.damping.map_or("adaptive".to_owned(), |epsilon| significant(epsilon, 6));
+            let mut label = format!("damping {damping}");
+            if filters_matter {
+                label += &format!(", {}", rule.filter);
+            }
+            if scalings_matter {
+                label += &format!(", scaling {}", rule.scaling);
+            }
+            match families.iter_mut().find(|family| family.label == label) {
+                Some(family) => family.rules.push(rule),
+                None => families.push(Family { label, rules: vec![rule] }),
+            }
+        }
+        families
+    }
+}
+
+/// Rules that differ in step size only.
+pub(crate) struct Family<'a> {
+    pub(crate) label: String,
+    pub(crate) rules: Vec<&'a RuleSummary>,
+}
+
+/// Adds up a [`Summary`] problem by problem, in memory that grows with the rules and not with the problems.
+#[derive(Default)]
+pub(crate) struct SummaryBuilder {
+    summary: Summary,
+    /// Position in `summary.rules` of each rule; numbers by their bits, `None` (adaptive) apart from every number.
+    rules: BTreeMap<(u64, Option<u64>, String, String), usize>,
+}
+
+impl SummaryBuilder {
+    pub(crate) fn add(&mut self, line: &Line<'_>) {
+        let summary = &mut self.summary;
+        summary.problems += 1;
+        *summary.status.entry(line.status.to_owned()).or_default() += 1;
+        if let Some(reason) = line.reason {
+            *summary.reason.entry(reason.to_owned()).or_default() += 1;
+        }
+        let converged = line.status == Status::Converged.name();
+        if let Some(loss) = line.loss {
+            let better = summary.best.as_ref().is_none_or(|best| (converged, best.loss) > (best.converged, loss));
+            if better {
+                summary.best = Some(BestProblem { problem: line.problem, loss, converged });
+            }
+        }
+        let key =
+            (line.step_size.to_bits(), line.damping.map(f64::to_bits), line.filter.to_owned(), line.scaling.to_owned());
+        let position = *self.rules.entry(key).or_insert_with(|| {
+            summary.rules.push(RuleSummary {
+                step_size: line.step_size,
+                damping: line.damping,
+                filter: line.filter.to_owned(),
+                scaling: line.scaling.to_owned(),
+                problems: 0,
+                converged: 0,
+                converged_share: 0.0,
+                median_steps: None,
+                steps: BTreeMap::new(),
+            });
+            summary.rules.len() - 1
+        });
+        let rule = &mut summary.rules[position];
+        rule.problems += 1;
+        if converged {
+            rule.converged += 1;
+            *rule.steps.entry(line.steps).or_default() += 1;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Summary {
+        for rule in &mut self.summary.rules {
+            rule.converged_share = rule.converged as f64 / rule.problems as f64;
+            let mut seen = 0;
+            rule.median_steps = rule
+                .steps
+                .iter()
+                .find(|&(_, &problems)| {
+                    seen += problems;
+                    2 * seen >= rule.converged
+                })
+                .map(|(&steps, _)| steps);
+        }
+        self.summary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::{empty_outcome_with, outcome};
+    use super::*;
+
+    #[test]
+    fn a_summary_counts_statuses_reasons_and_shares_by_rule() {
+        let summary = Summary::new(&outcome());
+        assert_eq!(summary.problems, 4);
+        assert_eq!((summary.count(Status::Converged), summary.count(Status::NonFinite)), (3, 1));
+        assert_eq!(summary.reason["gradient"], 2);
+        let best = summary.best.as_ref().unwrap();
+        // Problems 0 and 1 end with the same loss: the first is named.
+        assert_eq!((best.problem, best.loss, best.converged), (0, 0.25, true));
+        let shares: Vec<(f64, Option<f64>, f64)> =
+            summary.rules.iter().map(|r| (r.step_size, r.damping, r.converged_share)).collect();
+        assert_eq!(shares, [(0.5, Some(0.0), 0.5), (1.0, None, 1.0)]);
+        assert_eq!(summary.rules[1].median_steps, Some(5));
+    }
+
+    #[test]
+    fn a_converged_problem_is_better_than_a_lower_loss_that_did_not_converge() {
+        let line = |problem, status, loss| Line {
+            problem,
+            step_size: 1.0,
+            damping: None,
+            filter: "tikhonov",
+            scaling: "columns",
+            status,
+            reason: None,
+            steps: 1,
+            loss,
+        };
+        let mut builder = SummaryBuilder::default();
+        builder.add(&line(0, "non_finite", None));
+        builder.add(&line(1, "step_limit", Some(0.1)));
+        builder.add(&line(2, "converged", Some(0.5)));
+        builder.add(&line(3, "converged", Some(0.4)));
+        builder.add(&line(4, "stalled", Some(0.0)));
+        assert_eq!(builder.finish().best.unwrap().problem, 3);
+    }
+
+    #[test]
+    fn the_printed_table_has_a_row_a_step_size_and_a_column_a_damping() {
+        let mut bytes = Vec::new();
+        Summary::new(&outcome()).write_table(&mut bytes).unwrap();
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            "status      problems  share\n\
+             converged          3  75.0%\n\
+             non_finite         1  25.0%\n\
+             converged by test: gradient 2, loss 1\n\
+             best loss: 0.25 (problem 0)\n\
+             \n\
+             share that converged\n\
+             step size  damping 0  damping adaptive\n      \
+                   0.5      50.0%                 -\n        \
+                     1          -              100%\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_outcome_has_an_empty_summary() {
+        let summary = Summary::new(&empty_outcome_with(&[], &["a"]));
+        assert_eq!((summary.problems, summary.best, summary.rules.len()), (0, None, 0));
+    }
+}
