@@ -1,8 +1,11 @@
 //! Typed device memory.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use bytemuck::Pod;
+
+use super::DeviceError;
 
 /// Anything a kernel can be given.
 pub trait Bindable {
@@ -35,10 +38,16 @@ impl<T: Pod> Buffer<T> {
         self.len == 0
     }
 
-    /// Byte range of a range of elements.
-    pub(super) fn bytes(range: &std::ops::Range<usize>) -> std::ops::Range<u64> {
+    /// Byte range of a range of elements. wgpu sees only the memory behind them, which may be a little more.
+    pub(super) fn bytes(&self, range: &Range<usize>) -> Result<Range<u64>, DeviceError> {
+        if range.start > range.end || range.end > self.len {
+            return Err(DeviceError::Validation {
+                what: "a range of a buffer".to_owned(),
+                message: format!("elements {} to {} of {}", range.start, range.end, self.len),
+            });
+        }
         let size = size_of::<T>() as u64;
-        range.start as u64 * size..range.end as u64 * size
+        Ok(range.start as u64 * size..range.end as u64 * size)
     }
 }
 

@@ -79,11 +79,11 @@ impl Commands {
     /// same list as the work.
     ///
     /// # Errors
-    /// If memory is exhausted.
+    /// If the buffer has no such range, or memory is exhausted.
     pub fn read_later<T: Pod>(&mut self, buffer: &Buffer<T>, range: Range<usize>) -> Result<Readback<T>, DeviceError> {
         use wgpu::BufferUsages as Usage;
         let len = range.len();
-        let bytes = Buffer::<T>::bytes(&range);
+        let bytes = buffer.bytes(&range)?;
         let size = bytes.end - bytes.start;
         let staging = self.device.raw_buffer("read-back", size, Usage::MAP_READ | Usage::COPY_DST)?;
         if len > 0 {

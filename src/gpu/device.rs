@@ -253,9 +253,9 @@ impl Device {
         if data.is_empty() {
             return Ok(());
         }
-        let bytes = (offset * size_of::<T>()) as u64;
+        let bytes = buffer.bytes(&(offset..offset.saturating_add(data.len())))?;
         self.scoped("a write", size_of_val(data) as u64, || {
-            self.0.queue.write_buffer(buffer.raw(), bytes, bytemuck::cast_slice(data));
+            self.0.queue.write_buffer(buffer.raw(), bytes.start, bytemuck::cast_slice(data));
         })?;
         // Staging memory of large writes is given back at the next submit; do that now.
         if size_of_val(data) > 16 << 20 {
