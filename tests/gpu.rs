@@ -9,9 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use natgrad::gpu::{Access, AdapterChoice, Binding, Def, Device, KernelSource, layout, required_limits};
 use natgrad::{DeviceError, wgpu};
 
-#[path = "common/devices.rs"]
-mod devices;
-use devices::for_each_device;
+mod common;
+use common::for_each_device;
 
 /// Adds STEP to every value.
 const ADD: KernelSource = KernelSource {
@@ -432,4 +431,9 @@ fn an_adapter_is_found_by_part_of_its_name_or_driver_in_any_case() {
             assert!(found.contains(&part.to_lowercase()), "{part} found {found}");
         }
     }
+}
+
+#[test]
+fn all_this_holds_on_swiftshader_too() {
+    common::again_on_swiftshader(&[]);
 }

@@ -6,6 +6,9 @@ use natgrad::gpu::elementary::ElementarySet;
 use natgrad::gpu::{Def, KernelSource, Scalar, compose};
 use natgrad::{Model, Specialisation, selftest_specialisations, specialisations};
 
+#[path = "data/nist.rs"]
+mod nist;
+
 /// Natgrad's own version of every elementary function.
 fn own() -> Vec<(&'static str, Def)> {
     ElementarySet::ALL.definitions().map(|name| (name, Def::Bool(true))).collect()
@@ -68,6 +71,7 @@ fn models() -> Vec<Model> {
         )
         .unwrap(),
     ];
+    models.extend(nist::problems().iter().map(|problem| Model::parse(&problem.model, &problem.parameters).unwrap()));
     for p in 1..=16 {
         let names: Vec<String> = (1..=p).map(|k| format!("b{k}")).collect();
         let terms: Vec<String> = (1..=p).map(|k| format!("b{k}*x^{}", k - 1)).collect();

@@ -1,22 +1,115 @@
 //! What the integration tests share.
+//!
+//! GPU tests run on every adapter that the machine offers and the self-test accepts: with Mesa installed that is its
+//! Vulkan driver and, by another way of translating shaders, its OpenGL driver. The Vulkan loader reads VK_DRIVER_FILES
+//! once, when a process first uses it, so a driver that is not installed needs a process of its own:
+//! [`again_on_swiftshader`] starts the test binary once more, with the loader pointed at what
+//! `scripts/fetch-test-drivers` put into target/drivers. By hand the same is
+//! `VK_DRIVER_FILES=$PWD/target/drivers/swiftshader/swiftshader_icd.json NATGRAD_TEST_ADAPTER=SwiftShader cargo test`.
 
-use natgrad::gpu::Device;
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use natgrad::gpu::{AdapterChoice, AdapterSummary, Device};
 use natgrad::{Choice, Engine};
 
-/// An engine for every adapter that passes the self-test; says which they are, and which were refused.
-pub(crate) fn gpu_engines() -> Vec<Engine> {
-    let mut engines = Vec::new();
-    for summary in Device::list() {
-        match Engine::open(Choice::Index(summary.index)) {
-            Ok(engine) => {
+/// Set for tests that are to run on adapters with this in their name only.
+const ONLY: &str = "NATGRAD_TEST_ADAPTER";
+
+/// The adapters that tests run on, refused ones included.
+pub(crate) fn adapters() -> Vec<AdapterSummary> {
+    let mut adapters = Device::list();
+    if let Ok(only) = std::env::var(ONLY) {
+        adapters.retain(|summary| summary.label().contains(&only));
+        assert!(!adapters.is_empty(), "no adapter has \"{only}\" in its name");
+    }
+    adapters
+}
+
+/// What `open` makes of every adapter that passes the self-test; says which they are, and which were refused.
+fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T, E>) -> Vec<T> {
+    let mut usable = Vec::new();
+    for summary in adapters() {
+        match open(summary.index) {
+            Ok(opened) => {
                 println!("on {}", summary.label());
-                engines.push(engine);
+                usable.push(opened);
             }
+            // An adapter asked for by name has to work.
+            Err(error) if std::env::var(ONLY).is_ok() => panic!("{error}"),
             Err(error) => println!("not on {}: {error}", summary.label()),
         }
     }
-    if engines.is_empty() {
+    if usable.is_empty() {
         println!("no usable GPU adapter: nothing was run on a GPU");
     }
-    engines
+    usable
+}
+
+/// Every device that passes the self-test.
+pub(crate) fn devices() -> Vec<Device> {
+    on_usable_adapters(|index| Device::open(&AdapterChoice::Index(index)))
+}
+
+/// Runs a claim on every adapter that passes the self-test, with all its limits and with WebGPU's default ones.
+pub(crate) fn for_each_device(claim: impl Fn(&Device)) {
+    let defaults = natgrad::wgpu::Limits::defaults();
+    for device in devices() {
+        claim(&device);
+        let choice = AdapterChoice::Index(device.summary().index);
+        claim(&Device::open_with_limits(&choice, &defaults).unwrap());
+    }
+}
+
+/// An engine for every adapter that passes the self-test.
+pub(crate) fn gpu_engines() -> Vec<Engine> {
+    on_usable_adapters(|index| Engine::open(Choice::Index(index)))
+}
+
+/// The driver file below target/drivers, or in the environment variable; `None` where it was not fetched.
+pub(crate) fn test_driver(variable: &str, file: &str) -> Option<PathBuf> {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/drivers").join(file);
+    let path = std::env::var_os(variable).map_or(fetched, PathBuf::from);
+    path.exists().then_some(path)
+}
+
+/// SwiftShader's driver file.
+pub(crate) fn swiftshader() -> Option<PathBuf> {
+    test_driver("NATGRAD_TEST_SWIFTSHADER", "swiftshader/swiftshader_icd.json")
+}
+
+/// The driver file of Mesa 22.3.6, which cuts loops short.
+pub(crate) fn mesa_22() -> Option<PathBuf> {
+    test_driver("NATGRAD_TEST_MESA_22", "mesa-22/lvp_icd.json")
+}
+
+/// Runs tests of this binary in a process of its own, whose Vulkan loader knows only this driver.
+pub(crate) fn in_a_process_with(driver: &Path, adapter: &str, arguments: &[&str]) -> Output {
+    Command::new(std::env::current_exe().unwrap())
+        .args(arguments)
+        .args(["--nocapture", "--test-threads=1"])
+        .env("VK_DRIVER_FILES", driver)
+        .env("VK_ICD_FILENAMES", driver)
+        .env(ONLY, adapter)
+        .output()
+        .unwrap()
+}
+
+/// Runs the tests of this binary whose names contain one of the filters (all, if there are none) once more, on
+/// SwiftShader; says so where it was not fetched.
+pub(crate) fn again_on_swiftshader(filters: &[&str]) {
+    if std::env::var(ONLY).is_ok() {
+        return; // This is that run.
+    }
+    let Some(driver) = swiftshader() else {
+        println!("SwiftShader is not present: run scripts/fetch-test-drivers");
+        return;
+    };
+    let output = in_a_process_with(&driver, "SwiftShader", filters);
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    assert!(output.status.success(), "on SwiftShader: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("on SwiftShader"), "no test ran on it");
 }
