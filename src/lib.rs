@@ -1,4 +1,10 @@
-//! natgrad: large batches of natural-gradient problems on any GPU, and on the CPU behind the same interface.
+#![doc = include_str!("../README.md")]
+//!
+//! # The modules
+//!
+//! [`data`] and [`starts`] read what is fitted, [`expr`] and [`model`] say what f is, [`ngd`] how a step is taken and
+//! when it stops, [`sweep`] which problems there are and what came out; [`Engine`] runs them on a [`gpu`] or the CPU,
+//! and [`report`] writes the results.
 
 // What ships never panics on a user and never writes to their standard output; tests may do both.
 #![warn(clippy::unwrap_used, clippy::print_stdout)]
