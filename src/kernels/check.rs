@@ -147,8 +147,7 @@ fn judge(known: &[Known], found: &Found) -> Result<String, String> {
         }
         for i in 0..P {
             let error = (f64::from(sigma(b, i)) - matrix.sigma[i]).abs() / (unit * matrix.sigma[0]);
-            // Not `>`, which a NaN would pass.
-            if !(error <= TOLERANCE) {
+            if error.is_nan() || error > TOLERANCE {
                 return Err(format!("σ{} of {shape} is {:e}", i + 1, sigma(b, i)));
             }
             worst = worst.max(error);
@@ -162,7 +161,8 @@ fn judge(known: &[Known], found: &Found) -> Result<String, String> {
                 f64::from(w(b, j, k)) * f64::from(w(b, P, k)) / (s * s)
             });
             let value: f64 = terms.sum();
-            if !((value - matrix.solution[j]).abs() <= TOLERANCE * unit * condition * size) {
+            let error = (value - matrix.solution[j]).abs() / (unit * condition * size);
+            if error.is_nan() || error > TOLERANCE {
                 return Err(format!("the least-norm solution of {shape} has {value:e} for {:e}", matrix.solution[j]));
             }
         }

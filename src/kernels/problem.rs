@@ -171,3 +171,86 @@ pub(crate) struct Block {
 
 /// Rows summed from zero before they join the total, in `qr` and `gram`: a block's first row is a multiple of it.
 pub(crate) const SEGMENT: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+    use crate::gpu::{Def, Scalar, compose};
+
+    /// Size, and offset of each member, as the shader has them. The composer decorates names, so that a struct is found
+    /// by what its name begins with.
+    fn in_shader(source: &crate::gpu::KernelSource, name: &str) -> (u32, Vec<(String, u32)>) {
+        let module = compose(source, &[("P", Def::UInt(3))], &[], Scalar::F32).unwrap();
+        let found: Vec<_> = module
+            .types
+            .iter()
+            .filter_map(|(_, ty)| match &ty.inner {
+                naga::TypeInner::Struct { members, span } if ty.name.as_deref()?.starts_with(name) => {
+                    Some((*span, members.iter().map(|m| (m.name.clone().unwrap(), m.offset)).collect()))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(found.len(), 1, "{name} in {}", source.name);
+        found.into_iter().next().unwrap()
+    }
+
+    /// The same of the Rust struct; every member is four bytes, so none can be forgotten.
+    macro_rules! in_rust {
+        ($name:ident: $($member:ident),+ $(,)?) => {{
+            let members = vec![$((stringify!($member).to_owned(), offset_of!($name, $member) as u32)),+];
+            assert_eq!(4 * members.len(), size_of::<$name>());
+            (size_of::<$name>() as u32, members)
+        }};
+    }
+
+    #[test]
+    fn host_and_shader_agree_on_every_offset() {
+        let source = crate::kernels::qr::host::SOURCE;
+        assert_eq!(
+            in_shader(&source, "Problem"),
+            in_rust!(Problem: first_row, rows, fixed_rank, window, step_size, damping, cutoff, response_norm, scaling)
+        );
+        assert_eq!(
+            in_shader(&source, "State"),
+            in_rust!(
+                State: status, reason, steps, rank, sweeps, rejections, quiet_steps, fresh, trial_squares,
+                residual_norm, first_norm, epsilon, growth, predicted, best_tangent, trial_range
+            )
+        );
+    }
+
+    #[test]
+    fn host_and_shader_agree_on_the_uniforms() {
+        for source in [crate::kernels::qr::host::SOURCE, crate::kernels::gram::host::SOURCE] {
+            let (size, members) = in_shader(&source, "Block");
+            assert_eq!((size, members), in_rust!(Block: first, rows, all, padding));
+            // A uniform's size is a multiple of 16.
+            assert_eq!(size % 16, 0);
+        }
+        let (size, members) = in_shader(&crate::kernels::qr::host::SOURCE, "Rules");
+        assert_eq!(size as usize, size_of::<Rules>());
+        assert_eq!(size % 16, 0);
+        let expected = [
+            ("problems", offset_of!(Rules, problems)),
+            ("steps", offset_of!(Rules, steps)),
+            ("tests", offset_of!(Rules, tests)),
+            ("loss", offset_of!(Rules, loss)),
+            ("gradient", offset_of!(Rules, gradient)),
+            ("change", offset_of!(Rules, change)),
+            ("rounding", offset_of!(Rules, rounding)),
+            ("divergence", offset_of!(Rules, divergence)),
+            ("damping_start", offset_of!(Rules, damping_start)),
+            ("damping_floor", offset_of!(Rules, damping_floor)),
+            ("accept", offset_of!(Rules, accept)),
+            ("max_rejections", offset_of!(Rules, max_rejections)),
+            ("max_sweeps", offset_of!(Rules, max_sweeps)),
+            ("rotation_tolerance", offset_of!(Rules, rotation_tolerance)),
+        ];
+        let found: Vec<(&str, usize)> =
+            members.iter().map(|(name, offset)| (name.as_str(), *offset as usize)).take(expected.len()).collect();
+        assert_eq!(found, expected);
+    }
+}
