@@ -95,9 +95,10 @@ fn ends(b: u32, rank: u32, tangent: Real) -> bool {
             finish(b, CONVERGED, REASON_ROUNDING);
             return true;
         }
-    } else {
-        states[b].quiet_steps = 0u;
+        return false;
     }
+    // Visible progress: the window begins anew, measured against this point.
+    states[b].quiet_steps = 0u;
     states[b].best_tangent = min(states[b].best_tangent, tangent);
     return false;
 }

@@ -14,8 +14,6 @@ pub mod ngd;
 pub mod report;
 pub mod starts;
 pub mod sweep;
-#[doc(hidden)]
-pub mod testing;
 
 mod backend;
 mod engine;
@@ -28,6 +26,8 @@ pub use engine::{Choice, Engine, PlanInfo, Progress};
 pub use error::{Error, RequestError};
 pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};
+#[doc(hidden)]
+pub use kernels::{Specialisation, selftest_specialisations, specialisations};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
 pub use pollster::block_on;

@@ -99,7 +99,7 @@ fn devices_with_small_limits_give_the_same_bits_as_one_with_all_of_them() {
         };
         println!("on {}", summary.label());
         let run = |device| {
-            let engine = Engine::from_device(device);
+            let engine = Engine::from_device(device).unwrap();
             (bits(&engine.run(&long).unwrap()), bits(&engine.run(&many).unwrap()))
         };
         let expected = run(full);

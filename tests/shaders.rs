@@ -1,177 +1,255 @@
-//! Every shader, in every specialisation the engine can ask for, composes, validates and translates to SPIR-V, MSL and
-//! HLSL: no device is needed, and devices that are not at hand are not forgotten.
+//! Every shader, translated into the language of every graphics API, without any device.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use naga::{back, valid};
-use natgrad::Model;
-use natgrad::gpu::Scalar;
-use natgrad::testing::{Specialisation, shader_specialisations};
-use serde::Deserialize;
+use natgrad::gpu::elementary::ElementarySet;
+use natgrad::gpu::{Def, KernelSource, Scalar, compose};
+use natgrad::{Model, Specialisation, selftest_specialisations, specialisations};
 
-#[derive(Deserialize)]
+/// Natgrad's own version of every elementary function.
+fn own() -> Vec<(&'static str, Def)> {
+    ElementarySet::ALL.definitions().map(|name| (name, Def::Bool(true))).collect()
+}
+
+/// Validates a module and writes it in every language that has its scalar type; panics with the language that cannot
+/// say it.
+fn translate(name: &str, module: &naga::Module, scalar: Scalar) {
+    use naga::back::{glsl, hlsl, msl, spv};
+    use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+    // The capabilities of a device without any optional feature, and f64 only where it is asked for.
+    let capabilities = if scalar == Scalar::F64 { Capabilities::FLOAT64 } else { Capabilities::empty() };
+    let info = Validator::new(ValidationFlags::all(), capabilities)
+        .validate(module)
+        .unwrap_or_else(|error| panic!("{name} is not valid: {}", error.emit_to_string("")));
+
+    let words = spv::write_vec(module, &info, &spv::Options::default(), None)
+        .unwrap_or_else(|error| panic!("{name} in SPIR-V: {error}"));
+    assert_eq!(words[0], 0x0723_0203, "{name}: SPIR-V begins with its magic number");
+
+    if scalar == Scalar::F64 {
+        // Only Vulkan has it.
+        return;
+    }
+
+    let (text, _) = msl::write_string(module, &info, &msl::Options::default(), &msl::PipelineOptions::default())
+        .unwrap_or_else(|error| panic!("{name} in MSL: {error}"));
+    assert!(text.contains("kernel void"), "{name}: no kernel in its MSL");
+
+    let mut text = String::new();
+    hlsl::Writer::new(&mut text, &hlsl::Options::default(), &hlsl::PipelineOptions::default())
+        .write(module, &info, None)
+        .unwrap_or_else(|error| panic!("{name} in HLSL: {error}"));
+    assert!(text.contains("[numthreads("), "{name}: no compute shader in its HLSL");
+
+    let mut text = String::new();
+    let options = glsl::Options { version: glsl::Version::new_gles(310), ..Default::default() };
+    let entry = glsl::PipelineOptions {
+        shader_stage: naga::ShaderStage::Compute,
+        entry_point: "main".to_owned(),
+        multiview: None,
+    };
+    glsl::Writer::new(&mut text, module, &info, &options, &entry, naga::proc::BoundsCheckPolicies::default())
+        .and_then(|mut writer| writer.write())
+        .unwrap_or_else(|error| panic!("{name} in GLSL: {error}"));
+    assert!(text.contains("local_size_x"), "{name}: no compute shader in its GLSL");
+}
+
+#[derive(serde::Deserialize)]
 struct Nist {
-    name: String,
     model: String,
     parameters: Vec<String>,
 }
 
-/// The 18 NIST models, and models that use every function, many parameters, many inputs and none.
-fn models() -> Vec<(String, Model)> {
+fn models() -> Vec<Model> {
+    let mut models = vec![
+        Model::parse("b1*(1 - exp(-b2*x))", &["b1", "b2"]).unwrap(),
+        Model::parse("A*exp(-((px-x0)**2+(py-y0)**2)/(2*s**2)) + b", &["A", "x0", "y0", "s", "b"]).unwrap(),
+        // Every function of the language, and its derivative.
+        Model::parse(
+            "exp(a*x) + log(a*x) + log10(a*x) + log2(a*x) + sqrt(a*x) + pow(a, x) + sin(a*x) + cos(a*x) + tan(a*x) \
+             + asin(a*x) + acos(a*x) + atan(a*x) + atan2(a, x) + sinh(a*x) + cosh(a*x) + tanh(a*x) + abs(a*x) \
+             + min(a, x) + max(a, x) + sign(a*x) + a^3 + a^-2 + pi",
+            &["a"],
+        )
+        .unwrap(),
+    ];
+    for p in 1..=16 {
+        let names: Vec<String> = (1..=p).map(|k| format!("b{k}")).collect();
+        let terms: Vec<String> = (1..=p).map(|k| format!("b{k}*x^{}", k - 1)).collect();
+        models.push(Model::parse(&terms.join(" + "), &names).unwrap());
+    }
     let nist: Vec<Nist> = serde_json::from_str(include_str!("data/nist.json")).unwrap();
     assert_eq!(nist.len(), 18);
-    let mut models: Vec<(String, Model)> = nist
-        .into_iter()
-        .map(|problem| (problem.name, Model::parse(&problem.model, &problem.parameters).unwrap()))
-        .collect();
-    let many: Vec<String> = (1..=16).map(|k| format!("b{k}")).collect();
-    let polynomial = many.iter().enumerate().map(|(k, b)| format!("{b}*x**{k}")).collect::<Vec<_>>().join(" + ");
-    let inputs = (1..=12).map(|k| format!("x{k}")).collect::<Vec<_>>().join(" + ");
-    let own = [
-        ("16 parameters", polynomial, many),
-        ("12 inputs", format!("a*({inputs}) + b"), vec!["a".to_owned(), "b".to_owned()]),
-        ("no input", "a - 3".to_owned(), vec!["a".to_owned()]),
-        (
-            "every function",
-            "exp(a) + log(x) + log10(a*x) + log2(b) + sqrt(b*x) + pow(b, x) + sin(a) + cos(a*x) + tan(b) + asin(a) + \
-             acos(b) + atan(a) + atan2(a, b) + sinh(a) + cosh(b) + tanh(a*b) + abs(a) + min(a, b) + max(a, x) + \
-             sign(b) + a**3 + b**-2 + a**b + pi"
-                .to_owned(),
-            vec!["a".to_owned(), "b".to_owned()],
-        ),
-        (
-            "Gaussian peak",
-            "A*exp(-((px-x0)**2+(py-y0)**2)/(2*s**2)) + b".to_owned(),
-            ["A", "x0", "y0", "s", "b"].map(str::to_owned).to_vec(),
-        ),
-    ];
-    models.extend(own.into_iter().map(|(name, text, names)| (name.to_owned(), Model::parse(&text, &names).unwrap())));
+    models.extend(nist.iter().map(|problem| Model::parse(&problem.model, &problem.parameters).unwrap()));
+    // No input at all, and many.
+    models.push(Model::parse("a - 3", &["a"]).unwrap());
+    let inputs: Vec<String> = (1..=12).map(|k| format!("x{k}")).collect();
+    models.push(Model::parse(&format!("a*({}) + b", inputs.join(" + ")), &["a", "b"]).unwrap());
     models
 }
 
-fn capabilities(scalar: Scalar) -> valid::Capabilities {
-    match scalar {
-        Scalar::F32 => valid::Capabilities::empty(),
-        Scalar::F64 => valid::Capabilities::FLOAT64,
+fn all_specialisations() -> Vec<Specialisation> {
+    models().iter().flat_map(specialisations).chain(selftest_specialisations()).collect()
+}
+
+#[test]
+fn every_kernel_translates_to_every_graphics_api_for_every_number_of_parameters() {
+    for kernel in all_specialisations() {
+        for further in [Vec::new(), own()] {
+            let module = kernel.compose(&further).unwrap();
+            translate(&format!("{} {:?}", kernel.source.name, kernel.defs), &module, kernel.scalar);
+        }
     }
 }
 
-/// Validates afresh, and writes the program in every language a device may want.
-fn translate(module: &naga::Module, scalar: Scalar) -> Result<(), String> {
-    let info = valid::Validator::new(valid::ValidationFlags::all(), capabilities(scalar))
-        .validate(module)
-        .map_err(|error| format!("validation: {error:?}"))?;
-    let words = back::spv::write_vec(module, &info, &back::spv::Options::default(), None)
-        .map_err(|error| format!("SPIR-V: {error}"))?;
-    if words.len() < 50 {
-        return Err("SPIR-V: no program".to_owned());
-    }
-    // Metal has no f64 at all.
-    if scalar == Scalar::F32 {
-        let options = back::msl::Options { fake_missing_bindings: true, ..Default::default() };
-        let (text, _) = back::msl::write_string(module, &info, &options, &back::msl::PipelineOptions::default())
-            .map_err(|error| format!("MSL: {error}"))?;
-        if !text.contains("kernel void") {
-            return Err("MSL: no kernel".to_owned());
-        }
-    }
-    let (mut text, options) = (String::new(), back::hlsl::Options::default());
-    back::hlsl::Writer::new(&mut text, &options, &back::hlsl::PipelineOptions::default())
-        .write(module, &info, None)
-        .map_err(|error| format!("HLSL: {error}"))?;
-    if !text.contains("numthreads") {
-        return Err("HLSL: no entry point".to_owned());
-    }
+/// Whether a kernel compiles with f64 in the place of f32, and what stands in the way.
+fn in_f64(kernel: &Specialisation) -> Result<(), String> {
+    let module = compose(&kernel.source, &kernel.defs, &kernel.generated, Scalar::F64).map_err(|e| e.to_string())?;
+    translate(kernel.source.name, &module, Scalar::F64);
     Ok(())
 }
 
-fn compiles(special: &Specialisation, scalar: Scalar) -> Result<(), String> {
-    let module = special.compose(scalar).map_err(|error| error.to_string())?;
-    translate(&module, scalar)
-}
-
-fn all() -> Vec<Specialisation> {
-    shader_specialisations(&models())
+#[test]
+fn the_scalar_type_of_these_kernels_is_free_and_the_reasons_of_the_others_are_known() {
+    let (mut free, mut bound) = (BTreeSet::new(), BTreeSet::new());
+    for model in models() {
+        // The Jacobian of a model calls elementary functions, which are f32.
+        for kernel in specialisations(&model).iter().filter(|kernel| kernel.source.name != "jacobian") {
+            match in_f64(kernel) {
+                Ok(()) => free.insert(kernel.source.name),
+                Err(reason) => {
+                    bound.insert(kernel.source.name) && {
+                        println!("{reason}");
+                        true
+                    }
+                }
+            };
+        }
+    }
+    println!("f32 and f64: {free:?}; f32 only: {bound:?}");
+    assert!(free.is_superset(&BTreeSet::from(["gram", "judge", "step"])), "{free:?}");
+    // Those that look at the bits of an f32.
+    assert!(bound.is_subset(&BTreeSet::from(["qr", "svd"])), "{bound:?}");
 }
 
 #[test]
-fn every_specialisation_of_every_shader_translates_to_spirv_msl_and_hlsl() {
-    let all = all();
-    println!("{} programs", all.len());
-    let failures: Vec<String> = all
-        .iter()
-        .filter_map(|special| Some(format!("{}: {}", special.name, compiles(special, Scalar::F32).err()?)))
-        .collect();
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+fn the_jacobian_of_a_model_without_elementary_functions_compiles_in_f64() {
+    let quadratic = Model::parse("a + b*x + c*x**2/(1 + d*z)", &["a", "b", "c", "d"]).unwrap();
+    let jacobian = &specialisations(&quadratic)[0];
+    assert_eq!(jacobian.source.name, "jacobian");
+    assert_eq!(in_f64(jacobian), Ok(()));
 }
 
-/// The WGSL files of a folder below shaders, by path without ending.
-fn shader_files(folder: &str) -> BTreeSet<String> {
-    let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-    std::fs::read_dir(shaders.join(folder))
+/// WGSL files directly in a folder.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "wgsl"))
-        .map(|path| Path::new(folder).join(path.file_stem().unwrap()).to_str().unwrap().to_owned())
-        .collect()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"))
+        .collect();
+    files.sort();
+    files
 }
 
 #[test]
-fn no_shader_file_is_left_out() {
-    let mut files = shader_files("");
-    files.extend(shader_files("selftest"));
-    let special: BTreeSet<String> = all().iter().map(|special| special.source.name.to_owned()).collect();
-    assert_eq!(files, special);
-    // And each shared module is imported by some kernel or by another module.
-    let texts: Vec<String> = all().iter().map(|special| special.source.wgsl.to_owned()).collect();
-    for module in shader_files("shared") {
-        let path = format!("natgrad::{}", module.trim_start_matches("shared/"));
-        assert!(texts.iter().any(|text| text.contains(&format!("#import {path}"))), "{path} is imported by nobody");
+fn no_shader_file_is_left_out_of_the_kernels() {
+    let names: Vec<&str> = all_specialisations().iter().map(|kernel| kernel.source.name).collect();
+    for (folder, prefix) in [("", ""), ("selftest", "selftest/")] {
+        let files = files(folder);
+        assert!(!files.is_empty());
+        for file in files {
+            let name = format!("{prefix}{}", file.file_stem().unwrap().to_str().unwrap());
+            assert!(names.contains(&name.as_str()), "{} belongs to no kernel that is tested here", file.display());
+        }
     }
 }
 
-#[test]
-fn the_scalar_type_is_a_parameter_of_these_shaders_and_only_f32_of_the_rest() {
-    let (mut both, mut single) = (BTreeSet::new(), BTreeSet::new());
-    for special in all() {
-        // Models call elementary functions, which are f32: they are looked at below. The self-test names its types.
-        if special.source.name == "jacobian" || special.source.name.starts_with("selftest") {
-            continue;
-        }
-        match compiles(&special, Scalar::F64) {
-            Ok(()) => both.insert(special.source.name),
-            Err(error) => {
-                if single.insert(special.source.name) {
-                    println!("{}: {error}", special.name);
-                }
-                true
+/// The parts of a list at its outermost commas.
+fn outermost(list: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&list[start..at]);
+                start = at + 1;
             }
-        };
-    }
-    println!("f32 and f64: {both:?}; f32 only: {single:?}");
-    assert!(both.is_disjoint(&single), "some specialisations compile in f64 and some do not");
-    assert!(both.is_superset(&BTreeSet::from(["gram", "judge", "step"])), "{both:?}");
-}
-
-#[test]
-fn the_selftest_of_f64_arithmetic_compiles_in_f64() {
-    let all = all();
-    let doubles = all.iter().find(|special| special.source.name == "selftest/doubles").unwrap();
-    assert_eq!(compiles(doubles, Scalar::F64), Ok(()));
-}
-
-#[test]
-fn a_model_without_elementary_functions_compiles_in_f64() {
-    let wanted = ["16 parameters", "12 inputs", "no input"];
-    let models: Vec<_> = models().into_iter().filter(|(name, _)| wanted.contains(&name.as_str())).collect();
-    let special = shader_specialisations(&models);
-    let mut compiled = 0;
-    for special in special.iter().filter(|special| special.source.name == "jacobian") {
-        if let Err(error) = compiles(special, Scalar::F64) {
-            panic!("{}: {error}", special.name);
+            _ => {}
         }
-        compiled += 1;
     }
-    assert_eq!(compiled, 2 * wanted.len());
+    parts.push(&list[start..]);
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect()
+}
+
+/// A kernel that calls every function and makes every structure of a shared module, out of zeros.
+fn caller(text: &str) -> String {
+    let module = text.lines().find_map(|line| line.strip_prefix("#define_import_path ")).unwrap().trim();
+    let mut body = String::new();
+    for line in text.lines() {
+        if let Some(signature) = line.strip_prefix("fn ") {
+            let (name, rest) = signature.split_once('(').unwrap();
+            let (parameters, result) = rest.rsplit_once(')').unwrap();
+            assert!(result.contains("->"), "{module}::{name} returns nothing");
+            let zeros: Vec<String> = outermost(parameters)
+                .iter()
+                .map(|parameter| format!("{}()", parameter.split_once(':').unwrap().1.trim()))
+                .collect();
+            body += &format!("    _ = shared::{name}({});\n", zeros.join(", "));
+        } else if let Some(name) = line.strip_prefix("struct ") {
+            body += &format!("    _ = shared::{}();\n", name.trim_end_matches([' ', '{']));
+        }
+    }
+    assert!(!body.is_empty(), "{module} has neither functions nor structures");
+    format!("#import {module} as shared\n\n@compute @workgroup_size(1)\nfn main() {{\n{body}}}\n")
+}
+
+#[test]
+fn every_function_of_every_shared_module_translates_on_its_own() {
+    let files = files("shared");
+    assert!(!files.is_empty());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let name: &'static str = file.file_name().unwrap().to_str().unwrap().to_owned().leak();
+        let source = KernelSource { name, wgsl: caller(&text).leak(), bindings: &[] };
+        for defs in [Vec::new(), own()] {
+            let module = compose(&source, &defs, &[], Scalar::F32).unwrap();
+            translate(name, &module, Scalar::F32);
+        }
+    }
+}
+
+#[test]
+fn a_faulty_shader_is_an_error_of_one_line_that_names_shader_and_fault() {
+    for fault in
+        ["fn main() { let x: u32 = 1.0; }", "fn main( {", "#import natgrad::nothing::at_all\nfn main() { at_all(); }"]
+    {
+        let source = KernelSource { name: "faulty", wgsl: fault.to_owned().leak(), bindings: &[] };
+        let message = compose(&source, &[], &[], Scalar::F32).unwrap_err().to_string();
+        assert!(message.contains("faulty"), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn bindings_other_than_declared_are_refused_before_any_device_sees_them() {
+    use natgrad::gpu::{Access, Binding};
+    const WGSL: &str = "@group(0) @binding(0) var<storage, read_write> values: array<u32>;\n\
+                        @compute @workgroup_size(1) fn main() { values[0] = 1u; }";
+    let bound = |bindings: &'static [Binding]| {
+        compose(&KernelSource { name: "bound", wgsl: WGSL, bindings }, &[], &[], Scalar::F32)
+    };
+    assert!(bound(&[Binding { name: "values", access: Access::ReadWrite }]).is_ok());
+    for wrong in [
+        const { &[Binding { name: "values", access: Access::Read }] as &[Binding] },
+        &[Binding { name: "numbers", access: Access::ReadWrite }],
+        &[],
+    ] {
+        let message = bound(wrong).unwrap_err().to_string();
+        assert!(message.contains("bound") && message.contains("values"), "{message}");
+    }
 }

@@ -32,7 +32,7 @@ struct State {
     epsilon: Real,        // damping in force
     growth: Real,         // factor on ε at the next rejection
     predicted: Real,      // decrease of the loss that the trial step promises
-    best_tangent: Real,   // least ‖Uᵣᵀe‖ so far
+    best_tangent: Real,   // least ‖Uᵣᵀe‖ before the quiet steps
     trial_range: u32,     // FINITE, OVERFLOW or NOT_FINITE: the worst of [J | e] at the trial point
 }
 

@@ -353,12 +353,11 @@ impl<'a> Solver<'a> {
         }
         if tests && norms.promise_is_rounding(&self.tolerances) && tangent > 0.5 * self.best_tangent {
             self.quiet_steps += 1;
-            if self.quiet_steps >= Reason::window(self.rule.size) {
-                return Some((Status::Converged, Some(Reason::Rounding)));
-            }
-        } else {
-            self.quiet_steps = 0;
+            let ended = self.quiet_steps >= Reason::window(self.rule.size);
+            return ended.then_some((Status::Converged, Some(Reason::Rounding)));
         }
+        // Visible progress: the window begins anew, measured against this point.
+        self.quiet_steps = 0;
         self.best_tangent = self.best_tangent.min(tangent);
         None
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::{output, run};
 use crate::engine::{Choice, Engine};
-use crate::gpu::{AdapterSummary, Device};
+use crate::gpu::{AdapterChoice, AdapterSummary, Depth, Device, DeviceError};
 use crate::report::TextTable;
 
 /// Check that a device computes as natgrad needs it.
@@ -17,6 +17,9 @@ pub(super) struct SelftestArguments {
     /// The index or name of an adapter; all of them unless given [env: NATGRAD_DEVICE]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
+    /// Only the tests that run whenever a device is opened
+    #[arg(long)]
+    quick: bool,
 }
 
 /// Lists every adapter and the CPU.
@@ -62,36 +65,34 @@ fn row(adapter: &AdapterSummary) -> [String; 8] {
     ]
 }
 
-/// Runs the self-test of one adapter, or of all.
+/// Runs the self-test of one adapter, or of all. Ends with 3 if an adapter is refused.
 pub(super) fn selftest(arguments: &SelftestArguments) -> Result<ExitCode, Failure> {
-    let wanted = run::wanted_device(arguments.device.as_deref());
-    let choices: Vec<Choice> = match wanted.as_deref() {
+    let depth = if arguments.quick { Depth::Quick } else { Depth::Full };
+    let choices: Vec<AdapterChoice> = match run::wanted_device(arguments.device.as_deref()) {
         Some(name) => {
-            let Ok(choice) = name.parse();
-            vec![choice]
+            let Ok(choice) = name.parse::<Choice>();
+            match choice {
+                Choice::Cpu => {
+                    output::results(|writer| writeln!(writer, "the CPU backend needs no self-test"))?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Choice::Auto | Choice::Gpu => vec![AdapterChoice::Auto],
+                Choice::Index(index) => vec![AdapterChoice::Index(index)],
+                Choice::Name(name) => vec![AdapterChoice::Name(name)],
+            }
         }
-        None => Device::list().iter().map(|adapter| Choice::Index(adapter.index)).collect(),
+        None => Device::list().iter().map(|adapter| AdapterChoice::Index(adapter.index)).collect(),
     };
     if choices.is_empty() {
-        return Err(crate::error::Error::from(crate::gpu::DeviceError::NoAdapter).into());
+        return Err(crate::error::Error::from(DeviceError::NoAdapter).into());
     }
-    let mut refused = None;
+    let mut code = ExitCode::SUCCESS;
     for choice in choices {
-        match Engine::open(choice) {
-            Ok(engine) => {
-                let own = engine.device().map(|device| device.capabilities().replaced_functions()).unwrap_or_default();
-                let own = match own.as_slice() {
-                    [] => String::new(),
-                    own => format!("; from natgrad instead of the driver: {}", own.join(", ")),
-                };
-                output::results(|writer| writeln!(writer, "{}: passes{own}", engine.description()))?;
-            }
-            Err(error) => {
-                let failure = Failure::from(error);
-                output::results(|writer| writeln!(writer, "refused: {}", failure.message))?;
-                refused = Some(ExitCode::from(failure.code));
-            }
+        let report = crate::selftest::selftest(&choice, depth).map_err(crate::error::Error::from)?;
+        output::results(|writer| writeln!(writer, "{report}\n"))?;
+        if !report.usable() {
+            code = ExitCode::from(3);
         }
     }
-    Ok(refused.unwrap_or(ExitCode::SUCCESS))
+    Ok(code)
 }

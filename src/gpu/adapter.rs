@@ -58,8 +58,12 @@ impl AdapterSummary {
     /// Name, API and driver on one line.
     #[must_use]
     pub fn label(&self) -> String {
-        let driver = format!("{} {}", self.driver, self.driver_info);
-        format!("{} ({}, {})", self.name, self.backend, driver.trim())
+        // OpenGL names no driver and some drivers no version: what is empty leaves no gap.
+        let driver = format!("{} {}", self.driver.trim(), self.driver_info.trim());
+        match driver.trim() {
+            "" => format!("{} ({})", self.name, self.backend),
+            driver => format!("{} ({}, {driver})", self.name, self.backend),
+        }
     }
 }
 

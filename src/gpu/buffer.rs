@@ -13,7 +13,8 @@ pub trait Bindable {
     fn raw(&self) -> &wgpu::Buffer;
 }
 
-/// A storage buffer of `len` elements of T on the device.
+/// A storage buffer of `len` elements of T on the device; clones share it. T's size is a multiple of 4 bytes, the
+/// smallest that a device copies: anything else does not compile.
 #[derive(Clone, Debug)]
 pub struct Buffer<T> {
     raw: wgpu::Buffer,
@@ -23,6 +24,9 @@ pub struct Buffer<T> {
 
 impl<T: Pod> Buffer<T> {
     pub(super) fn new(raw: wgpu::Buffer, len: usize) -> Self {
+        const {
+            assert!(size_of::<T>() > 0 && size_of::<T>().is_multiple_of(4), "an element takes a multiple of 4 bytes");
+        }
         Self { raw, len, element: PhantomData }
     }
 
@@ -38,13 +42,11 @@ impl<T: Pod> Buffer<T> {
         self.len == 0
     }
 
-    /// Byte range of a range of elements. wgpu sees only the memory behind them, which may be a little more.
-    pub(super) fn bytes(&self, range: &Range<usize>) -> Result<Range<u64>, DeviceError> {
+    /// Byte range of a range of elements, which must lie within the buffer.
+    pub(super) fn bytes(&self, what: &'static str, range: &Range<usize>) -> Result<Range<u64>, DeviceError> {
         if range.start > range.end || range.end > self.len {
-            return Err(DeviceError::Validation {
-                what: "a range of a buffer".to_owned(),
-                message: format!("elements {} to {} of {}", range.start, range.end, self.len),
-            });
+            let Range { start, end } = *range;
+            return Err(DeviceError::OutOfRange { what, start, end, len: self.len });
         }
         let size = size_of::<T>() as u64;
         Ok(range.start as u64 * size..range.end as u64 * size)

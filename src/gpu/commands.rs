@@ -11,14 +11,15 @@ use super::{Bindable, Buffer, Device, DeviceError, Kernel, Readback};
 pub struct Commands {
     device: Device,
     label: String,
-    encoder: wgpu::CommandEncoder,
+    /// The encoder; or, where there could be none, why: submitting says so.
+    encoder: Result<wgpu::CommandEncoder, DeviceError>,
 }
 
 impl Commands {
     pub(super) fn new(device: &Device, label: &str) -> Self {
         let descriptor = wgpu::CommandEncoderDescriptor { label: Some(label) };
         Self {
-            encoder: device.raw().create_command_encoder(&descriptor),
+            encoder: device.scoped(label, 0, || device.raw().create_command_encoder(&descriptor)),
             device: device.clone(),
             label: label.to_owned(),
         }
@@ -40,7 +41,7 @@ impl Commands {
     /// Runs a kernel over as many workgroups as three words in a buffer say, from element `offset` on.
     ///
     /// # Errors
-    /// If the buffers do not fit the kernel's bindings.
+    /// If the buffers do not fit the kernel's bindings, or the buffer does not hold three words there.
     pub fn dispatch_indirect(
         &mut self,
         kernel: &Kernel,
@@ -48,7 +49,8 @@ impl Commands {
         workgroups: &Buffer<u32>,
         offset: usize,
     ) -> Result<(), DeviceError> {
-        self.pass(kernel, bindings, |pass| pass.dispatch_workgroups_indirect(workgroups.raw(), 4 * offset as u64))
+        let bytes = workgroups.bytes("an indirect dispatch", &(offset..offset.saturating_add(3)))?;
+        self.pass(kernel, bindings, |pass| pass.dispatch_workgroups_indirect(workgroups.raw(), bytes.start))
     }
 
     fn pass(
@@ -58,9 +60,8 @@ impl Commands {
         dispatch: impl FnOnce(&mut wgpu::ComputePass<'_>),
     ) -> Result<(), DeviceError> {
         let group = kernel.bind(&self.device, bindings)?;
-        let device = self.device.clone();
-        device.scoped(kernel.name(), 0, || {
-            let mut pass = self.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+        self.encode(kernel.name(), |encoder| {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some(kernel.name()),
                 timestamp_writes: None,
             });
@@ -71,25 +72,51 @@ impl Commands {
     }
 
     /// Sets a buffer to zero.
-    pub fn clear<T: Pod>(&mut self, buffer: &Buffer<T>) {
-        self.encoder.clear_buffer(buffer.raw(), 0, None);
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn clear<T: Pod>(&mut self, buffer: &Buffer<T>) -> Result<(), DeviceError> {
+        self.encode("a clearing", |encoder| encoder.clear_buffer(buffer.raw(), 0, None))
+    }
+
+    /// Copies a range of elements into another buffer, from element `to` on.
+    ///
+    /// # Errors
+    /// If either range lies beyond its buffer, or both buffers are the same.
+    pub fn copy<T: Pod>(
+        &mut self,
+        from: &Buffer<T>,
+        range: Range<usize>,
+        into: &Buffer<T>,
+        to: usize,
+    ) -> Result<(), DeviceError> {
+        let source = from.bytes("a copy", &range)?;
+        let target = into.bytes("a copy", &(to..to.saturating_add(range.len())))?;
+        if source.is_empty() {
+            return Ok(());
+        }
+        let size = source.end - source.start;
+        self.encode("a copy", |encoder| {
+            encoder.copy_buffer_to_buffer(from.raw(), source.start, into.raw(), target.start, Some(size));
+        })
     }
 
     /// Copies a range of elements to the host once the commands before have run: the copy is recorded here, in the
     /// same list as the work.
     ///
     /// # Errors
-    /// If the buffer has no such range, or memory is exhausted.
+    /// If the range ends beyond the buffer, or memory is exhausted.
     pub fn read_later<T: Pod>(&mut self, buffer: &Buffer<T>, range: Range<usize>) -> Result<Readback<T>, DeviceError> {
         use wgpu::BufferUsages as Usage;
-        let len = range.len();
-        let bytes = buffer.bytes(&range)?;
+        let bytes = buffer.bytes("a read-back", &range)?;
         let size = bytes.end - bytes.start;
         let staging = self.device.raw_buffer("read-back", size, Usage::MAP_READ | Usage::COPY_DST)?;
-        if len > 0 {
-            self.encoder.copy_buffer_to_buffer(buffer.raw(), bytes.start, &staging, 0, Some(size));
+        if size > 0 {
+            self.encode("a read-back", |encoder| {
+                encoder.copy_buffer_to_buffer(buffer.raw(), bytes.start, &staging, 0, Some(size));
+            })?;
         }
-        Ok(Readback::new(self.device.clone(), staging, len))
+        Ok(Readback::new(self.device.clone(), staging, range.len()))
     }
 
     /// Hands the list to the device.
@@ -98,8 +125,17 @@ impl Commands {
     /// If a command was wrong, memory is exhausted or the device is lost.
     pub fn submit(self) -> Result<(), DeviceError> {
         let Self { device, label, encoder } = self;
+        let encoder = encoder?;
         device.scoped(&label, 0, || {
             device.queue().submit([encoder.finish()]);
         })
+    }
+
+    /// Records something, with every error of wgpu's caught. Without an encoder nothing is recorded: submitting tells.
+    fn encode(&mut self, what: &str, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<(), DeviceError> {
+        match &mut self.encoder {
+            Ok(encoder) => self.device.scoped(what, 0, || record(encoder)),
+            Err(error) => Err(error.clone()),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! An open device.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytemuck::Pod;
@@ -82,20 +83,17 @@ impl Device {
         choice: &AdapterChoice,
         open: impl Fn(usize, &wgpu::Adapter) -> Result<Self, DeviceError>,
     ) -> Result<Self, DeviceError> {
-        let mut refusal = DeviceError::NoAdapter;
+        let mut refusals = Vec::new();
         for (index, adapter) in choose(choice)? {
             match open(index, &adapter) {
                 Ok(device) => return Ok(device),
                 Err(error) => {
                     log::warn!("{error}");
-                    // The first refusal is of the adapter that was preferred: it is the one to report.
-                    if matches!(refusal, DeviceError::NoAdapter) {
-                        refusal = error;
-                    }
+                    refusals.push(error);
                 }
             }
         }
-        Err(refusal)
+        Err(if refusals.len() == 1 { refusals.swap_remove(0) } else { DeviceError::NoneUsable { refusals } })
     }
 
     fn open_adapter(index: usize, adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Self, DeviceError> {
@@ -247,13 +245,13 @@ impl Device {
     /// Writes elements into a buffer, from `offset` on; the write comes before everything submitted later.
     ///
     /// # Errors
-    /// If they do not fit, or memory is exhausted.
+    /// If they lie beyond the end, or memory is exhausted.
     pub fn write<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, data: &[T]) -> Result<(), DeviceError> {
         use super::Bindable;
+        let bytes = buffer.bytes("a write", &(offset..offset.saturating_add(data.len())))?;
         if data.is_empty() {
             return Ok(());
         }
-        let bytes = buffer.bytes(&(offset..offset.saturating_add(data.len())))?;
         self.scoped("a write", size_of_val(data) as u64, || {
             self.0.queue.write_buffer(buffer.raw(), bytes.start, bytemuck::cast_slice(data));
         })?;
@@ -271,6 +269,10 @@ impl Device {
     pub fn uniform<T: Pod>(&self, value: &T) -> Result<Uniform<T>, DeviceError> {
         use wgpu::BufferUsages as Usage;
         let bytes = bytemuck::bytes_of(value);
+        let limit = self.0.limits.max_uniform_buffer_binding_size;
+        if bytes.len() as u64 > limit {
+            return Err(DeviceError::TooLarge { bytes: bytes.len() as u64, limit, label: "uniform".to_owned() });
+        }
         let raw = self.raw_buffer("uniform", bytes.len() as u64, Usage::UNIFORM | Usage::COPY_DST)?;
         self.scoped("a write", bytes.len() as u64, || self.0.queue.write_buffer(&raw, 0, bytes))?;
         Ok(Uniform::new(raw))
@@ -307,8 +309,28 @@ impl Device {
     /// # Errors
     /// As [`read`](Self::read).
     pub async fn read_async<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>, DeviceError> {
+        self.read_range_async(buffer, 0..buffer.len()).await
+    }
+
+    /// Reads a range of a buffer's elements back, blocking.
+    ///
+    /// # Errors
+    /// If the range ends beyond the buffer, memory is exhausted or the device is lost.
+    pub fn read_range<T: Pod>(&self, buffer: &Buffer<T>, range: Range<usize>) -> Result<Vec<T>, DeviceError> {
+        pollster::block_on(self.read_range_async(buffer, range))
+    }
+
+    /// Reads a range of a buffer's elements back.
+    ///
+    /// # Errors
+    /// As [`read_range`](Self::read_range).
+    pub async fn read_range_async<T: Pod>(
+        &self,
+        buffer: &Buffer<T>,
+        range: Range<usize>,
+    ) -> Result<Vec<T>, DeviceError> {
         let mut commands = self.record("read");
-        let readback = commands.read_later(buffer, 0..buffer.len())?;
+        let readback = commands.read_later(buffer, range)?;
         commands.submit()?;
         readback.wait().await
     }

@@ -25,6 +25,12 @@ pub enum DeviceError {
         /// What came out.
         detail: String,
     },
+    /// No adapter that matches can be used.
+    #[error("no adapter is usable: {}", .refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    NoneUsable {
+        /// What is wrong with each, in the order of preference.
+        refusals: Vec<DeviceError>,
+    },
     /// The device could not be opened.
     #[error("{adapter} could not be opened: {message}")]
     Open {
@@ -52,6 +58,18 @@ pub enum DeviceError {
         limit: u64,
         /// For what.
         label: String,
+    },
+    /// Elements beyond the end of a buffer.
+    #[error("elements {start}..{end} asked for {what}, and the buffer has {len}: mend the range")]
+    OutOfRange {
+        /// What was to be done with them.
+        what: &'static str,
+        /// First element.
+        start: usize,
+        /// One past the last.
+        end: usize,
+        /// Elements there are.
+        len: usize,
     },
     /// The device is gone: reset by its driver, or unplugged.
     #[error("the device was lost ({reason}): run again, with smaller dispatches if it recurs")]

@@ -1,11 +1,16 @@
 //! Results on their way back.
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytemuck::Pod;
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::{Device, DeviceError};
+
+/// What a mapping will say.
+type Mapping = OneshotReceiver<Result<(), String>>;
 
 /// Elements that will be on the host once the commands that copy them have run.
 #[derive(Debug)]
@@ -36,7 +41,7 @@ impl<T: Pod> Readback<T> {
         let lost = |reason: &str| DeviceError::Lost { reason: reason.to_owned() };
         match mapped {
             Some(Ok(())) => {}
-            Some(Err(error)) => return Err(lost(&error.to_string())),
+            Some(Err(error)) => return Err(lost(&error)),
             None => return Err(lost("the read-back was given up")),
         }
         let view = self
@@ -53,20 +58,37 @@ impl<T: Pod> Readback<T> {
     }
 
     /// Asks for the mapping; a thread of its own drives the device until it comes, because natively nothing else does.
-    fn start_mapping(&self) -> Result<OneshotReceiver<Result<(), wgpu::BufferAsyncError>>, DeviceError> {
+    fn start_mapping(&self) -> Result<Mapping, DeviceError> {
         let (sender, receiver) = oneshot_channel();
+        let sender = Arc::new(sender);
+        let answer = Arc::clone(&sender);
         self.device.scoped("a read-back", 0, || {
             self.staging.map_async(wgpu::MapMode::Read, .., move |result| {
                 // A receiver that is gone has lost interest.
-                let _ = sender.send(result);
+                let _ = answer.send(result.map_err(|error| error.to_string()));
             });
         })?;
         let device = self.device.raw().clone();
-        std::thread::spawn(move || {
-            if let Err(error) = device.poll(wgpu::PollType::wait_indefinitely()) {
-                log::error!("waiting for the device: {error}");
+        let drive = move || {
+            // If all is well wgpu answers, on this thread or on another that drives the device at the same time; once
+            // both senders are gone the channel closes, so that nobody waits for ever.
+            if let Err(error) = drive(&device) {
+                let _ = sender.send(Err(error));
             }
-        });
+        };
+        if let Err(error) = std::thread::Builder::new().name("natgrad read-back".to_owned()).spawn(drive) {
+            return Err(DeviceError::Lost { reason: format!("no thread to wait for it: {error}") });
+        }
         Ok(receiver)
+    }
+}
+
+/// Lets the device finish what it has been given. wgpu panics where a lost device is waited for; here it is an error.
+fn drive(device: &wgpu::Device) -> Result<(), String> {
+    let poll = || device.poll(wgpu::PollType::wait_indefinitely());
+    match catch_unwind(AssertUnwindSafe(poll)) {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it went away while it was waited for".to_owned()),
     }
 }

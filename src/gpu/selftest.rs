@@ -20,7 +20,6 @@ mod functions;
 mod loops;
 mod workgroups;
 
-use super::elementary::ElementarySet;
 use super::{Capabilities, Device, DeviceError, KernelSource};
 
 /// How much is tested.
@@ -184,11 +183,6 @@ pub(crate) fn sources() -> Vec<KernelSource> {
     sources.extend(arithmetic::SOURCES);
     sources.extend(workgroups::SOURCES);
     sources
-}
-
-/// Our own versions of all elementary functions, as definitions of a shader.
-pub(crate) fn all_definitions() -> Vec<&'static str> {
-    ElementarySet::ALL.definitions().collect()
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): operands for the tests, the same everywhere.

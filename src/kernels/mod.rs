@@ -28,11 +28,9 @@ kernel_folder! {
 
 pub(crate) mod check;
 pub(crate) mod problem;
+mod specialisations;
 
-/// The kernels that are specialised by the number of parameters alone: all but the generated one.
-pub(crate) fn per_parameter_count() -> [crate::gpu::KernelSource; 5] {
-    [qr::host::SOURCE, judge::host::SOURCE, svd::host::SOURCE, step::host::SOURCE, gram::host::SOURCE]
-}
+pub use specialisations::{Specialisation, selftest_specialisations, specialisations};
 
 #[cfg(test)]
 mod tests;

@@ -62,9 +62,9 @@ pub enum Reason {
     Gradient,
     /// The full step would not change θ: |δⱼ| ≤ `change`·|θⱼ| for every j.
     Change,
-    /// Rounding hides further progress: in [`Reason::WINDOW`]/η successive accepted steps (η the step size, at most 1)
-    /// the decrease still promised, ½‖Uᵣᵀe‖², was below the loss's own rounding, 4u‖e‖(‖y‖+‖e‖), and ‖Uᵣᵀe‖ did not
-    /// fall to half the least value before them.
+    /// Rounding hides further progress: in a window of successive accepted steps the decrease still promised,
+    /// ½‖Uᵣᵀe‖², was below the loss's own rounding, 4u‖e‖(‖y‖+‖e‖), and ‖Uᵣᵀe‖ did not fall to half the least value
+    /// before them. The window is [`Reason::WINDOW`] over the rate min(η, 2 − η, 1) at which step size η makes progress.
     Rounding,
 }
 
@@ -72,9 +72,10 @@ impl Reason {
     /// Successive steps without visible progress that end a problem by [`Reason::Rounding`], at step size 1.
     pub const WINDOW: u32 = 8;
 
-    /// The window at a step size: `WINDOW`/min(η, 1), rounded up.
+    /// The window at a step size, rounded up.
     pub(crate) fn window(step_size: f64) -> u32 {
-        (f64::from(Self::WINDOW) / step_size.clamp(1e-6, 1.0)).ceil() as u32
+        let rate = step_size.min(2.0 - step_size).clamp(1e-6, 1.0);
+        (f64::from(Self::WINDOW) / rate).ceil() as u32
     }
 
     /// The name in tables and files.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use natgrad::gpu::{AdapterChoice, AdapterSummary, Device};
-use natgrad::{Choice, Engine};
+use natgrad::{Choice, Engine, wgpu};
 
 /// Set for tests that are to run on adapters with this in their name only.
 const ONLY: &str = "NATGRAD_TEST_ADAPTER";
@@ -48,9 +48,18 @@ fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T,
     usable
 }
 
-/// Every device that passes the self-test.
+/// Every device that passes the self-test, with all its limits.
 pub(crate) fn devices() -> Vec<Device> {
     on_usable_adapters(|index| Device::open(&AdapterChoice::Index(index)))
+}
+
+/// Checks a claim on every device, with all its limits and with the default ones of WebGPU.
+pub(crate) fn for_each_device(claim: impl Fn(&Device)) {
+    let default = wgpu::Limits::defaults();
+    let small = on_usable_adapters(|index| Device::open_with_limits(&AdapterChoice::Index(index), &default));
+    for device in devices().iter().chain(&small) {
+        claim(device);
+    }
 }
 
 /// An engine for every adapter that passes the self-test.

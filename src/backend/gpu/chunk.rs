@@ -180,7 +180,7 @@ impl Chunk {
             &[&self.rules, &self.description, &self.states, &self.factor, &self.w, &self.sigma, &self.lengths],
             [groups, 1, 1],
         )?;
-        commands.clear(&self.running);
+        commands.clear(&self.running)?;
         commands.dispatch(
             &kernels.step,
             &[

@@ -1,0 +1,56 @@
+//! Every shader as it is compiled, for the tests to translate without a device.
+
+use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, selftest};
+use crate::model::Model;
+
+use super::{gram, jacobian, judge, qr, step, svd};
+
+/// A kernel's source under the defs and with the generated modules that it is compiled with.
+#[derive(Clone, Debug)]
+pub struct Specialisation {
+    /// The kernel.
+    pub source: KernelSource,
+    /// Its constants.
+    pub defs: Vec<(&'static str, Def)>,
+    /// Code written for the model.
+    pub generated: Vec<GeneratedModule>,
+    /// Scalar type.
+    pub scalar: Scalar,
+}
+
+impl Specialisation {
+    /// The shader as naga sees it, under further defs.
+    ///
+    /// # Errors
+    /// If it does not compile.
+    pub fn compose(&self, further: &[(&str, Def)]) -> Result<naga::Module, DeviceError> {
+        let defs: Vec<(&str, Def)> = self.defs.iter().chain(further).copied().collect();
+        compose(&self.source, &defs, &self.generated, self.scalar)
+    }
+}
+
+/// The kernels of a model's steps.
+#[must_use]
+pub fn specialisations(model: &Model) -> Vec<Specialisation> {
+    let parameters = model.parameters().len() as u32;
+    let jacobian = Specialisation { generated: vec![jacobian::host::module(model)], ..plain(jacobian::host::SOURCE) };
+    let others = [qr::host::SOURCE, judge::host::SOURCE, svd::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
+    let of_size = |source| Specialisation { defs: vec![("P", Def::UInt(parameters))], ..plain(source) };
+    std::iter::once(jacobian).chain(others.map(of_size)).collect()
+}
+
+/// The kernels of the self-test.
+#[must_use]
+pub fn selftest_specialisations() -> Vec<Specialisation> {
+    selftest::sources()
+        .into_iter()
+        .map(|source| {
+            let scalar = if source.name == "selftest/doubles" { Scalar::F64 } else { Scalar::F32 };
+            Specialisation { scalar, ..plain(source) }
+        })
+        .collect()
+}
+
+fn plain(source: KernelSource) -> Specialisation {
+    Specialisation { source, defs: Vec::new(), generated: Vec::new(), scalar: Scalar::F32 }
+}
