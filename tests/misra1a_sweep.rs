@@ -109,3 +109,8 @@ fn gpu_and_cpu_agree_on_every_status_away_from_the_edge_and_on_the_losses_to_f32
         assert!(compared >= 150 && converged >= 100, "{compared} compared, {converged} converged");
     }
 }
+
+#[test]
+fn the_backends_agree_on_swiftshader_too() {
+    common::again_on_swiftshader(&[]);
+}

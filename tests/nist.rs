@@ -112,3 +112,8 @@ fn in_f32_on_a_gpu_at_least_fifteen_problems_reach_three_digits_from_start_2() {
         assert!(reaching(&near, 3.0) >= 15, "{}: {} of 18", engine.description(), reaching(&near, 3.0));
     }
 }
+
+#[test]
+fn the_gpu_figures_hold_on_swiftshader_too() {
+    common::again_on_swiftshader(&["in_f32_on_a_gpu"]);
+}
