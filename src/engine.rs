@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::backend::{self, Solved};
 use crate::error::{Error, RequestError};
 use crate::gpu::{AdapterChoice, Device, DeviceError};
+use crate::memory;
 use crate::ngd::Precision;
 use crate::sweep::{Context, Job, Outcome, ProblemId, Sweep};
 
@@ -294,14 +295,7 @@ fn check_memory(job: &Job, problems: u64) -> Result<(), RequestError> {
     let p = job.model().parameters().len() as u64;
     // θ, start, σ and the covariance's triangle in f64; the row; and as much again for a chunk on its way.
     let each = 8 * (3 * p + p * (p + 1) / 2) + 128;
-    let needed = problems.saturating_mul(each);
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let free = system.available_memory();
-    if free > 0 && needed > free {
-        return Err(RequestError::OutOfMemory { problems, needed, free, fits: free / each });
-    }
-    Ok(())
+    memory::check(problems, each, |needed, free, fits| RequestError::OutOfMemory { problems, needed, free, fits })
 }
 
 #[cfg(test)]

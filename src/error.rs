@@ -57,12 +57,19 @@ pub enum RequestError {
         most: u64,
     },
     /// More random starts than can be held.
-    #[error("{count} random seeds are more than one run holds: ask for at most {most} a sweep")]
+    #[error(
+        "{count} random starts need {} of memory and {} are free: ask for at most {fits} seeds a sweep",
+        bytes(*.needed), bytes(*.free)
+    )]
     TooManySeeds {
         /// Seeds asked for.
         count: u64,
-        /// The largest count allowed.
-        most: u64,
+        /// Bytes they need.
+        needed: u64,
+        /// Bytes there are.
+        free: u64,
+        /// Seeds that fit.
+        fits: u64,
     },
     /// The results do not fit in memory.
     #[error(

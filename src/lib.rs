@@ -18,6 +18,7 @@ pub mod sweep;
 mod backend;
 mod engine;
 mod kernels;
+mod memory;
 mod selftest;
 mod verify;
 

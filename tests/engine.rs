@@ -91,7 +91,7 @@ fn devices_with_small_limits_give_the_same_bits_as_one_with_all_of_them() {
         max_storage_buffer_binding_size: 1 << 20,
         ..defaults.clone()
     };
-    for summary in Device::list() {
+    for summary in common::adapters() {
         let choice = AdapterChoice::Index(summary.index);
         let Ok(full) = Device::open(&choice) else {
             println!("not on {}", summary.label());
@@ -392,4 +392,9 @@ fn a_fixed_parameter_is_a_constant() {
         // At the certified b2 the best b1 is the certified one, to the digits in which b2 was given.
         assert!((outcome.problem(0).parameters()[0] / 238.94212918 - 1.0).abs() < 1e-6, "{}", engine.description());
     }
+}
+
+#[test]
+fn all_this_holds_on_swiftshader_too() {
+    common::again_on_swiftshader(&[]);
 }

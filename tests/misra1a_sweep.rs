@@ -111,6 +111,6 @@ fn gpu_and_cpu_agree_on_every_status_away_from_the_edge_and_on_the_losses_to_f32
 }
 
 #[test]
-fn the_backends_agree_on_swiftshader_too() {
+fn all_this_holds_on_swiftshader_too() {
     common::again_on_swiftshader(&[]);
 }

@@ -2,29 +2,12 @@
 //!
 //! LRE is the number of correct digits: −log₁₀(|q − c|/|c|), at most 11; a problem's score is its worst parameter's.
 
-use natgrad::{Choice, Data, Engine, Model, Outcome, Status, Sweep};
-use serde::Deserialize;
+use natgrad::{Choice, Engine, Model, Outcome, Status, Sweep};
 
 mod common;
-
-#[derive(Deserialize)]
-struct Nist {
-    name: String,
-    file: String,
-    model: String,
-    response: String,
-    parameters: Vec<String>,
-    start1: Vec<f64>,
-    start2: Vec<f64>,
-    certified: Vec<f64>,
-    standard_deviations: Vec<f64>,
-}
-
-fn problems() -> Vec<Nist> {
-    let problems: Vec<Nist> = serde_json::from_str(include_str!("data/nist.json")).unwrap();
-    assert_eq!(problems.len(), 18);
-    problems
-}
+#[path = "data/nist.rs"]
+mod nist;
+use nist::{Problem, problems};
 
 /// Correct digits of the worst value.
 fn worst_digits(found: &[f64], certified: &[f64]) -> f64 {
@@ -44,11 +27,9 @@ struct Score {
     condition: f64,
 }
 
-fn score(engine: &Engine, problem: &Nist, start: &[f64]) -> Score {
-    let path = format!("{}/tests/data/{}", env!("CARGO_MANIFEST_DIR"), problem.file);
+fn score(engine: &Engine, problem: &Problem, start: &[f64]) -> Score {
     let model = Model::parse(&problem.model, &problem.parameters).unwrap();
-    let data = Data::read_csv(path).unwrap().response(&problem.response);
-    let sweep = Sweep::new(&model, &data).start(start.iter().copied());
+    let sweep = Sweep::new(&model, &problem.data()).start(start.iter().copied());
     let outcome: Outcome = engine.run(&sweep).unwrap();
     let found = outcome.problem(0);
     let sigma = found.singular_values();
@@ -114,6 +95,6 @@ fn in_f32_on_a_gpu_at_least_fifteen_problems_reach_three_digits_from_start_2() {
 }
 
 #[test]
-fn the_gpu_figures_hold_on_swiftshader_too() {
-    common::again_on_swiftshader(&["in_f32_on_a_gpu"]);
+fn all_this_holds_on_swiftshader_too() {
+    common::again_on_swiftshader(&["f32"]);
 }

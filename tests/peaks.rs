@@ -89,3 +89,8 @@ fn on_the_cpu_the_pulls_of_a_hundred_thousand_peaks_have_unit_variance() {
     println!("{}: {:.2?}", engine.description(), started.elapsed());
     check(&outcome);
 }
+
+#[test]
+fn all_this_holds_on_swiftshader_too() {
+    common::again_on_swiftshader(&["gpu"]);
+}

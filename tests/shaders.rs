@@ -7,6 +7,9 @@ use natgrad::gpu::elementary::ElementarySet;
 use natgrad::gpu::{Def, KernelSource, Scalar, compose};
 use natgrad::{Model, Specialisation, selftest_specialisations, specialisations};
 
+#[path = "data/nist.rs"]
+mod nist;
+
 /// Natgrad's own version of every elementary function.
 fn own() -> Vec<(&'static str, Def)> {
     ElementarySet::ALL.definitions().map(|name| (name, Def::Bool(true))).collect()
@@ -56,12 +59,6 @@ fn translate(name: &str, module: &naga::Module, scalar: Scalar) {
     assert!(text.contains("local_size_x"), "{name}: no compute shader in its GLSL");
 }
 
-#[derive(serde::Deserialize)]
-struct Nist {
-    model: String,
-    parameters: Vec<String>,
-}
-
 fn models() -> Vec<Model> {
     let mut models = vec![
         Model::parse("b1*(1 - exp(-b2*x))", &["b1", "b2"]).unwrap(),
@@ -75,14 +72,12 @@ fn models() -> Vec<Model> {
         )
         .unwrap(),
     ];
+    models.extend(nist::problems().iter().map(|problem| Model::parse(&problem.model, &problem.parameters).unwrap()));
     for p in 1..=16 {
         let names: Vec<String> = (1..=p).map(|k| format!("b{k}")).collect();
         let terms: Vec<String> = (1..=p).map(|k| format!("b{k}*x^{}", k - 1)).collect();
         models.push(Model::parse(&terms.join(" + "), &names).unwrap());
     }
-    let nist: Vec<Nist> = serde_json::from_str(include_str!("data/nist.json")).unwrap();
-    assert_eq!(nist.len(), 18);
-    models.extend(nist.iter().map(|problem| Model::parse(&problem.model, &problem.parameters).unwrap()));
     // No input at all, and many.
     models.push(Model::parse("a - 3", &["a"]).unwrap());
     let inputs: Vec<String> = (1..=12).map(|k| format!("x{k}")).collect();

@@ -142,7 +142,7 @@ fn judge(known: &[Known], found: &Found) -> Result<String, String> {
     let mut worst = 0.0f64;
     for (b, matrix) in known.iter().enumerate() {
         let shape = format!("the {}×{P} matrix of singular values {:?}", matrix.rows, matrix.sigma);
-        if found.states[b].status != State::RUNNING {
+        if found.states[b].status().is_some() {
             return Err(format!("{shape} took more than {} sweeps", Rules::MAX_SWEEPS));
         }
         for i in 0..P {
@@ -161,8 +161,8 @@ fn judge(known: &[Known], found: &Found) -> Result<String, String> {
                 f64::from(w(b, j, k)) * f64::from(w(b, P, k)) / (s * s)
             });
             let value: f64 = terms.sum();
-            let error = (value - matrix.solution[j]).abs() / (unit * condition * size);
-            if error.is_nan() || error > TOLERANCE {
+            let error = (value - matrix.solution[j]).abs();
+            if error.is_nan() || error > TOLERANCE * unit * condition * size {
                 return Err(format!("the least-norm solution of {shape} has {value:e} for {:e}", matrix.solution[j]));
             }
         }

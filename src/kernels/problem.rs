@@ -76,6 +76,7 @@ pub(crate) struct State {
 
 impl State {
     /// The status word of a problem that is still at work.
+    #[cfg(test)]
     pub(crate) const RUNNING: u32 = 0;
 
     /// The state before the first evaluation.

@@ -87,3 +87,64 @@ impl Model {
         worst.ok_or(ModelError::NoParameters)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::Expr;
+
+    #[test]
+    fn derivatives_of_common_models_agree_with_central_differences() {
+        type Case = (&'static str, &'static [&'static str], &'static [f64], &'static [f64]);
+        let cases: [Case; 5] = [
+            ("b1*(1 - exp(-b2*x))", &["b1", "b2"], &[238.9, 5.5e-4], &[77.6]),
+            ("b1*exp(b2/(x+b3))", &["b1", "b2", "b3"], &[5.6e-3, 6181.0, 345.2], &[50.0]),
+            (
+                "A*exp(-((px-x0)**2+(py-y0)**2)/(2*s**2)) + b",
+                &["A", "x0", "y0", "s", "b"],
+                &[500.0, 2.1, 1.9, 1.1, 10.0],
+                &[1.0, 3.0],
+            ),
+            ("a*sin(w*t + p) + c*tanh(t/d)", &["a", "w", "p", "c", "d"], &[2.0, 1.3, 0.4, 0.7, 3.0], &[2.5]),
+            ("a/(1 + (x/k)**n)", &["a", "k", "n"], &[4.0, 2.0, 1.7], &[3.0]),
+        ];
+        for (text, names, theta, inputs) in cases {
+            let check = Model::parse(text, names).unwrap().check_derivatives(theta, inputs).unwrap();
+            assert!(check.agrees(), "{text}: {check:?}");
+        }
+    }
+
+    #[test]
+    fn a_kink_under_the_point_does_not_agree() {
+        // abs has slope 0 at 0 and the difference quotient over a kink beside θ sees something between −1 and 1.
+        let model = Model::parse("abs(a - x)", &["a"]).unwrap();
+        let check = model.check_derivatives(&[1.0], &[1.0 + 1e-6]).unwrap();
+        assert!(!check.agrees(), "{check:?}");
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_does_not_agree() {
+        let check = Model::parse("log(a)*x", &["a"]).unwrap().check_derivatives(&[-1.0], &[1.0]).unwrap();
+        assert!(check.worst_error.is_nan() && !check.agrees());
+    }
+
+    #[test]
+    fn wrong_lengths_are_refused_with_both_numbers() {
+        let model = Model::parse("a*x + b", &["a", "b"]).unwrap();
+        let error = model.check_derivatives(&[1.0], &[1.0]).unwrap_err().to_string();
+        assert_eq!(error, "θ has 1 values and the model wants 2");
+        assert!(model.check_derivatives(&[1.0, 2.0], &[]).is_err());
+    }
+
+    #[test]
+    fn a_model_from_operators_is_the_model_from_text() {
+        let (a, k, t) = (Expr::parameter("a"), Expr::parameter("k"), Expr::input("t"));
+        let built = Model::from_expr(&(a * (-(k * t)).exp()), &["a", "k"]).unwrap();
+        let parsed = Model::parse("a*exp(-(k*t))", &["a", "k"]).unwrap();
+        assert_eq!(built.inputs(), ["t"]);
+        for t in [0.0, 0.7, 3.0] {
+            assert_eq!(built.evaluate(&[2.0, 0.3], &[t]).to_bits(), parsed.evaluate(&[2.0, 0.3], &[t]).to_bits());
+        }
+        assert!(built.check_derivatives(&[2.0, 0.3], &[0.7]).unwrap().agrees());
+    }
+}

@@ -278,3 +278,68 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(model: Result<Model, ModelError>) -> String {
+        model.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn names_that_are_neither_parameters_nor_constants_are_inputs_in_order_of_appearance() {
+        let model = Model::parse("a*u + b*sin(v) + c*u", &["b", "a"]).unwrap().with_constants(&[("c", 3.0)]).unwrap();
+        assert_eq!(model.parameters(), ["b", "a"]);
+        assert_eq!(model.inputs(), ["u", "v"]);
+        assert_eq!(model.evaluate(&[0.0, 1.0], &[2.0, 0.0]), 8.0);
+    }
+
+    #[test]
+    fn a_fixed_parameter_keeps_its_place_in_the_formula_and_leaves_theta() {
+        let model = Model::parse("a + 10*b + 100*c", &["a", "b", "c"]).unwrap().fix("b", 2.0).unwrap();
+        assert_eq!(model.parameters(), ["a", "c"]);
+        assert_eq!(model.evaluate(&[1.0, 3.0], &[]), 321.0);
+        assert_eq!(model.constants().collect::<Vec<_>>(), [("b", 2.0)]);
+    }
+
+    #[test]
+    fn unusable_requests_say_what_and_how_to_mend_it() {
+        let none: [&str; 0] = [];
+        assert!(message(Model::parse("x", &none)).contains("no parameters"));
+        assert!(message(Model::parse("a*x", &["a", "a"])).contains("named twice"));
+        assert!(message(Model::parse("a*x", &["a", "b"])).contains("\"b\" does not occur"));
+        assert!(message(Model::parse("a*pi", &["pi"])).contains("pi"));
+        let model = Model::parse("amplitude*x", &["amplitude"]).unwrap();
+        assert!(message(model.fix("amplitud", 1.0)).contains("did you mean \"amplitude\"?"));
+        assert!(message(model.fix("amplitude", 1.0)).contains("leave one free"));
+        assert!(message(model.with_constants(&[("x", f64::NAN)])).contains("finite"));
+        assert!(message(model.with_constants(&[("amplitude", 1.0)])).contains("parameter and a constant"));
+        assert!(message(model.with_constants(&[("z", 1.0)])).contains("does not occur"));
+    }
+
+    #[test]
+    fn rewrites_can_be_turned_off_and_change_no_more_than_rounding() {
+        let model = Model::parse("exp(-x/a)/(a + b) + x/(a + b)", &["a", "b"]).unwrap();
+        let plain = model.with_rewrites(Rewrites::none()).unwrap();
+        assert_ne!(model.digest(), plain.digest());
+        let mut differs = false;
+        for i in 1..100 {
+            let x = f64::from(i) * 0.1;
+            let (fast, exact) = (model.evaluate(&[1.7, 0.9], &[x]), plain.evaluate(&[1.7, 0.9], &[x]));
+            // Two terms of at most 4 roundings each, the exponent's magnified by |x/a| < 6.
+            assert!((fast - exact).abs() <= 20.0 * f64::EPSILON * exact.abs());
+            differs |= fast != exact;
+        }
+        assert!(differs, "no rewrite took place");
+    }
+
+    #[test]
+    fn the_digest_knows_constants_and_parameters() {
+        let model = Model::parse("a*x + c", &["a"]).unwrap();
+        let with = |c: f64| model.with_constants(&[("c", c)]).unwrap().digest();
+        assert_eq!(with(1.0), with(1.0));
+        assert_ne!(with(1.0), with(2.0));
+        assert_ne!(model.digest(), with(1.0));
+    }
+}

@@ -1,6 +1,7 @@
 //! Sweeps: the product of data sets, starts and step rules, resolved into a job, and what came out.
 
 mod axes;
+mod convert;
 mod outcome;
 mod request;
 mod resolve;

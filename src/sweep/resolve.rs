@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::data::{BoundData, StartTable};
 use crate::error::{Error, RequestError};
 use crate::expr::RowExpression;
+use crate::memory;
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Stop};
 
@@ -206,12 +207,8 @@ impl Sweep {
             if count == 0 {
                 return Err(RequestError::EmptyAxis { axis: "random seed" }.into());
             }
-            let values = count.saturating_mul(parameters.len() as u64);
-            if values > MOST_PROBLEMS / 1000 {
-                return Err(
-                    RequestError::TooManySeeds { count, most: MOST_PROBLEMS / 1000 / parameters.len() as u64 }.into()
-                );
-            }
+            let each = 8 * parameters.len() as u64;
+            memory::check(count, each, |needed, free, fits| RequestError::TooManySeeds { count, needed, free, fits })?;
             for seed in random.seeds.clone() {
                 tail.extend((0..parameters.len()).map(|j| random.value(seed, j as u32)));
             }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use natgrad::gpu::{AdapterChoice, AdapterSummary, Device};
-use natgrad::{Choice, Engine, wgpu};
+use natgrad::{Choice, Engine};
 
 /// Set for tests that are to run on adapters with this in their name only.
 const ONLY: &str = "NATGRAD_TEST_ADAPTER";
@@ -48,17 +48,18 @@ fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T,
     usable
 }
 
-/// Every device that passes the self-test, with all its limits.
+/// Every device that passes the self-test.
 pub(crate) fn devices() -> Vec<Device> {
     on_usable_adapters(|index| Device::open(&AdapterChoice::Index(index)))
 }
 
-/// Checks a claim on every device, with all its limits and with the default ones of WebGPU.
+/// Runs a claim on every adapter that passes the self-test, with all its limits and with WebGPU's default ones.
 pub(crate) fn for_each_device(claim: impl Fn(&Device)) {
-    let default = wgpu::Limits::defaults();
-    let small = on_usable_adapters(|index| Device::open_with_limits(&AdapterChoice::Index(index), &default));
-    for device in devices().iter().chain(&small) {
-        claim(device);
+    let defaults = natgrad::wgpu::Limits::defaults();
+    for device in devices() {
+        claim(&device);
+        let choice = AdapterChoice::Index(device.summary().index);
+        claim(&Device::open_with_limits(&choice, &defaults).unwrap());
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn problems() -> Vec<Problem> {
     serde_json::from_str(&text).expect("a list of problems")
 }
 
+#[allow(dead_code, reason = "each test that includes this file reads some of the fields")]
 impl Problem {
     /// The problem's data with its response.
     pub(crate) fn data(&self) -> Data {
