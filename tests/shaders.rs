@@ -1,5 +1,6 @@
 //! Every shader, translated into the language of every graphics API, without any device.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use natgrad::gpu::elementary::ElementarySet;
@@ -77,6 +78,10 @@ fn models() -> Vec<Model> {
         let terms: Vec<String> = (1..=p).map(|k| format!("b{k}*x^{}", k - 1)).collect();
         models.push(Model::parse(&terms.join(" + "), &names).unwrap());
     }
+    // No input at all, and many.
+    models.push(Model::parse("a - 3", &["a"]).unwrap());
+    let inputs: Vec<String> = (1..=12).map(|k| format!("x{k}")).collect();
+    models.push(Model::parse(&format!("a*({}) + b", inputs.join(" + ")), &["a", "b"]).unwrap());
     models
 }
 
@@ -92,6 +97,44 @@ fn every_kernel_translates_to_every_graphics_api_for_every_number_of_parameters(
             translate(&format!("{} {:?}", kernel.source.name, kernel.defs), &module, kernel.scalar);
         }
     }
+}
+
+/// Whether a kernel compiles with f64 in the place of f32, and what stands in the way.
+fn in_f64(kernel: &Specialisation) -> Result<(), String> {
+    let module = compose(&kernel.source, &kernel.defs, &kernel.generated, Scalar::F64).map_err(|e| e.to_string())?;
+    translate(kernel.source.name, &module, Scalar::F64);
+    Ok(())
+}
+
+#[test]
+fn the_scalar_type_of_these_kernels_is_free_and_the_reasons_of_the_others_are_known() {
+    let (mut free, mut bound) = (BTreeSet::new(), BTreeSet::new());
+    for model in models() {
+        // The Jacobian of a model calls elementary functions, which are f32.
+        for kernel in specialisations(&model).iter().filter(|kernel| kernel.source.name != "jacobian") {
+            match in_f64(kernel) {
+                Ok(()) => free.insert(kernel.source.name),
+                Err(reason) => {
+                    bound.insert(kernel.source.name) && {
+                        println!("{reason}");
+                        true
+                    }
+                }
+            };
+        }
+    }
+    println!("f32 and f64: {free:?}; f32 only: {bound:?}");
+    assert!(free.is_superset(&BTreeSet::from(["gram", "judge", "step"])), "{free:?}");
+    // Those that look at the bits of an f32.
+    assert!(bound.is_subset(&BTreeSet::from(["qr", "svd"])), "{bound:?}");
+}
+
+#[test]
+fn the_jacobian_of_a_model_without_elementary_functions_compiles_in_f64() {
+    let quadratic = Model::parse("a + b*x + c*x**2/(1 + d*z)", &["a", "b", "c", "d"]).unwrap();
+    let jacobian = &specialisations(&quadratic)[0];
+    assert_eq!(jacobian.source.name, "jacobian");
+    assert_eq!(in_f64(jacobian), Ok(()));
 }
 
 /// WGSL files directly in a folder.

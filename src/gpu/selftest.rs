@@ -152,20 +152,27 @@ pub fn selftest(device: &Device, depth: Depth) -> Result<Report, DeviceError> {
         // Everything else loops too: where loops are cut, no further answer means anything.
         return Ok(Report { device: device.summary().label(), checks, capabilities: Capabilities::default() });
     }
-    checks.extend(workgroups::check(&device)?);
-    checks.extend(arithmetic::not_finite(&device)?);
-    let transforms = arithmetic::error_free_transforms(&device, depth)?;
-    let f64 = arithmetic::doubles(&device, depth)?;
+    // Most of the time goes into compiling: functions on one core, all the rest on another.
+    let (others, functions) = rayon::join(|| other_checks(&device, depth), || functions::check(&device, depth));
+    let (first, transforms, f64) = others?;
+    let (functions, replaced) = functions?;
+    checks.extend(first);
     let capabilities = Capabilities {
         error_free_transforms: transforms.outcome == Outcome::Passed,
         f64: f64.outcome == Outcome::Passed,
         ..Capabilities::default()
     };
     checks.extend([transforms, f64]);
-    let (functions, replaced) = functions::check(&device, depth)?;
     checks.extend(functions);
     let capabilities = Capabilities { replaced: replaced.definitions().collect(), ..capabilities };
     Ok(Report { device: device.summary().label(), checks, capabilities })
+}
+
+/// Everything that is neither a loop nor a function: first what only passes or fails, then what is switched off.
+fn other_checks(device: &Device, depth: Depth) -> Result<(Vec<Check>, Check, Check), DeviceError> {
+    let mut first = Vec::from(workgroups::check(device)?);
+    first.extend(arithmetic::not_finite(device)?);
+    Ok((first, arithmetic::error_free_transforms(device, depth)?, arithmetic::doubles(device, depth)?))
 }
 
 /// The quick self-test at opening: what the device is good for, or why it is refused.
