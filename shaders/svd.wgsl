@@ -48,7 +48,7 @@ fn rotate(j: u32, k: u32) -> bool {
         t = 0.5 / zeta;
     } else {
         // select, because sign(0) is 0 and columns of equal length must rotate by 45°.
-        t = select(1.0, -1.0, zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
+        t = select(Real(1.0), Real(-1.0), zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
     }
     let c = 1.0 / sqrt(1.0 + t * t);
     let s = c * t;
