@@ -88,6 +88,9 @@ enum Backend {
     Cpu,
 }
 
+/// Rounding of an input, relative to its range, from which on the user is told.
+const BLUR: f64 = 1e-4;
+
 /// Problems a CPU chunk: enough to keep every core busy, few enough for a lively progress bar.
 const CPU_CHUNK: u64 = 2048;
 
@@ -148,6 +151,33 @@ impl Engine {
     #[must_use]
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// Lines for the user about this job on this device: inputs that f32 blurs.
+    ///
+    /// Times since 1970 or wavelengths in metres may differ by less than f32 (24 bits) can tell.
+    #[must_use]
+    pub fn advice(&self, job: &Job) -> Vec<String> {
+        if self.precision() == Precision::F64 {
+            return Vec::new();
+        }
+        let data = job.data();
+        let names = job.model().inputs().iter();
+        names
+            .zip(&data.inputs)
+            .filter_map(|(name, values)| {
+                let (low, high) = values
+                    .iter()
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+                let rounding = Precision::F32.unit_roundoff() * low.abs().max(high.abs());
+                (high > low && rounding > BLUR * (high - low)).then(|| {
+                    format!(
+                        "column \"{name}\" runs from {low} to {high}: f32 rounds it by {rounding:.1e}; subtract an \
+                         offset, or use --device cpu"
+                    )
+                })
+            })
+            .collect()
     }
 
     /// The device, where the engine runs on a GPU.
@@ -285,7 +315,7 @@ impl Engine {
             precision: self.precision(),
             errors: job.errors(),
             dropped_rows: job.data().dropped,
-            notices: self.notices.clone(),
+            notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),
         }
     }
 }

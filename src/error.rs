@@ -30,10 +30,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether no device could be used, as against a request that is wrong.
+    /// Whether no device could be used, as against a request that is wrong or too large for the device.
     #[must_use]
     pub fn is_device(&self) -> bool {
-        matches!(self, Self::Device(_))
+        match self {
+            Self::Device(error) => !matches!(error, DeviceError::TooLarge { .. } | DeviceError::OutOfMemory { .. }),
+            _ => false,
+        }
     }
 }
 

@@ -395,6 +395,26 @@ fn a_fixed_parameter_is_a_constant() {
 }
 
 #[test]
+fn an_input_that_f32_blurs_is_told_on_a_gpu_and_computed_in_f64_on_the_cpu() {
+    // Seconds since 1970, one a second: f32 steps are 128 s there.
+    let t: Vec<f64> = (0..20).map(|i| 1.7e9 + f64::from(i)).collect();
+    let y = (0..20).map(|i| 2.0 + 0.5 * f64::from(i)).collect();
+    let data = Data::from_columns([("t", t), ("y", y)]).unwrap();
+    let model = Model::parse("a + b*(t - 1700000000)", &["a", "b"]).unwrap();
+    let sweep = Sweep::new(&model, &data).start([0.0, 0.0]);
+    for engine in engines() {
+        let outcome = engine.run(&sweep).unwrap();
+        let advice = outcome.context().notices.join(" ");
+        if engine.device().is_some() {
+            assert!(advice.contains("column \"t\"") && advice.contains("--device cpu"), "{advice}");
+        } else {
+            assert_eq!(advice, "");
+            assert!((outcome.problem(0).parameters()[1] - 0.5).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
 fn all_this_holds_on_swiftshader_too() {
     common::again_on_swiftshader(&[]);
 }

@@ -7,7 +7,7 @@ mod chunk;
 
 use crate::error::{Error, RequestError};
 use crate::gpu::{Device, DeviceError};
-use crate::kernels::problem::SEGMENT;
+use crate::kernels::problem::{SEGMENT, State};
 use crate::sweep::{Job, ProblemId};
 
 use super::Solved;
@@ -113,7 +113,8 @@ impl GpuBackend {
         } else {
             (most_rows.min(4096) / segment * segment).max(segment)
         };
-        let per_problem = (4 * (p + 1) * block_rows as u64).max(4 * (p + 1) * (p + 1));
+        let words = ((p + 1) * block_rows as u64).max((p + 1) * (p + 1));
+        let per_problem = (4 * words).max(size_of::<State>() as u64);
         let problems = (limit / per_problem).min(workgroups * LANES as u64) / LANES as u64 * LANES as u64;
         ChunkShape { problems: problems.max(LANES as u64), block_rows }
     }

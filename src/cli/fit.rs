@@ -295,7 +295,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         output::results(|writer| writer.write_all(request.to_toml().as_bytes()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let engine = run::open_engine(request.device.as_deref(), request.precision)?;
+    let engine = run::open_engine(request.device.as_deref(), request.precision, &job)?;
     let bar = Bar::new(job.len());
     let outcome = engine.run_job(&job, 0..job.len(), &mut |progress| bar.report(progress))?;
     bar.finish();

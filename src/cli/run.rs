@@ -6,6 +6,7 @@ use super::spec::PrecisionChoice;
 use crate::engine::{Choice, Engine};
 use crate::error::{Error, RequestError};
 use crate::ngd::Precision;
+use crate::sweep::Job;
 
 /// The environment variable that chooses the device where neither option nor spec does.
 const DEVICE_VARIABLE: &str = "NATGRAD_DEVICE";
@@ -21,13 +22,14 @@ pub(super) fn wanted_device(asked: Option<&str>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Opens the device asked for, else the best, and says what was chosen where that is not plain.
-pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice) -> Result<Engine, Failure> {
+/// Opens the device asked for, else the best, and says what was chosen where that is not plain,
+/// and what about the job should be known on this device.
+pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice, job: &Job) -> Result<Engine, Failure> {
     let wanted = wanted_device(asked).unwrap_or_else(|| "auto".to_owned());
     let Ok(choice) = wanted.parse::<Choice>();
     let engine = Engine::open(choice)?;
     check_precision(&engine, precision)?;
-    for notice in engine.notices() {
+    for notice in engine.notices().iter().chain(&engine.advice(job)) {
         output::note(notice);
     }
     Ok(engine)

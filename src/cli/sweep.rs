@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let folder = Folder::open(&arguments.out, existing)?;
     let job = request.resolve()?;
     let device = arguments.device.as_deref().or(request.device.as_deref());
-    let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision))?;
+    let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision), &job)?;
     // No problems, but every check that a run begins with: nothing is written for a request that cannot run.
     let nothing = engine.run_job(&job, 0..0, &mut |_| std::ops::ControlFlow::Continue(()))?;
     let plan = Plan::new(engine.plan(&job), job.model().parameters().len());
