@@ -1,6 +1,7 @@
 //! Sweeps: the product of data sets, starts and step rules, resolved into a job, and what came out.
 
 mod axes;
+#[cfg(any(feature = "ndarray", feature = "nalgebra"))]
 mod convert;
 mod outcome;
 mod request;
