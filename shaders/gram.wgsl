@@ -5,14 +5,7 @@
 //
 // Invocation: one problem. `block` is block_rows × (P+1), `gram` is (P+1) × (P+1), lower triangle.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, Rules}
-
-struct Block {
-    first: u32,
-    rows: u32,
-    all: u32,
-    padding: u32,
-}
+#import natgrad::problem::{Block, Problem, Rules}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<uniform> span: Block;

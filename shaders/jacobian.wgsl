@@ -2,15 +2,8 @@
 // Invocation: x is the problem, y the row within the block. `block` is a MatrixBatch of block_rows × (P+1).
 // Rows past a problem's own n are left as they are: no kernel reads them.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, RUNNING}
+#import natgrad::problem::{Block, Problem, State, Rules, RUNNING}
 #import natgrad::model::{P, INPUTS, Row, model_row}
-
-struct Block {
-    first: u32,  // first row of the block within each problem
-    rows: u32,   // rows that the block buffer has room for
-    all: u32,    // 1: finished problems too
-    padding: u32,
-}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<uniform> span: Block;

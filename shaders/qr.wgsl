@@ -10,14 +10,7 @@
 // last column.
 #import natgrad::layout::element
 #import natgrad::bits::{is_finite, is_nan}
-#import natgrad::problem::{Problem, State, Rules, RUNNING, FINITE, OVERFLOW, NOT_FINITE}
-
-struct Block {
-    first: u32,
-    rows: u32,
-    all: u32,
-    padding: u32,
-}
+#import natgrad::problem::{Block, Problem, State, Rules, RUNNING, FINITE, OVERFLOW, NOT_FINITE}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<uniform> span: Block;

@@ -76,3 +76,11 @@ struct Rules {
     padding_a: u32,
     padding_b: u32,
 }
+
+// A block of rows, the same rows of every problem.
+struct Block {
+    first: u32,  // first row of the block within each problem
+    rows: u32,   // rows that the block buffer has room for
+    all: u32,    // 1: finished problems too
+    padding: u32,
+}
