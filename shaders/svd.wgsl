@@ -21,27 +21,70 @@
 const P: u32 = #{P}u;
 const ROWS: u32 = P + 1u;
 
-var<private> m: array<Real, P * ROWS>;  // column by column
-var<private> squares: array<Real, P>;   // the columns' squared lengths, refreshed once a sweep
+// Columns shorter than this, beside a largest entry near 1, count as zero: σ = 0, and never rotated. An entry that
+// matters to a longer one is still a normal number of f32, whether the device flushes the others or not.
+const NEGLIGIBLE: Real = 8e-28;
 
-fn dot_columns(j: u32, k: u32) -> Real {
+var<private> m: array<Real, P * ROWS>;  // column by column
+var<private> norms: array<Real, P>;     // the columns' lengths, refreshed once a sweep
+
+// The length of column j. A graded matrix has columns whose squares underflow.
+fn column_norm(j: u32) -> Real {
+    var sum: Real = 0.0;
+    var big: Real = 0.0;
+    for (var i = 0u; i < P; i++) {
+        let x = m[j * ROWS + i];
+        sum += x * x;
+        big = max(big, abs(x));
+    }
+    if sum > 1e-18 {
+        return sqrt(sum);
+    }
+    if !(big > NEGLIGIBLE) {
+        return 0.0;
+    }
+    let scale = 1.0 / power_of_two(big);
+    sum = 0.0;
+    for (var i = 0u; i < P; i++) {
+        let x = m[j * ROWS + i] * scale;
+        sum += x * x;
+    }
+    return sqrt(sum) / scale;
+}
+
+// The cosine of the angle between columns j and k, both of nonzero length.
+fn cosine(j: u32, k: u32) -> Real {
+    // One of them is brought to a length near 1, so that no product underflows that matters.
+    let scale = 1.0 / power_of_two(norms[j]);
     var sum: Real = 0.0;
     for (var i = 0u; i < P; i++) {
-        sum += m[j * ROWS + i] * m[k * ROWS + i];
+        sum += (m[j * ROWS + i] * scale) * m[k * ROWS + i];
     }
-    return sum;
+    return sum / (norms[j] * scale) / norms[k];
+}
+
+// The length of column j after a rotation that shrinks its square by `factor`: measured anew where most of it
+// cancels, since the error of the old length then is most of the new one.
+fn shrunk(j: u32, factor: Real) -> Real {
+    if factor > 0.125 {
+        return norms[j] * sqrt(factor);
+    }
+    return column_norm(j);
 }
 
 // Rotates columns j < k until they are orthogonal; says whether they were not.
 fn rotate(j: u32, k: u32) -> bool {
-    let a = squares[j];
-    let b = squares[k];
-    let g = dot_columns(j, k);
-    // √a·√b and not √(ab), which underflows.
-    if !(abs(g) > rules.rotation_tolerance * (sqrt(a) * sqrt(b))) {
+    let x = norms[j];
+    let y = norms[k];
+    if x == 0.0 || y == 0.0 {
         return false;
     }
-    let zeta = (b - a) / (2.0 * g);
+    let g = cosine(j, k);
+    if !(abs(g) > rules.rotation_tolerance) {
+        return false;
+    }
+    // (y² − x²)/2xyg, in lengths and not in their squares, which underflow.
+    let zeta = (y / x - x / y) / (2.0 * g);
     var t: Real;
     if abs(zeta) > 4096.0 {
         // ζ² would overflow long before the difference to the full formula shows.
@@ -53,13 +96,13 @@ fn rotate(j: u32, k: u32) -> bool {
     let c = 1.0 / sqrt(1.0 + t * t);
     let s = c * t;
     for (var i = 0u; i < ROWS; i++) {
-        let x = m[j * ROWS + i];
-        let y = m[k * ROWS + i];
-        m[j * ROWS + i] = c * x - s * y;
-        m[k * ROWS + i] = s * x + c * y;
+        let a = m[j * ROWS + i];
+        let b = m[k * ROWS + i];
+        m[j * ROWS + i] = c * a - s * b;
+        m[k * ROWS + i] = s * a + c * b;
     }
-    squares[j] = max(a - t * g, 0.0);
-    squares[k] = b + t * g;
+    norms[j] = shrunk(j, 1.0 - t * g * (y / x));
+    norms[k] = shrunk(k, 1.0 + t * g * (x / y));
     return true;
 }
 
@@ -113,7 +156,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         rotated = false;
         sweeps += 1u;
         for (var j = 0u; j < P; j++) {
-            squares[j] = dot_columns(j, j);
+            norms[j] = column_norm(j);
         }
         for (var j = 0u; j + 1u < P; j++) {
             for (var k = j + 1u; k < P; k++) {
@@ -126,26 +169,26 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
     // σ is measured at the end, so that no error of the rotations adds up in it; columns leave by descending σ.
     for (var j = 0u; j < P; j++) {
-        squares[j] = dot_columns(j, j);
+        norms[j] = column_norm(j);
     }
     for (var place = 0u; place < P; place++) {
         var best = place;
         for (var j = place + 1u; j < P; j++) {
-            if squares[j] > squares[best] {
+            if norms[j] > norms[best] {
                 best = j;
             }
         }
         if best != place {
-            let t = squares[place];
-            squares[place] = squares[best];
-            squares[best] = t;
+            let t = norms[place];
+            norms[place] = norms[best];
+            norms[best] = t;
             for (var i = 0u; i < ROWS; i++) {
                 let x = m[place * ROWS + i];
                 m[place * ROWS + i] = m[best * ROWS + i];
                 m[best * ROWS + i] = x;
             }
         }
-        sigma[element(b, place, 0u, P, 1u)] = sqrt(squares[place]) * unit;
+        sigma[element(b, place, 0u, P, 1u)] = norms[place] * unit;
         for (var i = 0u; i < P; i++) {
             w[element(b, i, place, ROWS, P)] = m[place * ROWS + i] * unit;
         }
