@@ -10,7 +10,7 @@ use crate::ngd::{
 };
 use crate::sweep::{Job, ProblemId, StepRule};
 
-use super::{Solved, Spectrum};
+use super::{Factorisation, Solved, Spectrum};
 
 /// Solves the problems `ids` of the job, in their order.
 pub(crate) fn solve(job: &Job, ids: &[ProblemId]) -> Vec<Solved> {
@@ -181,7 +181,7 @@ impl<'a> Solver<'a> {
         let (status, reason) = self.iterate(&mut steps);
         let p = self.theta.len();
         let spectrum = match status {
-            Status::Diverged => None,
+            Status::Diverged | Status::FactorizationLimit => None,
             _ => self.factored.take(),
         };
         Solved {
@@ -190,7 +190,13 @@ impl<'a> Solver<'a> {
             steps,
             spectrum: spectrum.map(|mut factored| {
                 factored.sigma.resize(p, 0.0);
-                Spectrum::new(&factored.v, factored.sigma, factored.rank, &factored.scale)
+                let factorisation = Factorisation {
+                    v: &factored.v,
+                    rank: factored.rank,
+                    scale: &factored.scale,
+                    noise: Precision::F64.default_cutoff(self.rows.len(), p),
+                };
+                Spectrum::new(factored.sigma, factorisation)
             }),
             theta: self.theta,
             gn_sharpness: None,

@@ -6,7 +6,7 @@ pub(crate) mod gpu;
 mod spectrum;
 
 pub(crate) use finish::finish;
-pub(crate) use spectrum::Spectrum;
+pub(crate) use spectrum::{Factorisation, Spectrum};
 
 use crate::ngd::{Reason, Status};
 
@@ -17,7 +17,8 @@ pub(crate) struct Solved {
     pub(crate) status: Status,
     pub(crate) reason: Option<Reason>,
     pub(crate) steps: u32,
-    /// The factorisation at `theta`; `None` where there is none (the start is not finite, or the problem diverged).
+    /// The factorisation at `theta`; `None` where there is none (the start is not finite, the problem
+    /// diverged, or the SVD did not converge).
     pub(crate) spectrum: Option<Spectrum>,
     /// λmax(JᵀJ) where the backend measured it.
     pub(crate) gn_sharpness: Option<f64>,

@@ -8,12 +8,12 @@ use crate::error::Error;
 use crate::gpu::{Buffer, Commands, Device, DeviceError, Kernel, Uniform};
 use crate::kernels::problem::{Block, Problem, Rules, State};
 use crate::kernels::{gram, jacobian, judge, qr, step, svd};
-use crate::ngd::{Scaling, Status};
+use crate::ngd::{Precision, Scaling, Status};
 use crate::sweep::{Job, ProblemId};
 
 use super::LANES;
 use crate::backend::finish::largest_eigenvalue;
-use crate::backend::{Solved, Spectrum};
+use crate::backend::{Factorisation, Solved, Spectrum};
 
 /// The kernels of a step, composed for one model.
 pub(crate) struct Kernels {
@@ -272,7 +272,11 @@ impl Found {
         let p = self.parameters;
         let state = &self.states[b];
         let status = state.status().unwrap_or(Status::StepLimit);
-        let factored = status != Status::Diverged && !(status == Status::NonFinite && state.steps == 0);
+        let factored = match status {
+            Status::Diverged | Status::FactorizationLimit => false,
+            Status::NonFinite => state.steps > 0,
+            _ => true,
+        };
         let theta = if state.steps == 0 {
             // Nothing moved: the start as it was given, not its rounding to f32.
             job.start(id).to_vec()
@@ -294,8 +298,9 @@ impl Found {
         let scaling = job.rules()[id.rule].scaling;
         let sigma: Vec<f64> = (0..p).map(|i| self.at(&self.sigma, b, i, 0, p, 1)).collect();
         let rank = (self.states[b].rank as usize).min(p);
-        let mut v = vec![0.0; p * p];
-        for i in 0..rank {
+        let nonzero = sigma.iter().take_while(|&&s| s > 0.0).count();
+        let mut v = vec![0.0; nonzero * p];
+        for i in 0..nonzero {
             for j in 0..p {
                 v[i * p + j] = self.at(&self.w, b, j, i, p + 1, p) / sigma[i];
             }
@@ -308,7 +313,9 @@ impl Found {
             Scaling::Columns => 1.0,
             Scaling::None => scale,
         };
-        Spectrum::new(&v, sigma.iter().map(|s| s / unit).collect(), rank, &diagonal)
+        let noise = Precision::F32.default_cutoff(job.rows(id.set).len(), p);
+        let factorisation = Factorisation { v: &v, rank, scale: &diagonal, noise };
+        Spectrum::new(sigma.iter().map(|s| s / unit).collect(), factorisation)
     }
 
     fn sharpness(&self, b: usize, scale: f64) -> f64 {
