@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, RUNNING, STALLED, DIVERGED, NON_FINITE, FINITE, OVERFLOW}
+#import natgrad::problem::{Problem, State, Rules, unit, RUNNING, STALLED, DIVERGED, NON_FINITE, FINITE, OVERFLOW}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -44,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = states[b].steps == 0u;
     let adaptive = problems[b].damping < 0.0;
     let range = states[b].trial_range;
-    let norm = sqrt(states[b].trial_squares);
+    let norm = states[b].trial_norm;
     if range != FINITE {
         if first || (!adaptive && range != OVERFLOW) {
             states[b].status = NON_FINITE;
@@ -69,8 +69,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let before = states[b].residual_norm;
-    let rounding = rules.rounding * before * (problems[b].response_norm + before);
-    let actual = 0.5 * (before - norm) * (before + norm);
+    // Decreases of the loss over unit², as the promise is.
+    let unit = unit(before);
+    let rounding = rules.rounding * (before / unit) * ((problems[b].response_norm + before) / unit);
+    let actual = 0.5 * ((before - norm) / unit) * ((before + norm) / unit);
     let ratio = (actual + rounding) / (states[b].predicted + rounding);
     if ratio >= rules.accept {
         let t = 2.0 * min(ratio, 1.0) - 1.0;

@@ -1,4 +1,4 @@
-// QR of [J | e] row by row: R and c = Qᵀe, with ‖e‖² beside them; Q is never formed.
+// QR of [J | e] row by row: R and c = Qᵀe, with ‖e‖ beside them; Q is never formed.
 //
 // Each new row is rotated into the triangle (Givens). Rows are taken in segments of SEGMENT: a segment's own triangle
 // is built from zero and then rotated into the total, so that the rounding of a long problem grows with
@@ -9,7 +9,7 @@
 // Invocation: one problem. `block` is block_rows × (P+1), `factor` is P × (P+1): R in its upper triangle, c in the
 // last column.
 #import natgrad::layout::element
-#import natgrad::bits::{is_finite, is_nan}
+#import natgrad::bits::{is_finite, is_nan, power_of_two}
 #import natgrad::problem::{Block, Problem, State, Rules, RUNNING, FINITE, OVERFLOW, NOT_FINITE}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -30,6 +30,9 @@ var<private> a: array<Real, COLUMNS>;      // the row to be rotated into it
 fn length2(x: Real, y: Real) -> Real {
     let big = max(abs(x), abs(y));
     let small = min(abs(x), abs(y));
+    if small == 0.0 {
+        return big;
+    }
     let q = small / big;
     return big * sqrt(1.0 + q * q);
 }
@@ -69,20 +72,25 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let rows = min(span.rows, n - span.first);
-    var squares: Real = 0.0;
+    var norm: Real = 0.0;
     // Seen so far: NaN in e, an infinity in e, either in J.
     var nan = false;
     var infinite = false;
     var bad_jacobian = false;
     if span.first != 0u {
-        squares = states[b].trial_squares;
+        norm = states[b].trial_norm;
         nan = states[b].trial_range == NOT_FINITE;
         infinite = states[b].trial_range == OVERFLOW;
     }
     for (var first = 0u; first < rows; first += SEGMENT) {
         clear();
-        var sum: Real = 0.0;
         let last = min(first + SEGMENT, rows);
+        var largest: Real = 0.0;
+        for (var i = first; i < last; i++) {
+            largest = max(largest, abs(block[element(b, i, P, span.rows, COLUMNS)]));
+        }
+        let unit = power_of_two(largest);
+        var sum: Real = 0.0;
         for (var i = first; i < last; i++) {
             for (var k = 0u; k < COLUMNS; k++) {
                 a[k] = block[element(b, i, k, span.rows, COLUMNS)];
@@ -95,10 +103,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             } else if !is_finite(a[P]) {
                 infinite = true;
             }
-            sum += a[P] * a[P];
+            let e = a[P] / unit;
+            sum += e * e;
             rotate_in();
         }
-        squares += sum;
+        norm = length2(norm, sqrt(sum) * unit);
         if span.first + first != 0u {
             // Rotate the total so far, row by row, into the segment's triangle.
             for (var i = 0u; i < P; i++) {
@@ -114,9 +123,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
     }
-    // The squares may overflow where no residual does.
-    infinite = infinite || !is_finite(squares);
-    states[b].trial_squares = squares;
+    // ‖e‖ may overflow where no residual does.
+    infinite = infinite || !is_finite(norm);
+    states[b].trial_norm = norm;
     if nan || (bad_jacobian && !infinite) {
         states[b].trial_range = NOT_FINITE;
     } else if infinite {

@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
+#import natgrad::problem::{Problem, State, Rules, unit, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -29,30 +29,41 @@ fn scale(b: u32, j: u32) -> Real {
     return 1.0;
 }
 
-// φ(σ)/σ² · β of direction i, at damping ε.
-fn coefficient(b: u32, i: u32, epsilon: Real) -> Real {
-    let s = sigma[element(b, i, 0u, P, 1u)];
-    let beta = w[element(b, P, i, ROWS, P)];
-    if epsilon == 0.0 {
-        // Two divisions: σ² may underflow.
-        return beta / s / s;
-    }
-    return beta / (s * s + epsilon);
+// β over the unit of ‖e‖, of direction i.
+fn scaled_beta(b: u32, i: u32) -> Real {
+    return w[element(b, P, i, ROWS, P)] / unit(states[b].residual_norm);
 }
 
-// Component j of the step at damping ε over the first `rank` directions.
-fn step_component(b: u32, j: u32, rank: u32, epsilon: Real) -> Real {
+var<private> weights: array<Real, P>;  // φ(σ)/σ² · β of every direction kept, over the unit of ‖e‖
+
+// Weighs the first `rank` directions at damping ε.
+fn weigh(b: u32, rank: u32, epsilon: Real) {
+    for (var i = 0u; i < rank; i++) {
+        let s = sigma[element(b, i, 0u, P, 1u)];
+        let beta = scaled_beta(b, i);
+        if epsilon == 0.0 {
+            // Two divisions: σ² may underflow.
+            weights[i] = beta / s / s;
+        } else {
+            weights[i] = beta / (s * s + epsilon);
+        }
+    }
+}
+
+// Component j of the step over the first `rank` directions, weighed before.
+fn step_component(b: u32, j: u32, rank: u32) -> Real {
     var sum: Real = 0.0;
     for (var i = 0u; i < rank; i++) {
-        sum += w[element(b, j, i, ROWS, P)] * coefficient(b, i, epsilon);
+        sum += w[element(b, j, i, ROWS, P)] * weights[i];
     }
-    return scale(b, j) * sum;
+    return scale(b, j) * unit(states[b].residual_norm) * sum;
 }
 
 // Whether |δⱼ| ≤ change·|θⱼ| for every j, δ the full undamped step.
 fn change_is_small(b: u32, rank: u32) -> bool {
+    weigh(b, rank, 0.0);
     for (var j = 0u; j < P; j++) {
-        let delta = step_component(b, j, rank, 0.0);
+        let delta = step_component(b, j, rank);
         if !(abs(delta) <= rules.change * abs(theta[element(b, j, 0u, P, 1u)])) {
             return false;
         }
@@ -88,7 +99,9 @@ fn ends(b: u32, rank: u32, tangent: Real) -> bool {
         finish(b, CONVERGED, REASON_CHANGE);
         return true;
     }
-    let hidden = 0.5 * tangent * tangent <= rules.rounding * residual * (response + residual);
+    let unit = unit(residual);
+    let promise = 0.5 * (tangent / unit) * (tangent / unit);
+    let hidden = promise <= rules.rounding * (residual / unit) * ((response + residual) / unit);
     if hidden && tangent > 0.5 * states[b].best_tangent {
         states[b].quiet_steps += 1u;
         if states[b].quiet_steps >= problems[b].window {
@@ -117,11 +130,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let s = sigma[element(b, i, 0u, P, 1u)];
             if s > 0.0 && s > problems[b].cutoff * largest {
                 rank = i + 1u;
-                let beta = w[element(b, P, i, ROWS, P)];
+                let beta = scaled_beta(b, i);
                 tangent += beta * beta;
             }
         }
-        tangent = sqrt(tangent);
+        tangent = sqrt(tangent) * unit(states[b].residual_norm);
         states[b].rank = rank;
         if ends(b, rank, tangent) {
             return;
@@ -143,7 +156,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var predicted: Real = 0.0;
     for (var i = 0u; i < rank; i++) {
         let s = sigma[element(b, i, 0u, P, 1u)];
-        let beta = w[element(b, P, i, ROWS, P)];
+        let beta = scaled_beta(b, i);
         var phi: Real = 1.0;
         if epsilon != 0.0 {
             phi = s * s / (s * s + epsilon);
@@ -151,9 +164,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         predicted += 0.5 * beta * beta * phi * (2.0 - phi);
     }
     states[b].predicted = predicted;
+    weigh(b, rank, epsilon);
     for (var j = 0u; j < P; j++) {
         let at = element(b, j, 0u, P, 1u);
-        trial[at] = theta[at] - problems[b].step_size * step_component(b, j, rank, epsilon);
+        trial[at] = theta[at] - problems[b].step_size * step_component(b, j, rank);
     }
     states[b].steps += 1u;
     atomicAdd(&running, 1u);

@@ -176,6 +176,26 @@ pub enum RequestError {
         /// The most there can be.
         most: usize,
     },
+    /// Numbers whose squares leave the range of f64, and with them the loss.
+    #[error(
+        "the weighted response of data set {set} is of size {value:e}, the square of which f64 does not hold: multiply y, or sigma, by a power of ten"
+    )]
+    ResponseRange {
+        /// Index of the data set.
+        set: usize,
+        /// The largest |y/σ|.
+        value: f64,
+    },
+    /// Numbers outside the range of f32.
+    #[error(
+        "{what} is of size {value:e}, outside the range of f32 (1e-36 to 1e36): multiply it by a power of ten, or use the CPU (--device cpu)"
+    )]
+    RangeOfF32 {
+        /// Which column.
+        what: String,
+        /// The first magnitude in it that is not zero.
+        value: f64,
+    },
     /// A precision that the device does not offer.
     #[error(
         "precision {asked} is not offered on {device}, which works in {offered}: leave --precision at auto, or use --device {mend}"

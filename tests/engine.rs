@@ -5,18 +5,12 @@ use std::sync::Arc;
 
 use natgrad::gpu::{AdapterChoice, Device};
 use natgrad::{
-    Choice, Damping, Data, Distribution, Engine, Errors, Filter, Model, Outcome, Scaling, Status, Stop, Sweep,
-    random_start, verify,
+    Damping, Data, Distribution, Engine, Errors, Filter, Model, Outcome, Scaling, Status, Stop, Sweep, random_start,
+    verify,
 };
 
 mod common;
-
-/// The CPU, and every adapter.
-fn engines() -> Vec<Engine> {
-    let mut engines = vec![Engine::open(Choice::Cpu).unwrap()];
-    engines.extend(common::gpu_engines());
-    engines
-}
+use common::engines;
 
 fn misra1a() -> (Model, Data) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/misra1a.csv");

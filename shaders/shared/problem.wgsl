@@ -1,6 +1,7 @@
 // What the kernels of a step know of a problem: its fixed description and its changing state.
 // The Rust side is src/kernels/problem.rs; a test compares sizes and offsets.
 #define_import_path natgrad::problem
+#import natgrad::bits::power_of_two
 
 
 // Written once by the host.
@@ -26,12 +27,12 @@ struct State {
     rejections: u32,
     quiet_steps: u32,     // successive accepted steps without visible progress
     fresh: u32,           // 1: θ was just accepted and waits to be factored
-    trial_squares: Real,  // ‖e‖² at the trial point, summed by qr
+    trial_norm: Real,     // ‖e‖ at the trial point, by qr
     residual_norm: Real,  // ‖e‖ at θ
     first_norm: Real,     // ‖e₀‖
     epsilon: Real,        // damping in force
     growth: Real,         // factor on ε at the next rejection
-    predicted: Real,      // decrease of the loss that the trial step promises
+    predicted: Real,      // decrease of the loss that the trial step promises, over unit(‖e‖)²
     best_tangent: Real,   // least ‖Uᵣᵀe‖ before the quiet steps
     trial_range: u32,     // FINITE, OVERFLOW or NOT_FINITE: the worst of [J | e] at the trial point
 }
@@ -56,6 +57,13 @@ const REASON_ROUNDING: u32 = 4u;
 const FINITE: u32 = 0u;
 const OVERFLOW: u32 = 1u;
 const NOT_FINITE: u32 = 2u;
+
+// The power of two by which ‖e‖ and everything of its size is divided before it is squared: a start may lie 10³⁰ times
+// further from the data than their own size, and the square of that is no number of f32. Exact, so that it changes no
+// bit elsewhere.
+fn unit(residual_norm: Real) -> Real {
+    return power_of_two(residual_norm);
+}
 
 // The same for all problems of a run.
 struct Rules {

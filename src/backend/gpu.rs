@@ -50,6 +50,26 @@ struct ChunkShape {
     block_rows: usize,
 }
 
+/// The magnitudes that f32 holds with room for a ratio of 100 either way.
+const RANGE: std::ops::RangeInclusive<f64> = 1e-36..=1e36;
+
+/// Refuses columns in units that f32 cannot hold: every value but zero turns into zero or infinity. Where only some do,
+/// they are too small to matter beside the others, or their problems end as `non_finite`.
+fn check_range(job: &Job) -> Result<(), RequestError> {
+    let inputs = job.model().inputs().iter().zip(&job.data().inputs);
+    let columns = inputs.map(|(name, values)| (format!("column \"{name}\""), values));
+    for (what, values) in columns.chain([("the response".to_owned(), &job.data().response)]) {
+        let mut sizes = values.iter().map(|value| value.abs()).filter(|&size| size > 0.0);
+        if let Some(value) = sizes.next()
+            && !RANGE.contains(&value)
+            && !sizes.any(|size| RANGE.contains(&size))
+        {
+            return Err(RequestError::RangeOfF32 { what, value });
+        }
+    }
+    Ok(())
+}
+
 impl GpuBackend {
     pub(crate) fn new(device: Device) -> Self {
         Self { device, pace: Mutex::new(Pace { points: 1 << 16 }) }
@@ -71,6 +91,7 @@ impl GpuBackend {
             return Err(RequestError::TooManyParameters { parameters, most: MAX_PARAMETERS }.into());
         }
         job.model().check_f32()?;
+        check_range(job)?;
         Ok(())
     }
 

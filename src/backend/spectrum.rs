@@ -70,8 +70,8 @@ fn unresolved(sigma: &[f64], Factorisation { v, rank, scale, noise }: Factorisat
         .filter(|&j| {
             let null: f64 = (measured..p).map(|i| (basis[(j, i)] / floor).powi(2)).sum();
             let omitted = variance(j, rank..measured) + null;
-            // Written so that a NaN, as of 0/0 where nothing at all is known, counts as unresolved.
-            !(omitted <= OMITTED * variance(j, 0..rank))
+            // A NaN, as of 0/0 where nothing at all is known, is unresolved too.
+            omitted.is_nan() || omitted > OMITTED * variance(j, 0..rank)
         })
         .fold(0, |bits, j| bits | 1 << j)
 }

@@ -64,7 +64,7 @@ pub(crate) struct State {
     pub(crate) rejections: u32,
     pub(crate) quiet_steps: u32,
     pub(crate) fresh: u32,
-    pub(crate) trial_squares: f32,
+    pub(crate) trial_norm: f32,
     pub(crate) residual_norm: f32,
     pub(crate) first_norm: f32,
     pub(crate) epsilon: f32,
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(
             in_shader(&source, "State"),
             in_rust!(
-                State: status, reason, steps, rank, sweeps, rejections, quiet_steps, fresh, trial_squares,
+                State: status, reason, steps, rank, sweeps, rejections, quiet_steps, fresh, trial_norm,
                 residual_norm, first_norm, epsilon, growth, predicted, best_tangent, trial_range
             )
         );

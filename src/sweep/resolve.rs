@@ -109,6 +109,7 @@ impl Sweep {
         for row in 0..rows {
             inputs.extend(data.inputs.iter().map(|column| column[row]));
         }
+        check_response(&data)?;
         let response_norms = data
             .sets
             .par_iter()
@@ -274,6 +275,17 @@ impl Sweep {
 
 fn sigma(data: &BoundData, row: usize) -> f64 {
     data.sigma.as_ref().map_or(1.0, |sigma| sigma[row])
+}
+
+/// Refuses responses whose squares, and so the loss, leave the range of f64.
+fn check_response(data: &BoundData) -> Result<(), RequestError> {
+    for (set, rows) in data.sets.iter().enumerate() {
+        let value = rows.clone().map(|i| (data.response[i] / sigma(data, i)).abs()).fold(0.0, f64::max);
+        if value != 0.0 && !(1e-150..=1e150).contains(&value) {
+            return Err(RequestError::ResponseRange { set, value });
+        }
+    }
+    Ok(())
 }
 
 fn check_rule(rule: &StepRule) -> Result<(), RequestError> {

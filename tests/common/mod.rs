@@ -68,6 +68,13 @@ pub(crate) fn gpu_engines() -> Vec<Engine> {
     on_usable_adapters(|index| Engine::open(Choice::Index(index)))
 }
 
+/// The CPU, and an engine for every adapter that passes the self-test.
+pub(crate) fn engines() -> Vec<Engine> {
+    let mut engines = vec![Engine::open(Choice::Cpu).unwrap()];
+    engines.extend(gpu_engines());
+    engines
+}
+
 /// The driver file below target/drivers, or in the environment variable; `None` where it was not fetched.
 pub(crate) fn test_driver(variable: &str, file: &str) -> Option<PathBuf> {
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/drivers").join(file);

@@ -289,7 +289,7 @@ impl Found {
             reason: state.reason(),
             steps: state.steps,
             spectrum: factored.then(|| self.spectrum(b, job, id, scale)),
-            gn_sharpness: Some(self.sharpness(b, scale)),
+            gn_sharpness: Some(self.sharpness(b, scale)).filter(|sharpness| sharpness.is_finite()),
         }
     }
 
@@ -326,14 +326,15 @@ impl Found {
     }
 }
 
-/// The power of two that brings the root mean square of w∘y into [½, 1): squares in f32 then neither overflow nor
-/// underflow whatever the units of y, and no bit of the problem changes otherwise.
+/// The power of two that brings the root mean square of w∘y (of w, where y is zero) into [½, 1): the weights then hold
+/// in f32 whatever the units of y, and no bit of the problem changes otherwise.
 fn unit_scale(job: &Job, set: usize) -> f64 {
-    let points = job.rows(set).len().max(1) as f64;
-    let mean = job.response_norm(set) / points.sqrt();
-    if mean == 0.0 || !mean.is_finite() {
-        return 1.0;
+    let rows = job.rows(set);
+    let points = rows.len().max(1) as f64;
+    let mut mean = job.response_norm(set) / points.sqrt();
+    if mean == 0.0 {
+        mean = (rows.map(|row| job.weight(row).powi(2)).sum::<f64>() / points).sqrt();
     }
-    // Clamped so that scale and weights stay normal numbers of f32.
-    (-(mean.log2().floor() + 1.0)).clamp(-120.0, 120.0).exp2()
+    // Clamped so that the scale and its square are numbers of f64.
+    (-(mean.log2().floor() + 1.0)).clamp(-500.0, 500.0).exp2()
 }
