@@ -34,12 +34,41 @@ fn decays() -> Data {
 }
 
 #[test]
+fn what_is_called_converged_in_f32_f64_would_not_leave() {
+    let cpu = Engine::open(Choice::Cpu).unwrap();
+    let data = six_points();
+    for engine in common::gpu_engines() {
+        let random = RandomStarts { distribution: Distribution::Uniform, scale: 2.0, seeds: 0..1000 };
+        let sweep = Sweep::new(&decay(), &data).random_starts(random).dampings([Damping::Adaptive]);
+        let found = engine.run(&sweep).unwrap();
+        assert!(found.count(Status::Stalled) > 100, "f32 falls short often here: {}", found.count(Status::Stalled));
+        assert!(found.count(Status::Converged) > 100);
+        let converged: Vec<_> = found.iter().filter(|problem| problem.status() == Status::Converged).collect();
+        // The same points in f64, without a step. The tolerances of f32, once more for its own rounding: a gradient
+        // test that held with 1e-5 at an error of 4u‖y‖/‖e‖, and ‖e‖ is above 1e-2 of ‖y‖ here.
+        let stop = Stop { steps: 0, gradient: Some(1e-5 + 1e-4), ..Stop::default() };
+        let points = converged.iter().map(|problem| problem.parameters().to_vec());
+        let again = points.fold(Sweep::new(&decay(), &data).stop(stop), Sweep::start);
+        let outcome = cpu.run(&again.dampings([Damping::Adaptive])).unwrap();
+        for (problem, exact) in converged.iter().zip(outcome.iter()) {
+            assert_eq!(
+                exact.status(),
+                Status::Converged,
+                "{:?} with rank {} of f32, {} of f64, on {}",
+                problem.parameters(),
+                problem.rank(),
+                exact.rank(),
+                engine.description()
+            );
+        }
+    }
+}
+
+#[test]
 fn random_starts_never_run_out_of_sweeps() {
-    // Far from the data exp(-k*t) is nearly zero or nearly constant: columns as parallel as they can be. The last set
-    // of points is one on which a column once became so short that its square underflowed.
-    let points = "t,y\n0.05526,7.46678\n5.11515,0.348393\n6.5504,0.436432\n7.05708,0.479045\n7.26315,0.441887\n\
-                  8.85046,0.427165\n";
-    let data = Data::from_reader("points", points.as_bytes()).unwrap();
+    // Far from the data exp(-k*t) is nearly zero or nearly constant: columns as parallel as they can be, or so short
+    // that their squares underflow.
+    let data = six_points();
     for engine in engines() {
         for damping in [Damping::Adaptive, Damping::Fixed(0.0)] {
             let random = RandomStarts { distribution: Distribution::Uniform, scale: 2.0, seeds: 0..4000 };
@@ -110,6 +139,13 @@ fn data_in_units_that_the_precision_does_not_hold_are_refused_with_the_mend() {
     }
 }
 
+/// A decay that is over after its first point: amplitude and rate are told by that one alone.
+fn six_points() -> Data {
+    let t = vec![0.05526, 5.11515, 6.5504, 7.05708, 7.26315, 8.85046];
+    let y = vec![7.46678, 0.348393, 0.436432, 0.479045, 0.441887, 0.427165];
+    Data::from_columns([("t", t), ("y", y)]).unwrap()
+}
+
 fn decay() -> Model {
     Model::parse("a*exp(-k*t) + c", &["a", "k", "c"]).unwrap()
 }
@@ -122,7 +158,8 @@ fn a_standard_error_in_f32_is_the_one_of_f64_at_the_same_point_or_absent() {
         let sweep = Sweep::new(&decay(), &data).start([1.0, 1.0, 1.0]).start([2.0, 0.01, 0.3]);
         let found = engine.run(&sweep.dampings([Damping::Adaptive])).unwrap();
         let (mut absent, mut compared, mut worst) = (0, 0, 1.0f64);
-        for problem in found.iter().filter(|problem| problem.status() == Status::Converged) {
+        let ended = [Status::Converged, Status::Stalled];
+        for problem in found.iter().filter(|problem| ended.contains(&problem.status())) {
             // The same point once more in f64, without a step.
             let (t, y) = decay_points(problem.set());
             let here = Data::from_columns([("t", t), ("y", y)]).unwrap();

@@ -29,8 +29,21 @@ pub(crate) fn solve_from(job: &Job, ids: &[ProblemId], start: impl Fn(usize) -> 
         .collect()
 }
 
+/// What f64 makes of the point θ of a problem: its norms, and the spectrum of JD there. `None` where e or J is not
+/// finite, or the SVD does not converge.
+pub(crate) fn examine(job: &Job, id: ProblemId, theta: &[f64], workspace: &mut Workspace) -> Option<(Norms, Spectrum)> {
+    let mut solver = Solver::new(job, id, workspace);
+    solver.theta = theta.to_vec();
+    let norm = solver.evaluate(theta).finite()?;
+    if !solver.factor() {
+        return None;
+    }
+    let norms = solver.norms(norm)?;
+    Some((norms, solver.spectrum()?))
+}
+
 /// Room for one problem at a time, reused by a thread.
-struct Workspace {
+pub(crate) struct Workspace {
     shape: (usize, usize),
     scratch: Vec<f64>,
     row: Vec<f64>,
@@ -43,7 +56,7 @@ struct Workspace {
 }
 
 impl Workspace {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             shape: (0, 0),
             scratch: Vec::new(),
@@ -179,28 +192,26 @@ impl<'a> Solver<'a> {
     fn run(mut self) -> Solved {
         let mut steps = 0;
         let (status, reason) = self.iterate(&mut steps);
-        let p = self.theta.len();
         let spectrum = match status {
             Status::Diverged | Status::FactorizationLimit => None,
-            _ => self.factored.take(),
+            _ => self.spectrum(),
         };
-        Solved {
-            status,
-            reason,
-            steps,
-            spectrum: spectrum.map(|mut factored| {
-                factored.sigma.resize(p, 0.0);
-                let factorisation = Factorisation {
-                    v: &factored.v,
-                    rank: factored.rank,
-                    scale: &factored.scale,
-                    noise: Precision::F64.default_cutoff(self.rows.len(), p),
-                };
-                Spectrum::new(factored.sigma, factorisation)
-            }),
-            theta: self.theta,
-            gn_sharpness: None,
-        }
+        Solved { status, reason, steps, spectrum, theta: self.theta, gn_sharpness: None }
+    }
+
+    /// The spectrum at the point last factored; it takes the factorisation with it.
+    fn spectrum(&mut self) -> Option<Spectrum> {
+        let p = self.theta.len();
+        self.factored.take().map(|mut factored| {
+            factored.sigma.resize(p, 0.0);
+            let factorisation = Factorisation {
+                v: &factored.v,
+                rank: factored.rank,
+                scale: &factored.scale,
+                noise: Precision::F64.default_cutoff(self.rows.len(), p),
+            };
+            Spectrum::new(factored.sigma, factorisation)
+        })
     }
 
     fn iterate(&mut self, steps: &mut u32) -> (Status, Option<Reason>) {
@@ -338,20 +349,26 @@ impl<'a> Solver<'a> {
         true
     }
 
-    /// The tests at a point just accepted and factored.
-    fn tests(&mut self, norm: f64) -> Option<(Status, Option<Reason>)> {
+    /// What the tests look at, at the point just factored, where ‖e‖ is `norm`.
+    fn norms(&self, norm: f64) -> Option<Norms> {
         let factored = self.factored.as_ref()?;
-        let tangent = factored.tangent();
         let full_step = factored.step(0.0);
         let relative_change = full_step
             .iter()
             .zip(&self.theta)
             .map(|(delta, theta)| if *delta == 0.0 { 0.0 } else { delta.abs() / theta.abs() })
             .fold(0.0, f64::max);
-        let norms = Norms { residual: norm, response: self.response, tangent, relative_change };
+        Some(Norms { residual: norm, response: self.response, tangent: factored.tangent(), relative_change })
+    }
+
+    /// The tests at a point just accepted and factored.
+    fn tests(&mut self, norm: f64) -> Option<(Status, Option<Reason>)> {
+        let norms = self.norms(norm)?;
+        let rank = self.factored.as_ref()?.rank;
+        let tangent = norms.tangent;
         let tests = self.job.stop().tests;
         let reason = norms.converged(&self.tolerances).filter(|_| tests);
-        if factored.rank == 0 && reason != Some(Reason::Loss) {
+        if rank == 0 && reason != Some(Reason::Loss) {
             return Some((Status::Stalled, None));
         }
         if let Some(reason) = reason {

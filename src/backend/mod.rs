@@ -3,9 +3,11 @@
 pub(crate) mod cpu;
 mod finish;
 pub(crate) mod gpu;
+mod second_look;
 mod spectrum;
 
 pub(crate) use finish::finish;
+pub(crate) use second_look::second_look;
 pub(crate) use spectrum::{Factorisation, Spectrum};
 
 use crate::ngd::{Reason, Status};

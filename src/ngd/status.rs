@@ -12,7 +12,9 @@ pub enum Status {
     /// `steps` steps were taken and no test holds.
     StepLimit,
     /// No step helps: with adaptive damping, [`MAX_REJECTIONS`](super::Status::MAX_REJECTIONS) trial steps in a row were
-    /// rejected; with either damping, the Jacobian vanishes (rank 0) while the residual does not.
+    /// rejected; with either damping, the Jacobian vanishes (rank 0) while the residual does not. Or, in f32 only, the
+    /// rank falls short of min(n, p) for lack of precision: a test held over the directions that f32 resolves, but at
+    /// the same θ none holds in f64 over the directions that f64 resolves.
     Stalled,
     /// ‖e‖ > 10⁸·max(‖e₀‖, ‖y‖) after a step with fixed damping; an infinite ‖e‖ is beyond every bound.
     Diverged,

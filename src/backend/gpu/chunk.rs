@@ -12,8 +12,9 @@ use crate::ngd::{Precision, Scaling, Status};
 use crate::sweep::{Job, ProblemId};
 
 use super::LANES;
+use crate::backend::cpu::Workspace;
 use crate::backend::finish::largest_eigenvalue;
-use crate::backend::{Factorisation, Solved, Spectrum};
+use crate::backend::{Factorisation, Solved, Spectrum, second_look};
 
 /// The kernels of a step, composed for one model.
 pub(crate) struct Kernels {
@@ -246,7 +247,11 @@ impl Chunk {
         Ok(ids
             .par_iter()
             .enumerate()
-            .map(|(b, id)| found.problem(b, job, *id, self.scales[id.set - first_set]))
+            .map_init(Workspace::new, |workspace, (b, &id)| {
+                let mut solved = found.problem(b, job, id, self.scales[id.set - first_set]);
+                second_look(job, id, &mut solved, workspace);
+                solved
+            })
             .collect())
     }
 }

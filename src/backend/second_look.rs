@@ -1,0 +1,54 @@
+//! A second look, in f64, at problems whose rank falls short in f32.
+//!
+//! Where singular values are lost in rounding, f32 judges by the directions that are left: along the others it can
+//! neither tell a gradient from noise nor a variance from none. f64 can, at the same point.
+
+use crate::ngd::{Filter, Precision, Reason, Status, Tolerances};
+use crate::sweep::{Job, ProblemId};
+
+use super::cpu::{Workspace, examine};
+use super::{Solved, Spectrum};
+
+/// A variance in f32 below this share of the one in f64 hides what it should tell: the standard error would be too
+/// small by 10% or more.
+const LEAST_SHARE: f64 = 0.8;
+
+/// Corrects what f32 found for a problem short of full rank: convergence that f64 does not confirm becomes
+/// [`Status::Stalled`], and parameters whose variance lies in the directions lost become unresolved.
+pub(crate) fn second_look(job: &Job, id: ProblemId, solved: &mut Solved, workspace: &mut Workspace) {
+    let p = job.model().parameters().len();
+    let points = job.rows(id.set).len();
+    let Some(found) = solved.spectrum.as_mut().filter(|spectrum| spectrum.rank < p) else { return };
+    let Some((norms, exact)) = examine(job, id, &solved.theta, workspace) else { return };
+    found.unresolved |= exact.unresolved | hidden_variance(found, &exact, p);
+    let most = match job.rules()[id.rule].filter {
+        Filter::Exact => points.min(p),
+        Filter::FixedRank(rank) => points.min(p).min(rank as usize),
+    };
+    let judged = solved.status == Status::Converged && solved.reason != Some(Reason::Loss);
+    if judged && found.rank < most && exact.rank > found.rank {
+        let tolerances = job.stop().tolerances(Precision::F32);
+        // Rounding of e in f32 moves the tangent by up to 4u‖y‖.
+        let tangent = (norms.tangent - tolerances.rounding * norms.response).max(0.0);
+        if !confirmed(&crate::ngd::Norms { tangent, ..norms }, &tolerances) {
+            solved.status = Status::Stalled;
+            solved.reason = None;
+        }
+    }
+}
+
+/// Whether the tests of f32 hold over all directions that f64 tells.
+fn confirmed(norms: &crate::ngd::Norms, tolerances: &Tolerances) -> bool {
+    norms.converged(tolerances).is_some() || norms.promise_is_rounding(tolerances)
+}
+
+/// The parameters, one bit each, whose variance in f32 is not that of f64.
+fn hidden_variance(found: &Spectrum, exact: &Spectrum, p: usize) -> u64 {
+    (0..p.min(64))
+        .filter(|&j| {
+            let at = j * (j + 1) / 2 + j;
+            let share = found.covariance[at] / exact.covariance[at];
+            share.is_nan() || share < LEAST_SHARE
+        })
+        .fold(0, |bits, j| bits | 1 << j)
+}
