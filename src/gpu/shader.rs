@@ -1,7 +1,10 @@
 //! Composes a kernel's shader from its file, the shared modules and what was generated for a model.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Mutex;
+
+mod unroll;
 
 use naga_oil::compose::{ComposableModuleDescriptor, Composer, NagaModuleDescriptor, ShaderDefValue};
 
@@ -122,7 +125,7 @@ fn make(
             (name.to_owned(), value)
         })
         .collect();
-    let wgsl = scalar.spell(source.wgsl);
+    let wgsl = scalar.spell(&expanded(source, defs)?);
     let module = composer.make_naga_module(NagaModuleDescriptor {
         source: &wgsl,
         file_path: source.name,
@@ -130,6 +133,22 @@ fn make(
         ..Default::default()
     });
     module.map_err(|error| failure(source.name, &error.emit_to_string(composer), &wgsl))
+}
+
+/// The def under which a shader's marked loops are unrolled and its marked arrays become scalars.
+pub(crate) const UNROLLED: &str = "UNROLLED";
+
+fn expanded<'a>(source: &KernelSource, defs: &[(&str, Def)]) -> Result<Cow<'a, str>, DeviceError> {
+    if !defs.contains(&(UNROLLED, Def::Bool(true))) {
+        return Ok(Cow::Borrowed(source.wgsl));
+    }
+    let number = |&(name, def)| match def {
+        Def::UInt(value) => Some((name, value)),
+        Def::Bool(_) => None,
+    };
+    unroll::unroll(source.wgsl, &defs.iter().filter_map(number).collect())
+        .map(Cow::Owned)
+        .map_err(|message| DeviceError::Shader { name: source.name.to_owned(), message })
 }
 
 fn failure(name: &str, message: &str, wgsl: &str) -> DeviceError {

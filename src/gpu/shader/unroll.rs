@@ -1,0 +1,300 @@
+//! Unrolls loops and turns arrays into scalars in the text of a shader, where the shader asks for it.
+//!
+//! Dynamically indexed private arrays live in memory on every device; a small matrix that is to stay in registers needs
+//! code without indices. A shader says which loops and arrays may go that way, and stays plain WGSL, with the same
+//! meaning, for whoever reads it without this step:
+//!
+//! ```wgsl
+//! // @registers
+//! var m: array<f32, N>;
+//! // @unroll
+//! for (var i = 0u; i < N; i++) {
+//!     m[i] = 2.0 * m[i];
+//! }
+//! ```
+//!
+//! becomes `var m_0: f32; … { m_0 = 2.0 * m_0; } …`. Bounds and indices are arithmetic over literals, `const` of type
+//! u32 and the variables of the loops around.
+
+use std::collections::HashMap;
+
+const UNROLL: &str = "// @unroll";
+const REGISTERS: &str = "// @registers";
+
+/// The text with its marked loops and arrays expanded; `numbers` are the values of `#{NAME}`.
+///
+/// # Errors
+/// One line that says what is not constant, not closed or out of range.
+pub(super) fn unroll(wgsl: &str, numbers: &HashMap<&str, u32>) -> Result<String, String> {
+    let mut text = wgsl.to_owned();
+    for (name, value) in numbers {
+        text = text.replace(&format!("#{{{name}}}"), &value.to_string());
+    }
+    let constants = constants(&text);
+    registers(&loops(&text, &constants)?, &constants)
+}
+
+/// The module's `const NAME: u32 = …;` that are arithmetic over numbers and each other, in order.
+fn constants(text: &str) -> HashMap<String, i64> {
+    let mut known = HashMap::new();
+    for line in text.lines() {
+        let Some((name, rest)) = line.strip_prefix("const ").and_then(|line| line.split_once(": u32 =")) else {
+            continue;
+        };
+        let Some((expression, _)) = rest.split_once(';') else { continue };
+        if let Ok(value) = evaluate(expression, &known) {
+            known.insert(name.trim().to_owned(), value);
+        }
+    }
+    known
+}
+
+fn loops(text: &str, constants: &HashMap<String, i64>) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(UNROLL) {
+        let (before, after) = rest.split_at(at);
+        out += before;
+        let header = Header::parse(after[UNROLL.len()..].trim_start())?;
+        let (from, to) = (evaluate(header.from, constants)?, evaluate(header.to, constants)?);
+        for value in from..to {
+            let body = replace_word(header.body, header.variable, &format!("{value}u"));
+            out += "{";
+            out += &loops(&body, constants)?;
+            out += "}\n";
+        }
+        rest = header.rest;
+    }
+    Ok(out + rest)
+}
+
+/// `for (var i = FROM; i < TO; i++) { BODY } REST`.
+struct Header<'a> {
+    variable: &'a str,
+    from: &'a str,
+    to: &'a str,
+    body: &'a str,
+    rest: &'a str,
+}
+
+impl<'a> Header<'a> {
+    fn parse(text: &'a str) -> Result<Self, String> {
+        let wrong = || format!("{UNROLL} before \"{}\": wants for (var i = a; i < b; i++)", first_line(text));
+        let inside = text.strip_prefix("for (var ").ok_or_else(wrong)?;
+        let (head, body) = inside.split_once(") {").ok_or_else(wrong)?;
+        let mut parts = head.split(';');
+        let (Some(start), Some(condition), Some(step), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(wrong());
+        };
+        let (variable, from) = start.split_once('=').ok_or_else(wrong)?;
+        let variable = variable.trim();
+        let to = condition.trim().strip_prefix(variable).and_then(|rest| rest.trim_start().strip_prefix('<'));
+        if step.trim().strip_suffix("++") != Some(variable) {
+            return Err(wrong());
+        }
+        let end = closing(body, '{', '}').ok_or_else(|| format!("the loop over {variable} is not closed"))?;
+        Ok(Self { variable, from, to: to.ok_or_else(wrong)?, body: &body[..end], rest: &body[end + 1..] })
+    }
+}
+
+fn registers(text: &str, constants: &HashMap<String, i64>) -> Result<String, String> {
+    let Some((before, after)) = text.split_once(REGISTERS) else { return Ok(text.to_owned()) };
+    let after = after.trim_start();
+    let wrong = || format!("{REGISTERS} before \"{}\": wants var name: array<T, N>;", first_line(after));
+    let (declaration, rest) = after.split_once(';').ok_or_else(wrong)?;
+    let (name, ty) = declaration
+        .strip_prefix("var ")
+        .and_then(|declaration| declaration.split_once(": array<"))
+        .ok_or_else(wrong)?;
+    let (ty, count) = ty.strip_suffix('>').and_then(|ty| ty.rsplit_once(',')).ok_or_else(wrong)?;
+    let count = evaluate(count, constants)?;
+    let scalars: Vec<String> = (0..count).map(|k| format!("var {name}_{k}: {ty};")).collect();
+    let body = scalars_for(name, count, rest, constants)?;
+    // The next array may be indexed anywhere after its own declaration.
+    Ok(format!("{before}{}{}", scalars.join(" "), registers(&body, constants)?))
+}
+
+/// `name[index]` replaced by `name_k` throughout.
+fn scalars_for(name: &str, count: i64, text: &str, constants: &HashMap<String, i64>) -> Result<String, String> {
+    let opening = format!("{name}[");
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(&opening) {
+        let (before, after) = rest.split_at(at);
+        let after = &after[opening.len()..];
+        out += before;
+        if before.ends_with(is_word) {
+            out += &opening;
+            rest = after;
+            continue;
+        }
+        let end = closing(after, '[', ']').ok_or_else(|| format!("{name}[ is not closed"))?;
+        let k = evaluate(&after[..end], constants)?;
+        if !(0..count).contains(&k) {
+            return Err(format!("{name}[{}] is {name}[{k}] of {count}", after[..end].trim()));
+        }
+        out += &format!("{name}_{k}");
+        rest = &after[end + 1..];
+    }
+    Ok(out + rest)
+}
+
+/// Where the bracket that was opened just before `text` closes.
+fn closing(text: &str, open: char, close: char) -> Option<usize> {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        if c == open {
+            depth += 1;
+        } else if c == close {
+            if depth == 0 {
+                return Some(at);
+            }
+            depth -= 1;
+        }
+    }
+    None
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let whole = !before.ends_with(is_word) && !after.starts_with(is_word) && !before.ends_with('.');
+        out += before;
+        out += if whole { by } else { word };
+        rest = after;
+    }
+    out + rest
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default().trim()
+}
+
+/// The value of u32 arithmetic: literals, known names, + - * / %, parentheses.
+fn evaluate(expression: &str, known: &HashMap<String, i64>) -> Result<i64, String> {
+    let mut parser = Arithmetic { rest: expression.trim(), known };
+    let value = parser.sum().filter(|_| parser.rest.is_empty());
+    match value {
+        Some(value) if value >= 0 => Ok(value),
+        Some(value) => Err(format!("{} is {value}: not a u32", expression.trim())),
+        None => Err(format!("{} is not constant", expression.trim())),
+    }
+}
+
+struct Arithmetic<'a> {
+    rest: &'a str,
+    known: &'a HashMap<String, i64>,
+}
+
+impl Arithmetic<'_> {
+    fn sum(&mut self) -> Option<i64> {
+        let mut value = self.product()?;
+        loop {
+            if self.take('+') {
+                value += self.product()?;
+            } else if self.take('-') {
+                value -= self.product()?;
+            } else {
+                return Some(value);
+            }
+        }
+    }
+
+    fn product(&mut self) -> Option<i64> {
+        let mut value = self.atom()?;
+        loop {
+            if self.take('*') {
+                value *= self.atom()?;
+            } else if self.take('/') {
+                value = value.checked_div(self.atom()?)?;
+            } else if self.take('%') {
+                value = value.checked_rem(self.atom()?)?;
+            } else {
+                return Some(value);
+            }
+        }
+    }
+
+    fn atom(&mut self) -> Option<i64> {
+        if self.take('(') {
+            let value = self.sum()?;
+            return self.take(')').then_some(value);
+        }
+        let end = self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest.trim_start();
+        word.strip_suffix('u').unwrap_or(word).parse().ok().or_else(|| self.known.get(word).copied())
+    }
+
+    fn take(&mut self, c: char) -> bool {
+        let Some(rest) = self.rest.strip_prefix(c) else { return false };
+        self.rest = rest.trim_start();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(wgsl: &str, n: u32) -> Result<String, String> {
+        let expanded = unroll(wgsl, &HashMap::from([("N", n)]))?;
+        Ok(expanded.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn loops_nest_and_their_bounds_may_depend_on_the_loop_around() {
+        let wgsl = "// @unroll\nfor (var j = 0u; j + 1u < 3u; j++) { }";
+        assert!(with(wgsl, 0).unwrap_err().contains("wants for"), "the condition is i < b and no other");
+        let wgsl = "// @unroll\nfor (var j = 0u; j < #{N} - 1u; j++) {\n// @unroll\nfor (var k = j + 1u; k < #{N}u; \
+                    k++) { f(j, k); } }";
+        assert_eq!(with(wgsl, 3).unwrap(), "{ { f(0u, 1u); } { f(0u, 2u); } } { { f(1u, 2u); } }");
+        assert_eq!(with(wgsl, 1).unwrap(), "");
+    }
+
+    #[test]
+    fn loops_without_the_mark_stay() {
+        let wgsl = "for (var i = 0u; i < 3u; i++) { g(i); }";
+        assert_eq!(with(wgsl, 3).unwrap(), wgsl);
+    }
+
+    #[test]
+    fn arrays_become_scalars_named_by_their_index() {
+        let wgsl = "const ROWS: u32 = #{N}u + 1u;\n// @registers\nvar m: array<f32, 2u * ROWS>;\nm[1u * ROWS + (ROWS - \
+                    1u)] = am[0u] + m[ROWS / 2u] % m [0];";
+        let expanded = with(wgsl, 2).unwrap();
+        assert!(expanded.contains("var m_0: f32; var m_1: f32;") && expanded.contains("var m_5: f32;"), "{expanded}");
+        assert!(!expanded.contains("m_6"));
+        assert!(expanded.ends_with("m_5 = am[0u] + m_1 % m [0];"), "{expanded}");
+    }
+
+    #[test]
+    fn several_arrays_of_one_shader_are_told_apart() {
+        let wgsl = "// @registers\nvar a: array<f32, 1>;\n// @registers\nvar ba: array<f32, 1>;\na[0] = ba[0u];";
+        assert_eq!(with(wgsl, 0).unwrap(), "var a_0: f32; var ba_0: f32; a_0 = ba_0;");
+    }
+
+    #[test]
+    fn what_cannot_be_expanded_is_named() {
+        let array = |index: &str| with(&format!("// @registers\nvar m: array<f32, 2>;\nm[{index}] = 0.0;"), 0);
+        assert_eq!(array("i").unwrap_err(), "i is not constant");
+        assert_eq!(array("1u + 1u").unwrap_err(), "m[1u + 1u] is m[2] of 2");
+        assert_eq!(array("0u - 1u").unwrap_err(), "0u - 1u is -1: not a u32");
+        assert_eq!(array("1u / 0u").unwrap_err(), "1u / 0u is not constant");
+        let open = with("// @unroll\nfor (var i = 0u; i < 2u; i++) { {", 0);
+        assert_eq!(open.unwrap_err(), "the loop over i is not closed");
+    }
+
+    #[test]
+    fn members_and_longer_words_are_not_the_loop_variable() {
+        let wgsl = "// @unroll\nfor (var x = 0u; x < 1u; x++) { id.x + x + x_y + max; }";
+        assert_eq!(with(wgsl, 0).unwrap(), "{ id.x + 0u + x_y + max; }");
+    }
+}
