@@ -15,6 +15,7 @@ pub mod data;
 pub mod error;
 pub mod expr;
 pub mod gpu;
+pub mod linalg;
 pub mod model;
 pub mod ngd;
 pub mod report;

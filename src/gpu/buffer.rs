@@ -30,6 +30,20 @@ impl<T: Pod> Buffer<T> {
         Self { raw, len, element: PhantomData }
     }
 
+    /// The first `len` elements of a buffer made elsewhere.
+    ///
+    /// # Errors
+    /// If it was not made for storage and for copies from and to it.
+    pub fn from_raw(raw: wgpu::Buffer, len: usize) -> Result<Self, DeviceError> {
+        use wgpu::BufferUsages as Usage;
+        let needed = Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST;
+        if !raw.usage().contains(needed) {
+            let message = format!("made for {:?}, and {needed:?} is needed", raw.usage());
+            return Err(DeviceError::Validation { what: "a buffer of the caller's".to_owned(), message });
+        }
+        Ok(Self::new(raw, len))
+    }
+
     /// Number of elements.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,0 +1,79 @@
+//! Batches of matrices on a device.
+
+use crate::gpu::{Buffer, Device, DeviceError};
+
+use super::{Element, LinalgError, MatrixBatch, Shape};
+
+/// Matrices of one size in device memory; clones share it. The layout is that of [`MatrixBatch`].
+#[derive(Clone, Debug)]
+pub struct DeviceBatch<T = f32> {
+    device: Device,
+    shape: Shape,
+    buffer: Buffer<T>,
+}
+
+impl Device {
+    /// Copies matrices to the device.
+    ///
+    /// # Errors
+    /// If they are larger than a buffer of the device may be, memory is exhausted, or the device is lost.
+    pub fn upload<T: Element>(&self, matrices: &MatrixBatch<T>) -> Result<DeviceBatch<T>, DeviceError> {
+        let buffer = self.buffer_from("matrices", matrices.as_slice())?;
+        Ok(DeviceBatch { device: self.clone(), shape: matrices.shape(), buffer })
+    }
+}
+
+impl<T: Element> DeviceBatch<T> {
+    /// Matrices in a buffer of the caller's, laid out as `shape` says.
+    ///
+    /// # Errors
+    /// If the buffer is shorter than the shape, or was not made for storage and copies.
+    pub fn from_buffer(device: &Device, buffer: wgpu::Buffer, shape: Shape) -> Result<Self, LinalgError> {
+        let Shape { batch, rows, columns, .. } = Shape::new(shape.batch, shape.rows, shape.columns, shape.lanes)?;
+        let given = (buffer.size() / size_of::<T>() as u64) as usize;
+        if given < shape.len() {
+            return Err(LinalgError::Length { batch, rows, columns, expected: shape.len(), given });
+        }
+        Ok(Self { device: device.clone(), shape, buffer: Buffer::from_raw(buffer, shape.len())? })
+    }
+
+    /// Room for matrices of this shape; what is in it is undefined.
+    pub(crate) fn uninitialized(device: &Device, label: &str, shape: Shape) -> Result<Self, DeviceError> {
+        Ok(Self { device: device.clone(), shape, buffer: device.buffer(label, shape.len())? })
+    }
+
+    /// Copies the matrices to the host.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn download(&self) -> Result<MatrixBatch<T>, LinalgError> {
+        crate::block_on(self.download_async())
+    }
+
+    /// As [`download`](Self::download), without blocking.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub async fn download_async(&self) -> Result<MatrixBatch<T>, LinalgError> {
+        let data = self.device.read_range_async(&self.buffer, 0..self.shape.len()).await?;
+        MatrixBatch::from_layout(self.shape, data)
+    }
+
+    /// Their number, size and layout.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The device that holds them.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The memory they lie in.
+    #[must_use]
+    pub fn buffer(&self) -> &Buffer<T> {
+        &self.buffer
+    }
+}
