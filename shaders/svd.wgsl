@@ -1,13 +1,19 @@
-// One-sided Jacobi on A = (RD)ᵀ: rotates the columns of A to W = AV with orthogonal columns of length σ.
+// One-sided Jacobi: rotates the columns of an M×N matrix A, M ≥ N, to W = AV with orthogonal columns of length σ. C more
+// rows are carried along: rotated, but left out of the dot products.
 //
-// R comes from qr, D is the column scaling. J D = QR D = (Q V) Σ (W Σ⁻¹)ᵀ, so the right singular vectors of JD are
-// the columns of W Σ⁻¹, and c = Qᵀe, carried as one extra row that is rotated but left out of the dot products,
+// As a step of natural gradient (STEP) A is (RD)ᵀ with R from qr, D the column scaling, and c = Qᵀe is carried:
+// J D = QR D = (Q V) Σ (W Σ⁻¹)ᵀ, so the right singular vectors of JD are the columns of W Σ⁻¹, and the carried row
 // becomes β = Vᵀc = Uᵀe. Then Δ = D W Σ⁻²φ β, P = W Σ⁻² Wᵀ and (JᵀJ)⁺ = D W Σ⁻⁴ Wᵀ D need neither U nor V.
-// QR first is the preconditioner of Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322.
+// Otherwise A is the matrix itself (its transpose where wide), and the identity is carried and becomes V (C = N), or
+// nothing is (C = 0).
 //
-// Invocation: one problem. `w` is (P+1) × P: W above, β in the last row; columns by descending σ.
+// QR first is the preconditioner of Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322; the columns keep a
+// power of two each, so that graded matrices lose nothing to underflow.
+//
+// Invocation: one matrix. Columns leave by descending σ.
 #import natgrad::layout::element
-#import natgrad::bits::power_of_two
+#import natgrad::bits::{is_finite, power_of_two}
+#ifdef STEP
 #import natgrad::problem::{Problem, State, Rules, RUNNING, FACTORIZATION_LIMIT}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -17,185 +23,254 @@
 @group(0) @binding(4) var<storage, read_write> w: array<Real>;        // (P+1) × P
 @group(0) @binding(5) var<storage, read_write> sigma: array<Real>;    // P × 1
 @group(0) @binding(6) var<storage, read_write> lengths: array<Real>;  // P × 1: the column lengths of J
+#else
+#import natgrad::matrices::{Matrices, Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
 
-const P: u32 = #{P}u;
-const ROWS: u32 = P + 1u;
+@group(0) @binding(0) var<uniform> matrices: Matrices;
+@group(0) @binding(1) var<storage, read> a: array<Real>;              // M × N, or N × M
+@group(0) @binding(2) var<storage, read_write> sigma: array<Real>;    // N × 1
+@group(0) @binding(3) var<storage, read_write> reports: array<Report>;
+#ifdef VECTORS
+@group(0) @binding(4) var<storage, read_write> w: array<Real>;        // M × N: W Σ⁻¹
+@group(0) @binding(5) var<storage, read_write> v: array<Real>;        // N × N
+#endif
+#endif
 
-// Columns shorter than this, beside a largest entry near 1, count as zero: σ = 0, and never rotated. An entry that
-// matters to a longer one is still a normal number of f32, whether the device flushes the others or not.
+const M: u32 = #{M}u;
+const N: u32 = #{N}u;
+const C: u32 = #{C}u;
+const ROWS: u32 = M + C;
+
+// Columns shorter than this, beside a largest entry near 1, count as zero: σ = 0, and never rotated. The ratio of two
+// columns and the entries that matter of either are then normal numbers of f32.
 const NEGLIGIBLE: Real = 8e-28;
-
-var<private> m: array<Real, P * ROWS>;  // column by column
-var<private> norms: array<Real, P>;     // the columns' lengths, refreshed once a sweep
-
-// The length of column j. A graded matrix has columns whose squares underflow.
-fn column_norm(j: u32) -> Real {
-    var sum: Real = 0.0;
-    var big: Real = 0.0;
-    for (var i = 0u; i < P; i++) {
-        let x = m[j * ROWS + i];
-        sum += x * x;
-        big = max(big, abs(x));
-    }
-    if sum > 1e-18 {
-        return sqrt(sum);
-    }
-    if !(big > NEGLIGIBLE) {
-        return 0.0;
-    }
-    let scale = 1.0 / power_of_two(big);
-    sum = 0.0;
-    for (var i = 0u; i < P; i++) {
-        let x = m[j * ROWS + i] * scale;
-        sum += x * x;
-    }
-    return sqrt(sum) / scale;
-}
-
-// The cosine of the angle between columns j and k, both of nonzero length.
-fn cosine(j: u32, k: u32) -> Real {
-    // One of them is brought to a length near 1, so that no product underflows that matters.
-    let scale = 1.0 / power_of_two(norms[j]);
-    var sum: Real = 0.0;
-    for (var i = 0u; i < P; i++) {
-        sum += (m[j * ROWS + i] * scale) * m[k * ROWS + i];
-    }
-    return sum / (norms[j] * scale) / norms[k];
-}
-
-// The length of column j after a rotation that shrinks its square by `factor`: measured anew where most of it
-// cancels, since the error of the old length then is most of the new one.
-fn shrunk(j: u32, factor: Real) -> Real {
-    if factor > 0.125 {
-        return norms[j] * sqrt(factor);
-    }
-    return column_norm(j);
-}
-
-// Rotates columns j < k until they are orthogonal; says whether they were not.
-fn rotate(j: u32, k: u32) -> bool {
-    let x = norms[j];
-    let y = norms[k];
-    if x == 0.0 || y == 0.0 {
-        return false;
-    }
-    let g = cosine(j, k);
-    if !(abs(g) > rules.rotation_tolerance) {
-        return false;
-    }
-    // (y² − x²)/2xyg, in lengths and not in their squares, which underflow.
-    let zeta = (y / x - x / y) / (2.0 * g);
-    var t: Real;
-    if abs(zeta) > 4096.0 {
-        // ζ² would overflow long before the difference to the full formula shows.
-        t = 0.5 / zeta;
-    } else {
-        // select, because sign(0) is 0 and columns of equal length must rotate by 45°.
-        t = select(Real(1.0), Real(-1.0), zeta < 0.0) / (abs(zeta) + sqrt(1.0 + zeta * zeta));
-    }
-    let c = 1.0 / sqrt(1.0 + t * t);
-    let s = c * t;
-    for (var i = 0u; i < ROWS; i++) {
-        let a = m[j * ROWS + i];
-        let b = m[k * ROWS + i];
-        m[j * ROWS + i] = c * a - s * b;
-        m[k * ROWS + i] = s * a + c * b;
-    }
-    norms[j] = shrunk(j, 1.0 - t * g * (y / x));
-    norms[k] = shrunk(k, 1.0 + t * g * (x / y));
-    return true;
-}
+// Squares of ratios beyond this overflow, and make no difference where they would not.
+const HUGE: Real = 1e18;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let b = id.x;
+    // @registers
+    var m: array<Real, ROWS * N>;
+    // @registers
+    var squares: array<Real, N>;
+    // @registers
+    var scale: array<Real, N>;
+    // @registers
+    var inverse: array<Real, N>;
+    var largest: Real = 0.0;
+
+#ifdef STEP
     if b >= rules.problems || states[b].status != RUNNING || states[b].fresh == 0u {
         return;
     }
-    // Load RD transposed: column i of A is row i of RD. Column lengths are scaled by their largest entry, so that
-    // no square overflows.
-    var largest: Real = 0.0;
-    for (var j = 0u; j < P; j++) {
+    let tolerance = rules.rotation_tolerance;
+    let max_sweeps = rules.max_sweeps;
+    // Load RD transposed: column i of A is row i of RD. Column lengths are measured in units of the largest entry, so
+    // that no square overflows.
+    // @unroll
+    for (var j = 0u; j < N; j++) {
         var big: Real = 0.0;
-        for (var i = 0u; i <= j; i++) {
-            big = max(big, abs(factor[element(b, i, j, P, P + 1u)]));
+        // @unroll
+        for (var i = 0u; i < j + 1u; i++) {
+            m[i * ROWS + j] = factor[element(b, i, j, N, N + 1u)];
+            big = max(big, abs(m[i * ROWS + j]));
         }
         let unit = power_of_two(big);
         var sum: Real = 0.0;
-        for (var i = 0u; i <= j; i++) {
-            let x = factor[element(b, i, j, P, P + 1u)] / unit;
+        // @unroll
+        for (var i = 0u; i < j + 1u; i++) {
+            let x = m[i * ROWS + j] / unit;
             sum += x * x;
         }
         let norm = sqrt(sum);
-        lengths[element(b, j, 0u, P, 1u)] = norm * unit;
-        for (var i = 0u; i < P; i++) {
-            var x: Real = 0.0;
-            if i <= j && norm > 0.0 {
-                if problems[b].scaling != 0u {
-                    x = factor[element(b, i, j, P, P + 1u)] / unit / norm;
-                } else {
-                    x = factor[element(b, i, j, P, P + 1u)];
-                }
-            }
-            m[i * ROWS + j] = x;
-            largest = max(largest, abs(x));
+        lengths[element(b, j, 0u, N, 1u)] = norm * unit;
+        let scaled = problems[b].scaling != 0u && norm > 0.0;
+        // @unroll
+        for (var i = 0u; i < j + 1u; i++) {
+            m[i * ROWS + j] = select(m[i * ROWS + j], m[i * ROWS + j] / unit / norm, scaled);
+            largest = max(largest, abs(m[i * ROWS + j]));
+        }
+        // @unroll
+        for (var i = j + 1u; i < N; i++) {
+            m[i * ROWS + j] = 0.0;
+        }
+        m[j * ROWS + M] = factor[element(b, j, N, N, N + 1u)];
+    }
+#else
+    if b >= matrices.count {
+        return;
+    }
+    let tolerance = matrices.tolerance;
+    let max_sweeps = matrices.max_sweeps;
+    var finite = true;
+    // @unroll
+    for (var j = 0u; j < N; j++) {
+        // @unroll
+        for (var i = 0u; i < M; i++) {
+#ifdef TRANSPOSED
+            m[j * ROWS + i] = a[element(b, j, i, N, M)];
+#else
+            m[j * ROWS + i] = a[element(b, i, j, M, N)];
+#endif
+            finite = finite && is_finite(m[j * ROWS + i]);
+            largest = max(largest, abs(m[j * ROWS + i]));
+        }
+        // @unroll
+        for (var i = M; i < ROWS; i++) {
+            m[j * ROWS + i] = select(Real(0.0), Real(1.0), i == M + j);
         }
     }
-    // One power of two for the whole matrix: factors per column would change the singular vectors.
+#endif
+
+#ifndef STEP
+    // Of a matrix that is not finite nothing is known; its numbers are set to NaN at the end.
+    // @unroll
+    for (var k = 0u; k < N * ROWS; k++) {
+        m[k] = select(Real(0.0), m[k], finite);
+    }
+    largest = select(Real(1.0), largest, finite);
+#endif
+
+    // One power of two for the whole matrix, and one for each column, which is remembered: columns have lengths near 1
+    // throughout, whatever their part in the matrix.
     let unit = power_of_two(largest);
-    for (var j = 0u; j < P; j++) {
-        for (var i = 0u; i < P; i++) {
-            m[j * ROWS + i] = m[j * ROWS + i] / unit;
+    // @unroll
+    for (var j = 0u; j < N; j++) {
+        var big: Real = 0.0;
+        // @unroll
+        for (var i = 0u; i < M; i++) {
+            big = max(big, abs(m[j * ROWS + i]));
         }
-        m[j * ROWS + P] = factor[element(b, j, P, P, P + 1u)];
+        scale[j] = power_of_two(big / unit);
+        inverse[j] = 1.0 / scale[j];
+        let by = select(Real(0.0), inverse[j] / unit, big > NEGLIGIBLE * unit);
+        // @unroll
+        for (var i = 0u; i < M; i++) {
+            m[j * ROWS + i] = m[j * ROWS + i] * by;
+        }
     }
 
+    // A sweep squares what is left of the angles: the first in which all cosines are below the root of the tolerance is
+    // the last.
     var sweeps = 0u;
-    var rotated = true;
-    while rotated && sweeps < rules.max_sweeps {
-        rotated = false;
+    var rotating = true;
+    while rotating && sweeps < max_sweeps {
+        rotating = false;
         sweeps += 1u;
-        for (var j = 0u; j < P; j++) {
-            norms[j] = column_norm(j);
+        // @unroll
+        for (var j = 0u; j < N; j++) {
+            // The rotations of the last sweep may have cancelled most of a column.
+            var sum: Real = 0.0;
+            // @unroll
+            for (var i = 0u; i < M; i++) {
+                sum += m[j * ROWS + i] * m[j * ROWS + i];
+            }
+            let unit = power_of_two(sqrt(sum));
+            scale[j] = scale[j] * unit;
+            inverse[j] = 1.0 / scale[j];
+            let by = select(Real(0.0), 1.0 / unit, scale[j] > NEGLIGIBLE);
+            // @unroll
+            for (var i = 0u; i < M; i++) {
+                m[j * ROWS + i] = m[j * ROWS + i] * by;
+            }
+            squares[j] = sum * by * by;
         }
-        for (var j = 0u; j + 1u < P; j++) {
-            for (var k = j + 1u; k < P; k++) {
-                if rotate(j, k) {
-                    rotated = true;
+        // @unroll
+        for (var j = 0u; j < N - 1u; j++) {
+            // @unroll
+            for (var k = j + 1u; k < N; k++) {
+                var g: Real = 0.0;
+                // @unroll
+                for (var i = 0u; i < M; i++) {
+                    g += m[j * ROWS + i] * m[k * ROWS + i];
                 }
+                let x = squares[j];
+                let y = squares[k];
+                let gg = g * g;
+                rotating = rotating || gg > tolerance * (x * y);
+                // Lengths and dot product over the product of both scales.
+                let ratio = scale[k] * inverse[j];
+                let back = scale[j] * inverse[k];
+                let d = y * ratio - x * back;
+                let root = select(sqrt(d * d + 4.0 * gg), abs(d), abs(d) > HUGE);
+                // t = sign(ζ)/(|ζ| + √(1+ζ²)), ζ = d/2g; where both are 0 there is nothing to rotate.
+                let t = 2.0 * select(g, -g, d < 0.0) / max(abs(d) + root, Real(1e-37));
+                let c = 1.0 / sqrt(1.0 + t * t);
+                let s = c * t;
+                let forth = s * ratio;
+                let behind = s * back;
+                // @unroll
+                for (var i = 0u; i < M; i++) {
+                    let p = m[j * ROWS + i];
+                    let q = m[k * ROWS + i];
+                    m[j * ROWS + i] = c * p - forth * q;
+                    m[k * ROWS + i] = behind * p + c * q;
+                }
+                // @unroll
+                for (var i = M; i < ROWS; i++) {
+                    let p = m[j * ROWS + i];
+                    let q = m[k * ROWS + i];
+                    m[j * ROWS + i] = c * p - s * q;
+                    m[k * ROWS + i] = s * p + c * q;
+                }
+                squares[j] = max(x - t * ratio * g, 0.0);
+                squares[k] = max(y + t * back * g, 0.0);
             }
         }
     }
 
-    // σ is measured at the end, so that no error of the rotations adds up in it; columns leave by descending σ.
-    for (var j = 0u; j < P; j++) {
-        norms[j] = column_norm(j);
+    // σ is measured at the end, so that no error of the rotations adds up in it.
+    // @unroll
+    for (var j = 0u; j < N; j++) {
+        var sum: Real = 0.0;
+        // @unroll
+        for (var i = 0u; i < M; i++) {
+            sum += m[j * ROWS + i] * m[j * ROWS + i];
+        }
+        squares[j] = sqrt(sum) * scale[j];
     }
-    for (var place = 0u; place < P; place++) {
-        var best = place;
-        for (var j = place + 1u; j < P; j++) {
-            if norms[j] > norms[best] {
-                best = j;
-            }
+    // @unroll
+    for (var j = 0u; j < N; j++) {
+        // The column's place by descending σ; among equals the earlier one comes first.
+        var place = 0u;
+        // @unroll
+        for (var k = 0u; k < j; k++) {
+            place += select(0u, 1u, squares[k] >= squares[j]);
         }
-        if best != place {
-            let t = norms[place];
-            norms[place] = norms[best];
-            norms[best] = t;
-            for (var i = 0u; i < ROWS; i++) {
-                let x = m[place * ROWS + i];
-                m[place * ROWS + i] = m[best * ROWS + i];
-                m[best * ROWS + i] = x;
-            }
+        // @unroll
+        for (var k = j + 1u; k < N; k++) {
+            place += select(0u, 1u, squares[k] > squares[j]);
         }
-        sigma[element(b, place, 0u, P, 1u)] = norms[place] * unit;
-        for (var i = 0u; i < P; i++) {
-            w[element(b, i, place, ROWS, P)] = m[place * ROWS + i] * unit;
+#ifdef STEP
+        sigma[element(b, place, 0u, N, 1u)] = squares[j] * unit;
+        // @unroll
+        for (var i = 0u; i < M; i++) {
+            w[element(b, i, place, ROWS, N)] = m[j * ROWS + i] * (scale[j] * unit);
         }
-        w[element(b, P, place, ROWS, P)] = m[place * ROWS + P];
+        w[element(b, M, place, ROWS, N)] = m[j * ROWS + M];
+#endif
+#ifndef STEP
+        sigma[element(b, place, 0u, N, 1u)] = select(matrices.nan, squares[j] * unit, finite);
+#endif
+#ifdef VECTORS
+        let by = select(Real(0.0), scale[j] / squares[j], squares[j] > 0.0);
+        // @unroll
+        for (var i = 0u; i < M; i++) {
+            w[element(b, i, place, M, N)] = select(matrices.nan, m[j * ROWS + i] * by, finite);
+        }
+        // @unroll
+        for (var i = M; i < ROWS; i++) {
+            v[element(b, i - M, place, N, N)] = select(matrices.nan, m[j * ROWS + i], finite);
+        }
+#endif
     }
+#ifdef STEP
     states[b].sweeps = sweeps;
-    if rotated {
+    if rotating {
         states[b].status = FACTORIZATION_LIMIT;
     }
+#else
+    reports[b] = Report(select(select(CONVERGED, SWEEP_LIMIT, rotating), NON_FINITE, !finite), sweeps);
+#endif
 }

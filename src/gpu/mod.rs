@@ -23,4 +23,5 @@ pub(crate) use kernel::kernel_source;
 pub use kernel::{Access, Binding, Def, GeneratedModule, Kernel, KernelSource};
 pub use readback::Readback;
 pub use selftest::Depth;
+pub(crate) use shader::UNROLLED;
 pub use shader::{Scalar, compose};

@@ -12,10 +12,11 @@ use super::error::one_line;
 use super::{Access, Binding, Def, DeviceError, GeneratedModule, KernelSource};
 
 /// The modules in `shaders/shared`, in an order in which each comes after what it imports.
-const SHARED: [(&str, &str); 4] = [
+const SHARED: [(&str, &str); 5] = [
     ("layout.wgsl", include_str!("../../shaders/shared/layout.wgsl")),
     ("bits.wgsl", include_str!("../../shaders/shared/bits.wgsl")),
     ("elementary.wgsl", include_str!("../../shaders/shared/elementary.wgsl")),
+    ("matrices.wgsl", include_str!("../../shaders/shared/matrices.wgsl")),
     ("problem.wgsl", include_str!("../../shaders/shared/problem.wgsl")),
 ];
 
@@ -117,12 +118,14 @@ fn make(
 ) -> Result<naga::Module, DeviceError> {
     let shader_defs: HashMap<String, ShaderDefValue> = defs
         .iter()
-        .map(|&(name, def)| {
+        .filter_map(|&(name, def)| {
             let value = match def {
-                Def::Bool(value) => ShaderDefValue::Bool(value),
+                // `#ifdef` asks whether a name is there, and not whether it is true.
+                Def::Bool(false) => return None,
+                Def::Bool(true) => ShaderDefValue::Bool(true),
                 Def::UInt(value) => ShaderDefValue::UInt(value),
             };
-            (name.to_owned(), value)
+            Some((name.to_owned(), value))
         })
         .collect();
     let wgsl = scalar.spell(&expanded(source, defs)?);

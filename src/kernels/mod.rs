@@ -27,6 +27,7 @@ kernel_folder! {
 }
 
 pub(crate) mod check;
+pub(crate) mod matrices;
 pub(crate) mod problem;
 mod specialisations;
 

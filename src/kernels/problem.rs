@@ -137,7 +137,6 @@ impl Rules {
     /// The rules for `problems` problems of `parameters` parameters.
     pub(crate) fn new(problems: u32, parameters: usize, stop: &Stop) -> Self {
         let tolerances = stop.tolerances(Precision::F32);
-        let unit_roundoff = Precision::F32.unit_roundoff();
         Self {
             problems,
             steps: stop.steps,
@@ -152,11 +151,16 @@ impl Rules {
             accept: LevenbergMarquardt::ACCEPT as f32,
             max_rejections: Status::MAX_REJECTIONS,
             max_sweeps: Self::MAX_SWEEPS,
-            // √p·u is the rounding of a dot product of length p; twice that leaves no pair to rotate for ever.
-            rotation_tolerance: (2.0 * (parameters.max(4) as f64).sqrt() * unit_roundoff) as f32,
+            rotation_tolerance: rotation_tolerance(parameters) as f32,
             padding: [0; 2],
         }
     }
+}
+
+/// The cosine between two columns of `length` entries that counts as zero: √length·u is the rounding of their dot product,
+/// and twice that leaves no pair to rotate for ever.
+pub(crate) fn rotation_tolerance(length: usize) -> f64 {
+    2.0 * (length.max(4) as f64).sqrt() * Precision::F32.unit_roundoff()
 }
 
 /// A block of rows.

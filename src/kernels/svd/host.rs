@@ -1,13 +1,65 @@
-//! Declares `shaders/svd.wgsl`: W, σ and β.
+//! Declares `shaders/svd.wgsl`: one-sided Jacobi for the steps, and for matrices of any origin.
 
 use std::sync::Arc;
 
-use crate::gpu::{Def, Device, DeviceError, Kernel, KernelSource, kernel_source};
+use crate::gpu::{Def, Device, DeviceError, Kernel, KernelSource, UNROLLED, kernel_source};
 
-pub(crate) const SOURCE: KernelSource =
+/// W, σ and β of (RD)ᵀ with c carried.
+pub(crate) const STEP: KernelSource =
     kernel_source!("svd", uniform rules, read problems, write states, read factor, write w, write sigma, write lengths);
+
+/// Singular values only.
+pub(crate) const VALUES: KernelSource = kernel_source!("svd", uniform matrices, read a, write sigma, write reports);
+
+/// Singular values and vectors.
+pub(crate) const VECTORS: KernelSource =
+    kernel_source!("svd", uniform matrices, read a, write sigma, write reports, write w, write v);
+
+/// The most columns that are kept in registers by code without loops.
+pub(crate) const MOST_UNROLLED: usize = 8;
+
+/// The constants of the kernel for a step in `parameters` parameters.
+pub(crate) fn step_defs(parameters: usize) -> Vec<(&'static str, Def)> {
+    vec![
+        ("M", Def::UInt(parameters as u32)),
+        ("N", Def::UInt(parameters as u32)),
+        ("C", Def::UInt(1)),
+        ("STEP", Def::Bool(true)),
+        (UNROLLED, Def::Bool(parameters <= MOST_UNROLLED)),
+    ]
+}
 
 /// The kernel for problems of `parameters` parameters.
 pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&SOURCE, &[("P", Def::UInt(parameters as u32))], &[])
+    device.kernel(&STEP, &step_defs(parameters), &[])
+}
+
+/// What an SVD of matrices is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// The longer side.
+    pub(crate) rows: usize,
+    /// The shorter side.
+    pub(crate) columns: usize,
+    /// Whether the matrices are wide, so that the kernel works on their transposes.
+    pub(crate) transposed: bool,
+    /// Whether U and V are wanted.
+    pub(crate) vectors: bool,
+}
+
+/// The constants of the kernel for matrices.
+pub(crate) fn matrix_defs(form: Form) -> Vec<(&'static str, Def)> {
+    vec![
+        ("M", Def::UInt(form.rows as u32)),
+        ("N", Def::UInt(form.columns as u32)),
+        ("C", Def::UInt(if form.vectors { form.columns as u32 } else { 0 })),
+        ("TRANSPOSED", Def::Bool(form.transposed)),
+        ("VECTORS", Def::Bool(form.vectors)),
+        (UNROLLED, Def::Bool(form.columns <= MOST_UNROLLED)),
+    ]
+}
+
+/// The kernel for matrices.
+pub(crate) fn matrix_kernel(device: &Device, form: Form) -> Result<Arc<Kernel>, DeviceError> {
+    device.kernel(if form.vectors { &VECTORS } else { &VALUES }, &matrix_defs(form), &[])
 }
