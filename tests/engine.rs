@@ -415,6 +415,27 @@ fn an_input_that_f32_blurs_is_told_on_a_gpu_and_computed_in_f64_on_the_cpu() {
 }
 
 #[test]
+fn a_model_that_a_driver_would_compile_for_minutes_is_refused_on_a_gpu_with_both_numbers_and_fitted_on_the_cpu() {
+    let tower = vec!["a"; 2000].join("**");
+    let model = Model::parse(&format!("{tower} + 0*x"), &["a"]).unwrap();
+    let data = Data::from_columns([("x", vec![0.0, 1.0, 2.0]), ("y", vec![1.5; 3])]).unwrap();
+    let sweep = Sweep::new(&model, &data).start([1.2]);
+    for engine in engines() {
+        let outcome = engine.run(&sweep);
+        if engine.device().is_none() {
+            // The tower of infinite height is y where a = y^(1/y), and 2000 levels contract by log(1.5) = 0.41 each.
+            let (fitted, limit) = (outcome.unwrap().problem(0).parameters()[0], 1.5f64.powf(1.0 / 1.5));
+            assert!((fitted - limit).abs() < 1e-9, "{fitted} for {limit}");
+            continue;
+        }
+        let message = outcome.unwrap_err().to_string();
+        for part in [&model.operations().to_string(), "65536", "--device cpu"] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}
+
+#[test]
 fn all_this_holds_on_swiftshader_too() {
     common::again_on_swiftshader(&[]);
 }
