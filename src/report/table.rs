@@ -44,14 +44,20 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     facts.row(["loss".to_owned(), number(problem.loss())]);
     facts.row(["residual sum of squares".to_owned(), number(problem.residual_sum_of_squares())]);
     facts.row(["reduced chi-square".to_owned(), number(problem.reduced_chi_square())]);
-    let sigma: Vec<String> = problem.singular_values().iter().map(|&s| significant(s, 4)).collect();
     let factored = match rule.scaling {
         Scaling::Columns => "J with unit columns",
         Scaling::None => "J",
     };
     let of = context.parameters.len().min(problem.points());
-    facts.row(["rank".to_owned(), format!("{} of {of}", problem.rank())]);
-    facts.row(["singular values".to_owned(), format!("{} (of {factored})", sigma.join(" "))]);
+    let (rank, sigma) = match problem.rank() {
+        Some(rank) => {
+            let sigma: Vec<String> = problem.singular_values().iter().map(|&s| significant(s, 4)).collect();
+            (format!("{rank} of {of}"), format!("{} (of {factored})", sigma.join(" ")))
+        }
+        None => ("-".to_owned(), "-".to_owned()),
+    };
+    facts.row(["rank".to_owned(), rank]);
+    facts.row(["singular values".to_owned(), sigma]);
     if !problem.unresolved().is_empty() {
         let mixed = format!("{} (the data do not tell them apart)", problem.unresolved().join(", "));
         facts.row(["unresolved".to_owned(), mixed]);
@@ -184,7 +190,7 @@ fn is_number(cell: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example::{empty_outcome_with, outcome};
+    use super::super::example::{empty_outcome_with, outcome, stale_outcome};
     use super::*;
 
     fn text(outcome: &Outcome) -> String {
@@ -219,6 +225,20 @@ mod tests {
     fn a_problem_of_short_rank_names_the_parameters_that_are_mixed() {
         let text = text(&outcome().select([3]));
         assert!(text.contains("unresolved               b2 (the data do not tell them apart)"), "{text}");
+    }
+
+    #[test]
+    fn what_an_earlier_factorisation_said_is_a_dash_where_there_is_none_at_the_end() {
+        for row in 0..3 {
+            let text = text(&stale_outcome().select([row]));
+            for line in ["reduced chi-square       -\n", "rank                     -\n", "singular values          -\n"] {
+                assert!(text.contains(line), "{text}");
+            }
+            assert!(!text.contains("unresolved"), "{text}");
+            assert!(text.ends_with("b1            238.5               -\nb2          0.00055               -\n"), "{text}");
+        }
+        let rows = text(&stale_outcome());
+        assert!(rows.lines().skip(1).all(|line| line.ends_with("238.5  -  0.00055  -")), "{rows}");
     }
 
     #[test]
