@@ -9,7 +9,7 @@ use crate::sweep::{Context, Errors, Outcome, Problem};
 const ROWS: usize = 20;
 
 /// Writes the outcome as aligned text for people: one problem as a report with a row a parameter, several as a row a
-/// problem, of which the first 20 are shown and the rest counted.
+/// problem, of which the first 20 are shown and the rest counted, with the options that show them.
 ///
 /// # Errors
 /// What the writer answers.
@@ -63,7 +63,7 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         facts.row(["unresolved".to_owned(), mixed]);
     }
     facts.row(["device".to_owned(), format!("{} ({})", context.device, context.precision)]);
-    facts.write(writer, usize::MAX)?;
+    facts.write(writer)?;
     writeln!(writer)?;
 
     let errors = match context.errors {
@@ -75,7 +75,7 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         let error = problem.standard_errors()[j];
         table.row([name.clone(), number(problem.parameters()[j]), significant(error, 4)]);
     }
-    table.write(writer, usize::MAX)
+    table.write(writer)
 }
 
 fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
@@ -111,7 +111,12 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         }
         table.row(row);
     }
-    table.write(writer, outcome.len())
+    table.write(writer)?;
+    if outcome.len() > ROWS {
+        let more = count((outcome.len() - ROWS) as u64);
+        writeln!(writer, "… and {more} more: --format csv prints them all, --out FILE.csv writes them to a file")?;
+    }
+    Ok(())
 }
 
 /// How a problem ended, with the test that it passed.
@@ -155,17 +160,13 @@ impl TextTable {
         self.rows.push(cells.into_iter().map(|cell| one_line(cell.into())).collect());
     }
 
-    /// Writes the first 20 rows and counts the rest of `total` (which may be more than the rows held).
-    pub(crate) fn write(&self, writer: &mut impl Write, total: usize) -> io::Result<()> {
-        let shown = if total == usize::MAX { self.rows.len() } else { self.rows.len().min(ROWS) };
-        let lines: Vec<&Vec<String>> = self.header.iter().chain(&self.rows[..shown]).collect();
+    pub(crate) fn write(&self, writer: &mut impl Write) -> io::Result<()> {
+        let lines: Vec<&Vec<String>> = self.header.iter().chain(&self.rows).collect();
         let columns = lines.iter().map(|line| line.len()).max().unwrap_or(0);
         let width = |k: usize| lines.iter().filter_map(|line| line.get(k)).map(|c| c.chars().count()).max();
         let widths: Vec<usize> = (0..columns).map(|k| width(k).unwrap_or(0)).collect();
         let right: Vec<bool> = (0..columns)
-            .map(|k| {
-                self.header.is_some() && self.rows[..shown].iter().all(|row| row.get(k).is_none_or(|c| is_number(c)))
-            })
+            .map(|k| self.header.is_some() && self.rows.iter().all(|row| row.get(k).is_none_or(|c| is_number(c))))
             .collect();
         for line in lines {
             let mut text = String::new();
@@ -176,9 +177,6 @@ impl TextTable {
                 text += &if right[k] { pad + cell } else { format!("{cell}{pad}") };
             }
             writeln!(writer, "{}", text.trim_end())?;
-        }
-        if total != usize::MAX && total > shown {
-            writeln!(writer, "… and {} more", count((total - shown) as u64))?;
         }
         Ok(())
     }
@@ -246,7 +244,8 @@ mod tests {
         let outcome = outcome().select((0..1234).map(|i| i % 4));
         let text = text(&outcome);
         assert_eq!(text.lines().count(), 22);
-        assert_eq!(text.lines().last(), Some("… and 1,214 more"));
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with("… and 1,214 more: ") && last.contains("--format csv"), "{last}");
     }
 
     #[test]
