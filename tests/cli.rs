@@ -356,7 +356,7 @@ fn verify_says_on_standard_error_how_far_f64_differs() {
     let run = Place::new().fit(&["--verify", "5"]);
     assert_eq!(run.code, 0);
     assert!(
-        run.stderr.contains("1 problems repeated in f64") && run.stderr.contains("standard errors"),
+        run.stderr.contains("1 problem repeated in f64") && run.stderr.contains("standard errors"),
         "{}",
         run.stderr
     );
