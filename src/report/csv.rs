@@ -10,14 +10,29 @@ use crate::sweep::Outcome;
 /// What the writer answers.
 pub fn write_csv(outcome: &Outcome, writer: impl Write) -> io::Result<()> {
     let columns = columns(outcome);
-    let mut csv = csv::Writer::from_writer(writer);
-    csv.write_record(columns.iter().map(|column| column.name.as_str()))?;
-    for row in 0..outcome.len() {
-        for column in &columns {
-            csv.write_field(cell(column, row))?;
+    write_with(writer, |csv| {
+        csv.write_record(columns.iter().map(|column| column.name.as_str()))?;
+        for row in 0..outcome.len() {
+            for column in &columns {
+                csv.write_field(cell(column, row))?;
+            }
+            csv.write_record(None::<&[u8]>)?;
         }
-        csv.write_record(None::<&[u8]>)?;
-    }
+        Ok(())
+    })
+}
+
+/// Writes CSV and flushes it. An error of the writer comes back as itself: the conversion that the csv crate has wraps
+/// it, and a closed pipe could not be told from other failures.
+pub(super) fn write_with<W: Write>(
+    writer: W,
+    write: impl FnOnce(&mut csv::Writer<W>) -> csv::Result<()>,
+) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(writer);
+    write(&mut csv).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })?;
     csv.flush()
 }
 

@@ -229,11 +229,15 @@ mod tests {
     fn what_an_earlier_factorisation_said_is_a_dash_where_there_is_none_at_the_end() {
         for row in 0..3 {
             let text = text(&stale_outcome().select([row]));
-            for line in ["reduced chi-square       -\n", "rank                     -\n", "singular values          -\n"] {
+            for line in ["reduced chi-square       -\n", "rank                     -\n", "singular values          -\n"]
+            {
                 assert!(text.contains(line), "{text}");
             }
             assert!(!text.contains("unresolved"), "{text}");
-            assert!(text.ends_with("b1            238.5               -\nb2          0.00055               -\n"), "{text}");
+            assert!(
+                text.ends_with("b1            238.5               -\nb2          0.00055               -\n"),
+                "{text}"
+            );
         }
         let rows = text(&stale_outcome());
         assert!(rows.lines().skip(1).all(|line| line.ends_with("238.5  -  0.00055  -")), "{rows}");
