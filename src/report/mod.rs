@@ -27,6 +27,8 @@ mod parquet;
 #[cfg(feature = "cli")]
 pub(crate) mod parts;
 #[cfg(feature = "plot")]
+mod pen;
+#[cfg(feature = "plot")]
 mod plot;
 mod summary;
 mod table;
