@@ -19,6 +19,9 @@ const COLOURS: [RGBColor; 7] = [
 /// other.
 const DASHES: [(u32, u32); 4] = [(1 << 20, 0), (10, 8), (3, 6), (18, 6)];
 
+/// A place, x to the right and y downwards.
+type Pixel = (i32, i32);
+
 /// Width of every line, in pixels.
 const WIDTH: u32 = 2;
 
@@ -54,7 +57,7 @@ impl Pen {
     }
 
     /// The parts of the marker about the origin, in pixels, from back to front: edge, area, outline.
-    pub(super) fn marker(&self) -> (PathElement<(i32, i32)>, Polygon<(i32, i32)>, PathElement<(i32, i32)>) {
+    pub(super) fn marker(&self) -> (PathElement<Pixel>, Polygon<Pixel>, PathElement<Pixel>) {
         let outline = self.outline();
         let colour = self.colour.to_rgba();
         let (edge, area, stroke) =
@@ -67,8 +70,8 @@ impl Pen {
     }
 
     /// The marker's corners about the origin, in pixels, the first once more at the end.
-    fn outline(&self) -> Vec<(i32, i32)> {
-        let around = |corners: u32, turn: f64, radius: &dyn Fn(u32) -> f64| -> Vec<(i32, i32)> {
+    fn outline(&self) -> Vec<Pixel> {
+        let around = |corners: u32, turn: f64, radius: &dyn Fn(u32) -> f64| -> Vec<Pixel> {
             (0..=corners)
                 .map(|k| {
                     let angle = std::f64::consts::TAU * (f64::from(k % corners) / f64::from(corners) + turn);
