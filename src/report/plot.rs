@@ -245,6 +245,7 @@ mod tests {
                         reason: None,
                         steps: (8.0 / (1e-3 + (1.0 - size).abs())).min(160.0) as u32 + damping as u32,
                         loss: None,
+                        short: false,
                     });
                 }
             }
@@ -315,6 +316,7 @@ mod tests {
                 reason: None,
                 steps: 7,
                 loss: None,
+                short: false,
             });
         }
         for svg in drawn(&builder.finish()) {
@@ -375,6 +377,7 @@ mod tests {
                 reason: None,
                 steps,
                 loss: None,
+                short: false,
             };
             builder.add(&line(if size < 1e-3 { 0 } else { 3 }));
         }

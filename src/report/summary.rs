@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::number::{count, percent, significant};
 use super::table::TextTable;
 use crate::ngd::{Reason, Status};
-use crate::sweep::Outcome;
+use crate::sweep::{Outcome, Problem};
 
 /// Counts and shares of a whole run, in a form that is written to `summary.json` and printed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -18,6 +18,9 @@ pub struct Summary {
     pub status: BTreeMap<String, u64>,
     /// How many converged by each test.
     pub reason: BTreeMap<String, u64>,
+    /// How many of those that converged have a rank below min(points, parameters): their data do not determine every
+    /// parameter there.
+    pub short_of_rank: u64,
     /// The problem with the least loss, those that converged before all others.
     pub best: Option<BestProblem>,
     /// The same by step rule, in the order of the rules.
@@ -72,6 +75,8 @@ pub(crate) struct Line<'a> {
     pub(crate) reason: Option<&'a str>,
     pub(crate) steps: u32,
     pub(crate) loss: Option<f64>,
+    /// Whether the rank is below min(points, parameters).
+    pub(crate) short: bool,
 }
 
 impl Summary {
@@ -91,6 +96,7 @@ impl Summary {
                 reason: problem.reason().map(Reason::name),
                 steps: problem.steps(),
                 loss: super::columns::finite(problem.loss()),
+                short: is_short(&problem),
             });
         }
         builder.finish()
@@ -119,6 +125,13 @@ impl Summary {
             let reasons: Vec<String> =
                 self.reason.iter().map(|(name, &problems)| format!("{name} {}", count(problems))).collect();
             writeln!(writer, "converged by test: {}", reasons.join(", "))?;
+        }
+        if self.short_of_rank > 0 {
+            let short = count(self.short_of_rank);
+            writeln!(
+                writer,
+                "short of full rank: {short} of the converged (the data do not determine every parameter there)"
+            )?;
         }
         if let Some(best) = &self.best {
             let ending = if best.converged { "" } else { ", which did not converge" };
@@ -184,6 +197,11 @@ impl Summary {
     }
 }
 
+/// Whether the rank is below min(points, parameters).
+pub(super) fn is_short(problem: &Problem<'_>) -> bool {
+    problem.rank().is_some_and(|rank| rank < problem.points().min(problem.parameters().len()))
+}
+
 /// Step sizes that are shown without leaving any out.
 const ALL_SHOWN: usize = 50;
 
@@ -222,6 +240,7 @@ impl SummaryBuilder {
             *summary.reason.entry(reason.to_owned()).or_default() += 1;
         }
         let converged = line.status == Status::Converged.name();
+        summary.short_of_rank += u64::from(converged && line.short);
         if let Some(loss) = line.loss {
             let better = summary.best.as_ref().is_none_or(|best| (converged, best.loss) > (best.converged, loss));
             if better {
@@ -301,6 +320,7 @@ mod tests {
             reason: None,
             steps: 1,
             loss,
+            short: false,
         };
         let mut builder = SummaryBuilder::default();
         builder.add(&line(0, "non_finite", None));
@@ -321,6 +341,7 @@ mod tests {
              converged          3  75.0%\n\
              non_finite         1  25.0%\n\
              converged by test: gradient 2, loss 1\n\
+             short of full rank: 1 of the converged (the data do not determine every parameter there)\n\
              best loss: 0.25 (problem 0)\n\
              \n\
              share that converged\n\
@@ -344,6 +365,7 @@ mod tests {
                 reason: None,
                 steps: 1,
                 loss: None,
+                short: false,
             });
         }
         builder.finish()

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::number::{count, significant};
+use super::summary::is_short;
 use crate::data::{Key, KeyColumn};
 use crate::ngd::{Damping, Precision, Scaling};
 use crate::sweep::{Context, Errors, Outcome, Problem};
@@ -92,6 +93,9 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         header.extend(["step size", "damping"].map(str::to_owned));
     }
     header.extend(["status", "steps", "loss"].map(str::to_owned));
+    // Where all have full rank the column would say nothing.
+    let ranks = outcome.iter().any(|problem| is_short(&problem));
+    header.extend(ranks.then(|| "rank".to_owned()));
     for name in &context.parameters {
         header.extend([name.clone(), "±".to_owned()]);
     }
@@ -106,6 +110,7 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
             row.extend([significant(problem.rule().size, 6), damping_name(problem.rule().damping)]);
         }
         row.extend([ending(&problem), problem.steps().to_string(), significant(problem.loss(), 6)]);
+        row.extend(ranks.then(|| problem.rank().map_or("-".to_owned(), |rank| rank.to_string())));
         for (value, error) in problem.parameters().iter().zip(problem.standard_errors()) {
             row.extend([significant(*value, digits(context)), significant(error, 3)]);
         }
@@ -204,8 +209,8 @@ mod tests {
         assert_eq!(
             lines[..2],
             [
-                "cell     step size  damping   status                steps  loss     b1  ±       b2  ±",
-                "A, left        0.5  0         converged (gradient)     12  0.25  238.5  1  0.00055  2",
+                "cell     step size  damping   status                steps  loss  rank     b1  ±       b2  ±",
+                "A, left        0.5  0         converged (gradient)     12  0.25     2  238.5  1  0.00055  2",
             ]
         );
         assert_eq!(lines.len(), 5);

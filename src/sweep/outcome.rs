@@ -349,7 +349,8 @@ impl<'a> Problem<'a> {
     }
 
     /// Covariance of the parameters, p×p row by row: (JᵀJ)⁺, times the reduced χ² where errors are scaled. Taken from
-    /// the singular value decomposition, never from a product JᵀJ. NaN where [no J was factored](Self::is_factored).
+    /// the singular value decomposition, never from a product JᵀJ. NaN where [no J was factored](Self::is_factored), and
+    /// in the rows and columns of parameters that are [not resolved](Self::is_resolved).
     #[must_use]
     pub fn covariance(&self) -> Vec<f64> {
         let p = self.width();
@@ -362,7 +363,8 @@ impl<'a> Problem<'a> {
         let mut full = vec![0.0; p * p];
         for i in 0..p {
             for j in 0..=i {
-                let value = triangle[i * (i + 1) / 2 + j] * scale;
+                let resolved = self.is_resolved(i) && self.is_resolved(j);
+                let value = if resolved { triangle[i * (i + 1) / 2 + j] * scale } else { f64::NAN };
                 full[i * p + j] = value;
                 full[j * p + i] = value;
             }
