@@ -42,5 +42,5 @@ pub use pollster::block_on;
 pub use selftest::{selftest, selftest_on};
 pub use starts::{Distribution, random_start};
 pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
-pub use verify::{Verification, verify};
+pub use verify::{Disagreement, Verification, verify};
 pub use wgpu;

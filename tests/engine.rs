@@ -165,11 +165,11 @@ fn null_vectors_name_the_parameters_that_the_data_do_not_tell_apart() {
         let outcome = engine.run(&Sweep::new(&model, &data).start([1.0, 2.0, 0.0])).unwrap();
         let problem = outcome.problem(0);
         assert_eq!(problem.status(), Status::Converged, "{}", engine.description());
-        assert_eq!(problem.rank(), 2);
+        assert_eq!(problem.rank(), Some(2));
         assert_eq!(problem.unresolved(), ["a", "b"]);
         let errors = problem.standard_errors();
         assert!(errors[0].is_nan() && errors[1].is_nan() && errors[2] > 0.0);
-        assert_eq!(problem.degrees_of_freedom(), 6);
+        assert_eq!(problem.degrees_of_freedom(), Some(6));
     }
 }
 
@@ -182,7 +182,7 @@ fn more_parameters_than_points_interpolate_by_the_least_step() {
         let sweep = Sweep::new(&model, &data).start([0.0; 4]).step_sizes([1.0]).scaling(Scaling::None);
         let outcome = engine.run(&sweep).unwrap();
         let problem = outcome.problem(0);
-        assert_eq!((problem.status(), problem.rank()), (Status::Converged, 2));
+        assert_eq!((problem.status(), problem.rank()), (Status::Converged, Some(2)));
         assert_eq!(problem.singular_values().len(), 2);
         // One step, and at most one more to sweep up its rounding.
         assert!(problem.steps() <= 2, "{} steps", problem.steps());
@@ -404,6 +404,27 @@ fn an_input_that_f32_blurs_is_told_on_a_gpu_and_computed_in_f64_on_the_cpu() {
         } else {
             assert_eq!(advice, "");
             assert!((outcome.problem(0).parameters()[1] - 0.5).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_model_that_a_driver_would_compile_for_minutes_is_refused_on_a_gpu_with_both_numbers_and_fitted_on_the_cpu() {
+    let tower = vec!["a"; 2000].join("**");
+    let model = Model::parse(&format!("{tower} + 0*x"), &["a"]).unwrap();
+    let data = Data::from_columns([("x", vec![0.0, 1.0, 2.0]), ("y", vec![1.5; 3])]).unwrap();
+    let sweep = Sweep::new(&model, &data).start([1.2]);
+    for engine in engines() {
+        let outcome = engine.run(&sweep);
+        if engine.device().is_none() {
+            // The tower of infinite height is y where a = y^(1/y), and 2000 levels contract by log(1.5) = 0.41 each.
+            let (fitted, limit) = (outcome.unwrap().problem(0).parameters()[0], 1.5f64.powf(1.0 / 1.5));
+            assert!((fitted - limit).abs() < 1e-9, "{fitted} for {limit}");
+            continue;
+        }
+        let message = outcome.unwrap_err().to_string();
+        for part in [&model.operations().to_string(), "65536", "--device cpu"] {
+            assert!(message.contains(part), "{message}");
         }
     }
 }

@@ -54,7 +54,7 @@ fn what_is_called_converged_in_f32_f64_would_not_leave() {
             assert_eq!(
                 exact.status(),
                 Status::Converged,
-                "{:?} with rank {} of f32, {} of f64, on {}",
+                "{:?} with rank {:?} of f32, {:?} of f64, on {}",
                 problem.parameters(),
                 problem.rank(),
                 exact.rank(),

@@ -88,7 +88,7 @@ fn gpu_and_cpu_agree_on_every_status_away_from_the_edge_and_on_the_losses_to_f32
             }
             // Some damped paths creep along the valley b₁ → ∞, b₂ → 0 towards no minimum at all, where the gradient
             // fades: at σ₂ below 1e-4 whether it is small enough is not f32's to tell.
-            let valley = b.rank() > 0 && b.singular_values()[1] < 1e-4;
+            let valley = b.rank().is_some_and(|rank| rank > 0) && b.singular_values()[1] < 1e-4;
             if !decided || valley {
                 undecided[a.start_index()] += usize::from(a.rule().size < 2.0);
                 continue;

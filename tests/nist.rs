@@ -39,7 +39,7 @@ fn score(engine: &Engine, problem: &Problem, start: &[f64]) -> Score {
         steps: found.steps(),
         parameters: worst_digits(found.parameters(), &problem.certified),
         deviations: worst_digits(&found.standard_errors(), &problem.standard_deviations),
-        condition: sigma[0] / sigma[sigma.len() - 1],
+        condition: sigma.first().zip(sigma.last()).map_or(f64::NAN, |(first, last)| first / last),
     }
 }
 

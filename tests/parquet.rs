@@ -93,7 +93,7 @@ fn an_independent_reader_finds_the_columns_types_nulls_and_numbers_of_a_fit() {
         column("loss", "double", true),
         column("residual_sum_of_squares", "double", true),
         column("gradient_norm", "double", true),
-        column("rank", "uint32", false),
+        column("rank", "uint32", true),
         column("sigma_max", "double", true),
         column("sigma_min", "double", true),
         column("gn_sharpness", "double", true),

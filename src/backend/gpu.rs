@@ -90,6 +90,7 @@ impl GpuBackend {
         if parameters > MAX_PARAMETERS {
             return Err(RequestError::TooManyParameters { parameters, most: MAX_PARAMETERS }.into());
         }
+        job.model().check_length()?;
         job.model().check_f32()?;
         check_range(job)?;
         Ok(())

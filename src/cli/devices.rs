@@ -33,7 +33,7 @@ pub(super) fn list() -> Result<ExitCode, Failure> {
     let name = cpu.description();
     table.row(["cpu", name, "cpu", "-", "faer", "yes", "-", "-"]);
     output::results(|writer| {
-        table.write(writer, usize::MAX)?;
+        table.write(writer)?;
         if adapters.is_empty() {
             writeln!(writer, "no GPU adapter: install a Vulkan driver, or run on the CPU")?;
         }

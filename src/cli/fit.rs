@@ -313,7 +313,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Format::Csv => report::write_csv(&outcome, writer),
     })?;
     if let Some(count) = arguments.verify {
-        verify(&job, &outcome, count)?;
+        output::note(&crate::verify::verify(&job, &outcome, count)?.to_string());
     }
     if let Some(share) = arguments.require_converged
         && outcome.converged_share() < share
@@ -342,24 +342,5 @@ fn write_files(arguments: &Arguments, job: &Job, outcome: &Outcome) -> Result<()
         let failed = |source| ReportError::write(path, source);
         report::write_whole(path, |writer| report::write_curves(job, outcome, writer).map_err(failed))?;
     }
-    Ok(())
-}
-
-/// Says how the same problems in f64 on the CPU compare.
-fn verify(job: &Job, outcome: &Outcome, count: usize) -> Result<(), Failure> {
-    let report = crate::verify::verify(job, outcome, count)?;
-    let worst = match &report.worst {
-        Some((problem, parameter)) => format!(" ({parameter} of problem {problem})"),
-        None => String::new(),
-    };
-    output::note(&format!(
-        "{} problems repeated in f64 on the CPU: {} converged both times, worst difference {} standard errors{worst}, \
-         {}% had stopped too early, {} ended with another status",
-        report.checked,
-        report.compared,
-        report::significant(report.worst_difference, 3),
-        report::significant(100.0 * report.stopped_early_share, 3),
-        report.status_differs,
-    ));
     Ok(())
 }

@@ -55,6 +55,30 @@ pub fn emit(graph: &Graph, outputs: &[NodeId], names: &dyn Names) -> Code {
     code
 }
 
+/// What a call of an elementary function counts as in [`operations`]: about the length of natgrad's own version, which
+/// drivers put in the place of every call.
+const FUNCTION: u64 = 40;
+
+/// The same for a power of two numbers, whose logarithm takes two words.
+const POWER: u64 = 100;
+
+/// How many operations [`emit`] makes of these outputs: 1 for arithmetic, 40 for an elementary function, 100 for a power
+/// that is no product. Linear in the graph, as the code is; what a driver makes of the code is not (see
+/// [`Model::operations`](crate::Model::operations)).
+#[must_use]
+pub fn operations(graph: &Graph, outputs: &[NodeId]) -> u64 {
+    let schedule = Schedule::new(graph, outputs);
+    (0..schedule.graph.len())
+        .map(|index| match schedule.graph.node(NodeId(index as u32)) {
+            Node::Number(_) | Node::Parameter(_) | Node::Input(_) => 0,
+            Node::Unary(UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Sign | UnaryOp::Sqrt, _) => 1,
+            Node::Unary(..) | Node::Binary(BinaryOp::Atan2, ..) => FUNCTION,
+            Node::Binary(BinaryOp::Pow, ..) | Node::PowInt(..) => POWER,
+            Node::Binary(..) | Node::Select(_) => 1,
+        })
+        .sum()
+}
+
 /// The value of a node in terms of earlier names; None for constants, which are written where they are used.
 fn right_side(graph: &Graph, node: Node, names: &dyn Names, functions: &mut BTreeSet<&'static str>) -> Option<String> {
     let operand = |id: NodeId| match graph.constant(id) {

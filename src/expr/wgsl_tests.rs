@@ -195,6 +195,33 @@ fn long_code_is_three_lines_an_operation_and_each_line_is_short() {
     }
 }
 
+#[test]
+fn operations_count_each_shared_subexpression_once_and_a_function_by_its_length() {
+    let count = |text: &str| {
+        let mut graph = Graph::new();
+        let f = lower(text, &mut graph);
+        operations(&graph, &[f])
+    };
+    assert_eq!((count("b"), count("3")), (0, 0));
+    // A square is one product, a cube two.
+    assert_eq!((count("b^2"), count("b^3"), count("-b")), (1, 2, 1));
+    assert_eq!((count("exp(b)"), count("exp(b) + x*exp(b)"), count("b^x")), (40, 42, 100));
+}
+
+#[test]
+fn a_tower_of_powers_with_its_derivative_grows_by_the_same_code_with_every_level() {
+    let tower = |levels: usize| {
+        let mut graph = Graph::new();
+        let f = lower(&vec!["b"; levels].join("**"), &mut graph);
+        let outputs = [vec![f], gradient(&mut graph, f, 2)].concat();
+        (operations(&graph, &outputs), emit(&graph, &outputs, &Plain).hoisted.lines().count())
+    };
+    let (short, middle, long) = (tower(100), tower(500), tower(900));
+    assert_eq!((long.0 - middle.0, long.1 - middle.1), (middle.0 - short.0, middle.1 - short.1));
+    // A level: its own power and the one in its derivative, and 10 operations of arithmetic at most.
+    assert!((900 * 200..=900 * 210).contains(&long.0), "{}", long.0);
+}
+
 /// Runs straight-line code in f64, reading each right side with the parser of expressions.
 fn interpret(code: &Code, parameters: &[f64], input: f64) -> Vec<f64> {
     let mut values = std::collections::HashMap::new();

@@ -10,6 +10,7 @@ pub mod elementary;
 mod error;
 mod kernel;
 pub mod layout;
+mod random;
 mod readback;
 pub mod selftest;
 mod shader;

@@ -191,16 +191,3 @@ pub(crate) fn sources() -> Vec<KernelSource> {
     sources.extend(workgroups::SOURCES);
     sources
 }
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): operands for the tests, the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}

@@ -13,6 +13,16 @@ pub enum ModelError {
     /// A number in the model is beyond the precision of the device.
     #[error(transparent)]
     Range(#[from] RangeError),
+    /// More code than a driver compiles in reasonable time.
+    #[error(
+        "the model and its derivatives take {operations} operations and the GPU takes at most {most}, for its driver's compiler: shorten the model, or use the CPU (--device cpu)"
+    )]
+    TooLong {
+        /// Operations of the model and its derivatives.
+        operations: u64,
+        /// The most there can be.
+        most: u64,
+    },
     /// There is nothing to fit.
     #[error("the model has no parameters: name at least one, as in --parameters b1,b2")]
     NoParameters,

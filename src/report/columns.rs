@@ -15,6 +15,8 @@ pub(crate) enum Values<'a> {
     OptionalIndex(Vec<Option<u64>>),
     /// Counts.
     Count(Vec<u32>),
+    /// Counts that some rows lack.
+    OptionalCount(Vec<Option<u32>>),
     /// Whole numbers of a group column.
     Integer(Vec<i64>),
     /// Numbers; what is not finite is null.
@@ -165,7 +167,7 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
         "loss" => number(&|p| finite(p.loss())),
         "residual_sum_of_squares" => number(&|p| finite(p.residual_sum_of_squares())),
         "gradient_norm" => number(&|p| finite(p.gradient_norm())),
-        "rank" => count(|p| p.rank() as u32),
+        "rank" => Values::OptionalCount(outcome.iter().map(|p| p.rank().map(|rank| rank as u32)).collect()),
         "sigma_max" => number(&|p| p.singular_values().first().copied().and_then(finite)),
         "sigma_min" => number(&|p| p.singular_values().last().copied().and_then(finite)),
         _ => number(&|p| finite(p.gn_sharpness())),

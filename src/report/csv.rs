@@ -10,14 +10,29 @@ use crate::sweep::Outcome;
 /// What the writer answers.
 pub fn write_csv(outcome: &Outcome, writer: impl Write) -> io::Result<()> {
     let columns = columns(outcome);
-    let mut csv = csv::Writer::from_writer(writer);
-    csv.write_record(columns.iter().map(|column| column.name.as_str()))?;
-    for row in 0..outcome.len() {
-        for column in &columns {
-            csv.write_field(cell(column, row))?;
+    write_with(writer, |csv| {
+        csv.write_record(columns.iter().map(|column| column.name.as_str()))?;
+        for row in 0..outcome.len() {
+            for column in &columns {
+                csv.write_field(cell(column, row))?;
+            }
+            csv.write_record(None::<&[u8]>)?;
         }
-        csv.write_record(None::<&[u8]>)?;
-    }
+        Ok(())
+    })
+}
+
+/// Writes CSV and flushes it. An error of the writer comes back as itself: the conversion that the csv crate has wraps
+/// it, and a closed pipe could not be told from other failures.
+pub(super) fn write_with<W: Write>(
+    writer: W,
+    write: impl FnOnce(&mut csv::Writer<W>) -> csv::Result<()>,
+) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(writer);
+    write(&mut csv).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    })?;
     csv.flush()
 }
 
@@ -27,6 +42,7 @@ fn cell(column: &Column<'_>, row: usize) -> String {
         Values::Index(values) => values[row].to_string(),
         Values::OptionalIndex(values) => optional(values[row].map(|value| value.to_string())),
         Values::Count(values) => values[row].to_string(),
+        Values::OptionalCount(values) => optional(values[row].map(|value| value.to_string())),
         Values::Integer(values) => values[row].to_string(),
         Values::Number(values) => optional(values[row].map(shortest)),
         Values::Text(values) => optional(values[row].as_deref().map(str::to_owned)),
@@ -40,7 +56,7 @@ pub(crate) fn shortest(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example::outcome;
+    use super::super::example::{outcome, stale_outcome};
     use super::*;
 
     #[test]
@@ -59,5 +75,20 @@ mod tests {
         assert_eq!(cell(1, "damping"), "");
         assert_eq!(cell(2, "loss"), "");
         assert_eq!(cell(2, "status"), "non_finite");
+    }
+
+    #[test]
+    fn what_an_earlier_factorisation_said_is_empty_where_there_is_none_at_the_end() {
+        let mut bytes = Vec::new();
+        write_csv(&stale_outcome(), &mut bytes).unwrap();
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let headers = reader.headers().unwrap().clone();
+        for row in reader.records().map(Result::unwrap) {
+            let cell = |name: &str| row[headers.iter().position(|h| h == name).unwrap()].to_owned();
+            for name in ["rank", "sigma_max", "sigma_min", "b1_se", "b2_se"] {
+                assert_eq!(cell(name), "", "{name} of a problem that is {}", cell("status"));
+            }
+            assert_eq!(cell("b1"), "238.5");
+        }
     }
 }

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::columns::Names;
-use super::csv::shortest;
+use super::csv::{shortest, write_with};
 use crate::sweep::{Job, Outcome, Problem};
 
 /// One data point of a fitted problem.
@@ -57,30 +57,31 @@ fn write_points(
     // A column in use as group and as input stands once, as a group column.
     let shown: Vec<usize> =
         (0..inputs.len()).filter(|&k| !context.keys.iter().any(|key| key.name == inputs[k])).collect();
-    let mut csv = csv::Writer::from_writer(writer);
-    csv.write_field("problem")?;
-    groups.iter().try_for_each(|name| csv.write_field(name))?;
-    csv.write_field("start")?;
-    csv.write_field("line")?;
-    for &k in &shown {
-        csv.write_field(input_name(&inputs[k]))?;
-    }
-    csv.write_record(["response", "fit", "residual"])?;
-    for problem in outcome.iter() {
-        for point in points(&problem) {
-            csv.write_field(problem.index().to_string())?;
-            for key in &context.keys {
-                csv.write_field(key.values.get(problem.set()).to_string())?;
-            }
-            csv.write_field(problem.start_index().to_string())?;
-            csv.write_field(point.line.to_string())?;
-            for &k in &shown {
-                csv.write_field(shortest(point.inputs[k]))?;
-            }
-            csv.write_record([point.response, point.fit, point.residual].map(finite_or_empty))?;
+    write_with(writer, |csv| {
+        csv.write_field("problem")?;
+        groups.iter().try_for_each(|name| csv.write_field(name))?;
+        csv.write_field("start")?;
+        csv.write_field("line")?;
+        for &k in &shown {
+            csv.write_field(input_name(&inputs[k]))?;
         }
-    }
-    csv.flush()
+        csv.write_record(["response", "fit", "residual"])?;
+        for problem in outcome.iter() {
+            for point in points(&problem) {
+                csv.write_field(problem.index().to_string())?;
+                for key in &context.keys {
+                    csv.write_field(key.values.get(problem.set()).to_string())?;
+                }
+                csv.write_field(problem.start_index().to_string())?;
+                csv.write_field(point.line.to_string())?;
+                for &k in &shown {
+                    csv.write_field(shortest(point.inputs[k]))?;
+                }
+                csv.write_record([point.response, point.fit, point.residual].map(finite_or_empty))?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// An input's own name, unless another column of the file has it.

@@ -87,3 +87,19 @@ pub(crate) fn outcome() -> Outcome {
         covariance: vec![4.0, -1.0, 16.0, 4.0, -1.0, 16.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
     }
 }
+
+/// A problem of each status that leaves no factorisation to speak of, as a backend might hand them on: with the rank,
+/// spectrum, covariance and mixed parameters of an earlier step; and one that diverged, whose backend said it has none.
+pub(crate) fn stale_outcome() -> Outcome {
+    let mut stale = outcome().select([0, 0, 0]);
+    stale.rows[0].status = Status::FactorizationLimit;
+    stale.rows[1].status = Status::NonFinite;
+    stale.rows[2].status = Status::Diverged;
+    for row in &mut stale.rows {
+        (row.reason, row.unresolved) = (None, 0b10);
+    }
+    stale.rows[2].rank = 0;
+    stale.singular_values[4..].fill(f64::NAN);
+    stale.covariance[6..].fill(f64::NAN);
+    stale
+}

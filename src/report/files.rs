@@ -1,14 +1,15 @@
 //! Files that are whole or not there.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::ReportError;
 
 /// Writes a file so that it is either complete under its name or not there at all: into a temporary name in the same
 /// folder, flushed to the disk, then renamed. A file of that name is replaced at the last moment only. What is no
-/// ordinary file (a pipe, a terminal, `/dev/stdout`) is written to directly.
+/// ordinary file (a pipe, a terminal, `/dev/stdout`) is written to directly; a pipe whose reader has seen enough is no
+/// failure.
 pub(crate) fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), ReportError>,
@@ -17,8 +18,13 @@ pub(crate) fn write_whole(
     if path.metadata().is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
         let file = File::options().write(true).open(path).map_err(failed)?;
         let mut writer = BufWriter::new(file);
-        write(&mut writer)?;
-        return writer.flush().map_err(failed);
+        let written = write(&mut writer).and_then(|()| writer.flush().map_err(failed));
+        // What is still buffered would be tried once more on drop.
+        drop(writer.into_parts());
+        return match written {
+            Err(ReportError::Write { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        };
     }
     // Through a link, the file it points to is replaced, not the link.
     let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());

@@ -10,7 +10,8 @@ use crate::sweep::{Context, Outcome, Problem};
 /// Writes the outcome as JSON lines: an object a problem, with the group columns by name, `set`, `start`, `status`,
 /// `reason`, `steps`, `points`, `loss`, `residual_sum_of_squares`, `reduced_chi_square`, `parameters`,
 /// `standard_errors` and `covariance`, `rank`, `unresolved` (the parameters that the null vectors mix),
-/// `singular_values`, `scaling`, `device` and `precision`. What is not finite is null.
+/// `singular_values`, `scaling`, `device` and `precision`. What is not finite is null, and so is what follows from the
+/// factorisation of J where it was [not factored](Problem::is_factored) at the end.
 ///
 /// # Errors
 /// What the writer answers.
@@ -54,11 +55,12 @@ impl Serialize for Line<'_> {
         line.serialize_entry("parameters", &ByName(&self.context.parameters, problem.parameters()))?;
         line.serialize_entry("standard_errors", &ByName(&self.context.parameters, &problem.standard_errors()))?;
         let covariance = problem.covariance();
-        let rows: Vec<&[f64]> = covariance.chunks(self.context.parameters.len().max(1)).collect();
-        line.serialize_entry("covariance", &rows)?;
+        let rows = || covariance.chunks(self.context.parameters.len().max(1)).collect::<Vec<&[f64]>>();
+        let factored = problem.is_factored();
+        line.serialize_entry("covariance", &factored.then(rows))?;
         line.serialize_entry("rank", &problem.rank())?;
-        line.serialize_entry("unresolved", &problem.unresolved())?;
-        line.serialize_entry("singular_values", problem.singular_values())?;
+        line.serialize_entry("unresolved", &factored.then(|| problem.unresolved()))?;
+        line.serialize_entry("singular_values", &factored.then(|| problem.singular_values()))?;
         line.serialize_entry("scaling", problem.rule().scaling.name())?;
         line.serialize_entry("device", &self.context.device)?;
         line.serialize_entry("precision", &self.context.precision.to_string())?;
@@ -77,7 +79,7 @@ impl Serialize for ByName<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example::{empty_outcome_with, outcome};
+    use super::super::example::{empty_outcome_with, outcome, stale_outcome};
     use super::*;
 
     fn lines(outcome: &Outcome) -> Vec<String> {
@@ -107,6 +109,18 @@ mod tests {
         assert_eq!(parsed[2]["status"], "non_finite");
         assert_eq!(parsed[3]["unresolved"][0], "b2");
         assert!(parsed[3]["standard_errors"]["b2"].is_null());
+    }
+
+    #[test]
+    fn what_an_earlier_factorisation_said_is_null_where_there_is_none_at_the_end() {
+        for line in lines(&stale_outcome()) {
+            let parsed: serde_json::Value = serde_json::from_str(&line).unwrap();
+            for name in ["rank", "unresolved", "singular_values", "covariance", "reduced_chi_square"] {
+                assert!(parsed[name].is_null(), "{name}: {line}");
+            }
+            assert!(parsed["standard_errors"]["b1"].is_null() && parsed["standard_errors"]["b2"].is_null(), "{line}");
+            assert_eq!(parsed["loss"], 0.25, "{line}");
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ mod parquet;
 #[cfg(feature = "cli")]
 pub(crate) mod parts;
 #[cfg(feature = "plot")]
+mod pen;
+#[cfg(feature = "plot")]
 mod plot;
 mod summary;
 mod table;
@@ -40,7 +42,8 @@ pub(crate) use files::is_temporary;
 pub(crate) use files::write_whole;
 pub use jsonl::write_jsonl;
 #[cfg(feature = "cli")]
-pub(crate) use number::{count, significant};
+pub(crate) use number::count;
+pub(crate) use number::significant;
 #[cfg(feature = "parquet")]
 pub use parquet::write_parquet;
 #[cfg(feature = "cli")]

@@ -18,7 +18,9 @@ use crate::sweep::Outcome;
 /// their own names and types, `start`, `seed`, `method`, `step_size`, `damping` (null where adaptive), `filter`,
 /// `scaling`, `cutoff`, `status`, `reason`, `steps`, `points`, `loss`, `residual_sum_of_squares`, `gradient_norm`,
 /// `rank`, `sigma_max`, `sigma_min`, `gn_sharpness`, then each parameter and, with `_se` at the end of its name, its
-/// standard error. What is not finite is null. Equal outcomes give equal bytes.
+/// standard error. What is not finite is null, and so are `rank`, `sigma_max`, `sigma_min` and
+/// the standard errors where J was [not factored](crate::Problem::is_factored) at the end. Equal outcomes give equal
+/// bytes.
 ///
 /// A group column or parameter whose name is taken gets the prefix `group_` or `parameter_`.
 ///
@@ -49,6 +51,7 @@ fn field_and_array(column: Column<'_>) -> (Field, ArrayRef) {
         Values::Index(values) => (DataType::UInt64, false, Arc::new(UInt64Array::from(values))),
         Values::OptionalIndex(values) => (DataType::UInt64, true, Arc::new(UInt64Array::from(values))),
         Values::Count(values) => (DataType::UInt32, false, Arc::new(UInt32Array::from(values))),
+        Values::OptionalCount(values) => (DataType::UInt32, true, Arc::new(UInt32Array::from(values))),
         Values::Integer(values) => (DataType::Int64, false, Arc::new(Int64Array::from(values))),
         Values::Number(values) => (DataType::Float64, true, Arc::new(Float64Array::from(values))),
         Values::Text(values) => (DataType::Utf8, true, Arc::new(StringArray::from_iter(values))),

@@ -77,11 +77,15 @@ fn copy_row_groups(
 
 /// The summary of a result file, read batch by batch.
 pub(crate) fn summarize(path: &Path) -> Result<Summary, ReportError> {
-    const COLUMNS: [&str; 9] =
-        ["problem", "step_size", "damping", "filter", "scaling", "status", "reason", "steps", "loss"];
+    const COLUMNS: [&str; 11] =
+        ["problem", "step_size", "damping", "filter", "scaling", "status", "reason", "steps", "loss", "points", "rank"];
     let failed = |error: String| read_error(path, error);
     let file = File::open(path).map_err(|error| read_error(path, error))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
+    // After the last of the scalar columns come a parameter and its standard error, and the next.
+    let names = builder.schema().fields();
+    let scalars = names.iter().position(|field| field.name() == "gn_sharpness").map_or(names.len(), |at| at + 1);
+    let parameters = ((names.len() - scalars) / 2) as u32;
     let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
     let reader = builder.with_projection(mask).build().map_err(|error| read_error(path, error))?;
     let mut summary = SummaryBuilder::default();
@@ -95,6 +99,8 @@ pub(crate) fn summarize(path: &Path) -> Result<Summary, ReportError> {
         let statuses: &StringArray = column(&batch, "status").map_err(failed)?;
         let reasons: &StringArray = column(&batch, "reason").map_err(failed)?;
         let steps: &UInt32Array = column(&batch, "steps").map_err(failed)?;
+        let points: &UInt32Array = column(&batch, "points").map_err(failed)?;
+        let ranks: &UInt32Array = column(&batch, "rank").map_err(failed)?;
         let losses: &Float64Array = column(&batch, "loss").map_err(failed)?;
         for row in 0..batch.num_rows() {
             summary.add(&Line {
@@ -107,6 +113,7 @@ pub(crate) fn summarize(path: &Path) -> Result<Summary, ReportError> {
                 reason: reasons.is_valid(row).then(|| reasons.value(row)),
                 steps: steps.value(row),
                 loss: losses.is_valid(row).then(|| losses.value(row)),
+                short: ranks.is_valid(row) && ranks.value(row) < points.value(row).min(parameters),
             });
         }
     }

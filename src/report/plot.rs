@@ -4,10 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use plotters::coord::Shift;
+use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
 use super::number::significant;
+use super::pen::Pen;
 use super::summary::{Family, RuleSummary};
 use super::{ReportError, Summary, write_whole};
 
@@ -15,7 +17,8 @@ use super::{ReportError, Summary, write_whole};
 pub(crate) const PLOTS: [&str; 2] = ["converged.svg", "steps.svg"];
 
 /// Draws, as SVG files in `folder`, the share of problems that converged and the median of their steps, both against
-/// the step size with a line for each damping. Returns the files written: none where there is only one step size.
+/// the step size with a line for each damping; the axis of the steps is logarithmic unless some took none. Returns the
+/// files written: none where there is only one step size.
 ///
 /// # Errors
 /// A picture cannot be drawn or written.
@@ -29,18 +32,26 @@ pub fn write_plots(summary: &Summary, folder: &Path) -> Result<Vec<PathBuf>, Rep
     let families = summary.families();
     let share = Picture {
         title: "Problems that converged",
-        vertical: "share converged",
+        vertical: "share of the problems that converged",
         value: |rule| Some(rule.converged_share),
-        top: 1.05,
-        logarithmic: is_wide(&sizes),
+        range: (-0.03, 1.05),
+        logarithmic: (is_wide(&sizes), false),
     };
-    let most = summary.rules.iter().filter_map(|rule| rule.median_steps).max();
+    let medians = || summary.rules.iter().filter_map(|rule| rule.median_steps);
+    let (least, most) = (medians().min().unwrap_or(1), medians().max().unwrap_or(1));
+    // No steps at all, a start at the minimum, has no place on a logarithmic axis.
+    let logarithmic = least > 0;
+    let range = if logarithmic {
+        around(f64::from(least), f64::from(most))
+    } else {
+        (-0.03 * f64::from(most), 1.05 * f64::from(most.max(1)))
+    };
     let steps = Picture {
         title: "Steps to convergence",
-        vertical: "steps, median of the converged",
+        vertical: "steps (median of the converged)",
         value: |rule| rule.median_steps.map(f64::from),
-        top: 1.05 * f64::from(most.unwrap_or(1).max(1)),
-        logarithmic: is_wide(&sizes),
+        range,
+        logarithmic: (is_wide(&sizes), logarithmic),
     };
     let range = (sizes[0], sizes[sizes.len() - 1]);
     let pictures = [(PLOTS[0], share), (PLOTS[1], steps)];
@@ -63,31 +74,39 @@ fn is_wide(sizes: &[f64]) -> bool {
     matches!((sizes.first(), sizes.last()), (Some(&first), Some(&last)) if first > 0.0 && last / first >= 100.0)
 }
 
+/// The marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, the powers alone beyond four decades.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let factors: &[f64] = if high / low > 1e4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
+    let marks = decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10f64.powi(decade)));
+    marks.filter(|mark| (low..=high).contains(mark)).collect()
+}
+
+/// A range from the mark of a logarithmic axis at or below `low` to the one at or above `high`, a little wider.
+fn around(low: f64, high: f64) -> (f64, f64) {
+    let marks = ticks(low / 10.0, high * 10.0);
+    let below = marks.iter().copied().filter(|&mark| mark <= low).fold(low / 10.0, f64::max);
+    let above = marks.iter().copied().filter(|&mark| mark >= high).fold(high * 10.0, f64::min);
+    (below / 1.1, above * 1.1)
+}
+
 /// One diagram against the step size.
 struct Picture {
     title: &'static str,
     vertical: &'static str,
     value: fn(&RuleSummary) -> Option<f64>,
-    top: f64,
-    logarithmic: bool,
+    /// Of the vertical axis.
+    range: (f64, f64),
+    /// Whether the horizontal and the vertical axis are.
+    logarithmic: (bool, bool),
 }
-
-/// Colours that the colour-blind tell apart: Okabe and Ito, Color Universal Design (2008), without yellow, which is
-/// lost on white.
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(0, 0, 0),
-];
 
 const WIDTH: u32 = 900;
 const CHART_HEIGHT: u32 = 520;
 /// Height of a line of the legend.
 const LEGEND_LINE: u32 = 22;
+/// Length of the piece of line that the legend shows: every dash at least twice.
+const LEGEND_WIDTH: i32 = 64;
 /// Left edge of the diagram, and of the legend beneath it.
 const LEFT: u32 = 64;
 /// Lines that the legend names; the others are drawn and counted.
@@ -103,12 +122,15 @@ impl Picture {
             root.fill(&WHITE).map_err(told)?;
             let (upper, lower) = root.split_vertically(CHART_HEIGHT);
             let upper = upper.margin(12, 12, 12, 24);
-            if self.logarithmic {
-                let axis = (from / 1.1..to * 1.1).log_scale();
-                self.chart(&upper, families, axis)?;
-            } else {
-                let margin = 0.03 * (to - from);
-                self.chart(&upper, families, from - margin..to + margin)?;
+            let margin = 0.03 * (to - from);
+            let (left, right) = if self.logarithmic.0 { (from / 1.1, to * 1.1) } else { (from - margin, to + margin) };
+            let (bottom, top) = self.range;
+            let logarithmic = |low: f64, high: f64| (low..high).log_scale().with_key_points(ticks(low, high));
+            match self.logarithmic {
+                (false, false) => self.chart(&upper, families, left..right, bottom..top)?,
+                (false, true) => self.chart(&upper, families, left..right, logarithmic(bottom, top))?,
+                (true, false) => self.chart(&upper, families, logarithmic(left, right), bottom..top)?,
+                (true, true) => self.chart(&upper, families, logarithmic(left, right), logarithmic(bottom, top))?,
             }
             for k in 0..legend {
                 draw_legend_line(&lower, families, k)?;
@@ -118,21 +140,24 @@ impl Picture {
         Ok(svg)
     }
 
-    fn chart<A>(
+    fn chart<X, Y>(
         &self,
         root: &DrawingArea<SVGBackend<'_>, Shift>,
         families: &[Family<'_>],
-        axis: A,
+        horizontal: X,
+        vertical: Y,
     ) -> Result<(), String>
     where
-        A: AsRangedCoord<Value = f64>,
-        A::CoordDescType: ValueFormatter<f64>,
+        X: AsRangedCoord<Value = f64>,
+        X::CoordDescType: ValueFormatter<f64>,
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
     {
         let mut chart = ChartBuilder::on(root)
             .caption(self.title, ("sans-serif", 22))
             .x_label_area_size(48)
             .y_label_area_size(LEFT)
-            .build_cartesian_2d(axis, 0.0..self.top)
+            .build_cartesian_2d(horizontal, vertical)
             .map_err(told)?;
         chart
             .configure_mesh()
@@ -146,17 +171,24 @@ impl Picture {
             .y_label_formatter(&|value| significant(*value, 3))
             .draw()
             .map_err(told)?;
-        for (k, family) in families.iter().enumerate() {
-            let pen = Pen::new(k, families.len());
-            let mut rules = family.rules.clone();
+        // Single points last: nothing is drawn over them.
+        let mut order: Vec<usize> = (0..families.len()).collect();
+        order.sort_by_key(|&k| families[k].rules.len() == 1);
+        for k in order {
+            let pen = Pen::new(k, families[k].rules.len());
+            let mut rules = families[k].rules.clone();
             rules.sort_by(|a, b| a.step_size.total_cmp(&b.step_size));
             let point = |rule: &&RuleSummary| Some((rule.step_size, (self.value)(rule)?));
             // A rule without a value (none converged) breaks the line.
             for run in rules.split(|rule| (self.value)(rule).is_none()) {
-                chart.draw_series(LineSeries::new(run.iter().filter_map(point), pen.line())).map_err(told)?;
+                let line = pen.line(run.iter().filter_map(point).collect());
+                chart.draw_series(std::iter::once(line)).map_err(told)?;
             }
-            let markers = rules.iter().filter_map(point);
-            chart.draw_series(markers.map(|point| EmptyElement::at(point) + pen.marker((0, 0)))).map_err(told)?;
+            for at in rules.iter().filter_map(point) {
+                let (edge, area, outline) = pen.marker();
+                let marker = EmptyElement::at(at) + edge + area + outline;
+                chart.draw_series(std::iter::once(marker)).map_err(told)?;
+            }
         }
         Ok(())
     }
@@ -167,54 +199,22 @@ fn draw_legend_line(
     families: &[Family<'_>],
     k: usize,
 ) -> Result<(), String> {
-    let pen = Pen::new(k, families.len());
+    let family = &families[k];
+    let pen = Pen::new(k, family.rules.len());
     let (left, y) = (LEFT as i32 + 12, (LEGEND_LINE as usize * k) as i32 + 10);
-    let mut label = families[k].label.clone();
+    let mut label = family.label.clone();
+    if let [only] = family.rules[..] {
+        label += &format!(" (step size {} only)", significant(only.step_size, 3));
+    } else {
+        area.draw(&pen.line(vec![(left, y), (left + LEGEND_WIDTH, y)])).map_err(told)?;
+    }
     if k + 1 == NAMED && families.len() > NAMED {
         label += &format!(" … and {} more", families.len() - NAMED);
     }
-    area.draw(&PathElement::new([(left, y), (left + 32, y)], pen.line())).map_err(told)?;
-    area.draw(&pen.marker((left + 16, y))).map_err(told)?;
-    area.draw(&Text::new(label, (left + 44, y - 8), ("sans-serif", 15))).map_err(told)
-}
-
-/// How a line is drawn. Lines differ by more than their colour: by their markers, and by their width, the later ones
-/// thinner, so that lines that coincide show beside each other.
-struct Pen {
-    colour: RGBColor,
-    shape: usize,
-    /// 0 for the last lines, up to 3 for the first.
-    extra: u32,
-}
-
-impl Pen {
-    fn new(line: usize, lines: usize) -> Self {
-        // Five shapes and seven colours: their pairs repeat after 35 lines only.
-        Self { colour: COLOURS[line % COLOURS.len()], shape: line % 5, extra: (lines - 1 - line).min(3) as u32 }
-    }
-
-    fn line(&self) -> ShapeStyle {
-        self.colour.stroke_width(2 + 2 * self.extra)
-    }
-
-    /// A disc, square, triangle, diamond or inverted triangle.
-    fn marker(&self, (x, y): (i32, i32)) -> Polygon<(i32, i32)> {
-        let regular = |corners: u32, radius: f64, turn: f64| -> Vec<(i32, i32)> {
-            let radius = radius + 1.5 * f64::from(self.extra);
-            let angle = |k: u32| std::f64::consts::TAU * (f64::from(k) / f64::from(corners) + turn);
-            let corner =
-                |k| (x + (radius * angle(k).sin()).round() as i32, y - (radius * angle(k).cos()).round() as i32);
-            (0..corners).map(corner).collect()
-        };
-        let corners = match self.shape {
-            0 => regular(16, 4.5, 0.0),
-            1 => regular(4, 6.0, 0.125),
-            2 => regular(3, 6.5, 0.0),
-            3 => regular(4, 6.0, 0.0),
-            _ => regular(3, 6.5, 0.5),
-        };
-        Polygon::new(corners, self.colour.filled())
-    }
+    let (edge, filled, outline) = pen.marker();
+    let marker = EmptyElement::at((left + LEGEND_WIDTH / 2, y)) + edge + filled + outline;
+    area.draw(&marker).map_err(told)?;
+    area.draw(&Text::new(label, (left + LEGEND_WIDTH + 12, y - 8), ("sans-serif", 15))).map_err(told)
 }
 
 fn told(error: impl std::fmt::Display) -> String {
@@ -245,6 +245,7 @@ mod tests {
                         reason: None,
                         steps: (8.0 / (1e-3 + (1.0 - size).abs())).min(160.0) as u32 + damping as u32,
                         loss: None,
+                        short: false,
                     });
                 }
             }
@@ -266,6 +267,124 @@ mod tests {
                 assert!(svg.contains(colour), "{colour} is missing");
             }
         }
+    }
+
+    /// The two pictures of a summary, drawn.
+    fn drawn(summary: &Summary) -> [String; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let files = write_plots(summary, folder.path()).unwrap();
+        [0, 1].map(|k| std::fs::read_to_string(&files[k]).unwrap())
+    }
+
+    /// The value of an attribute of an element.
+    fn attribute<'a>(element: &'a str, name: &str) -> &'a str {
+        element.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap()
+    }
+
+    #[test]
+    fn lines_have_one_width_and_differ_in_colour_dash_and_marker() {
+        for svg in drawn(&sweep_summary(3)) {
+            let pieces = |colour: &str| -> Vec<String> {
+                let of = format!("stroke=\"{colour}\"");
+                svg.lines().filter(|line| line.contains(&of)).map(str::to_owned).collect()
+            };
+            let lines = ["#0072B2", "#D55E00", "#009E73"].map(pieces);
+            assert!(lines.iter().flatten().all(|piece| attribute(piece, "stroke-width") == "2"));
+            // The full line is one piece beside its markers; the dashed ones are many, the dots more than the dashes.
+            let counts = lines.each_ref().map(Vec::len);
+            assert!(2 * counts[0] < counts[1] && counts[1] < counts[2], "{counts:?}");
+            // In the legend, the marker is the last thing drawn in its colour.
+            let markers = lines.each_ref().map(|line| attribute(&line[line.len() - 1], "points").split(' ').count());
+            let mut shapes = markers.to_vec();
+            shapes.dedup();
+            assert_eq!(shapes.len(), 3, "{markers:?}");
+        }
+    }
+
+    #[test]
+    fn a_single_point_such_as_the_adaptive_rule_is_a_filled_star_over_everything_else() {
+        let mut builder = SummaryBuilder::default();
+        // The single point is the first family, and its value is that of a point of every other.
+        for (damping, size) in [(None, 1.0), (Some(0.0), 0.5), (Some(0.0), 1.0), (Some(0.1), 0.5), (Some(0.1), 1.0)] {
+            builder.add(&Line {
+                problem: 0,
+                step_size: size,
+                damping,
+                filter: "tikhonov",
+                scaling: "columns",
+                status: "converged",
+                reason: None,
+                steps: 7,
+                loss: None,
+                short: false,
+            });
+        }
+        for svg in drawn(&builder.finish()) {
+            // Ten corners and the first once more; the other one is in the legend.
+            let lines: Vec<&str> = svg.lines().collect();
+            let star = lines.iter().position(|line| line.starts_with("<polygon")).unwrap();
+            assert_eq!(attribute(lines[star], "points").split_whitespace().count(), 11);
+            assert!(svg.contains("damping adaptive (step size 1 only)"));
+            let of_others = |line: &&str| line.contains("#D55E00") || line.contains("#009E73");
+            let (before, after) = lines.split_at(star);
+            // After it, each other line is drawn in the legend alone: beneath the diagram.
+            assert!(before.iter().any(of_others));
+            for line in after.iter().filter(|line| of_others(line)) {
+                let y: u32 = attribute(line, "points").split([',', ' ']).nth(1).unwrap().parse().unwrap();
+                assert!(y > CHART_HEIGHT, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_axis_of_the_steps_is_logarithmic_equal_ratios_are_equal_distances() {
+        let [_, svg] = drawn(&sweep_summary(3));
+        let height = |mark: &str| -> f64 {
+            let lines: Vec<&str> = svg.lines().collect();
+            let label = lines.windows(2).find(|pair| pair[1] == mark && pair[0].contains("text-anchor=\"end\""));
+            attribute(label.unwrap_or_else(|| panic!("no mark {mark}"))[0], "y").parse().unwrap()
+        };
+        let distances = [("10", "20"), ("50", "100"), ("10", "100")].map(|(low, high)| height(low) - height(high));
+        // Rounding to whole pixels moves each mark by less than a pixel, a distance by less than two.
+        assert!(distances[0] > 20.0 && (distances[0] - distances[1]).abs() <= 2.0, "{distances:?}");
+        assert!((distances[2] * 2f64.log10() - distances[0]).abs() <= 2.0, "{distances:?}");
+        assert!(svg.contains("steps (median of the converged)"));
+    }
+
+    #[test]
+    fn marks_of_a_logarithmic_axis_lie_within_it_and_enclose_what_is_drawn() {
+        assert_eq!(ticks(3.0, 120.0), [5.0, 10.0, 20.0, 50.0, 100.0]);
+        assert_eq!(ticks(0.5e-4, 20.0), [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]);
+        for (low, high) in [(1.0, 1.0), (3.0, 193.0), (30.0, 40.0), (1.0, 200_000.0), (20.0, 20.0)] {
+            let (bottom, top) = around(low, high);
+            assert!(bottom < low && high < top, "{bottom} to {top} for {low} to {high}");
+            let marks = ticks(bottom, top);
+            assert!(!marks.is_empty() && marks[0] <= low && marks[marks.len() - 1] >= high, "{marks:?}");
+        }
+    }
+
+    #[test]
+    fn problems_that_take_no_step_are_drawn_too() {
+        let mut builder = SummaryBuilder::default();
+        for size in [1e-4, 1e-2, 1.0] {
+            let line = |steps| Line {
+                problem: 0,
+                step_size: size,
+                damping: Some(0.0),
+                filter: "exact",
+                scaling: "columns",
+                status: "converged",
+                reason: None,
+                steps,
+                loss: None,
+                short: false,
+            };
+            builder.add(&line(if size < 1e-3 { 0 } else { 3 }));
+        }
+        let [_, svg] = drawn(&builder.finish());
+        // Three markers of 24 corners and the line between them.
+        assert_eq!(svg.lines().filter(|line| line.contains("#0072B2")).count(), 4);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"));
     }
 
     #[test]

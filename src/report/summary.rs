@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::number::{count, percent, significant};
 use super::table::TextTable;
 use crate::ngd::{Reason, Status};
-use crate::sweep::Outcome;
+use crate::sweep::{Outcome, Problem};
 
 /// Counts and shares of a whole run, in a form that is written to `summary.json` and printed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -18,6 +18,9 @@ pub struct Summary {
     pub status: BTreeMap<String, u64>,
     /// How many converged by each test.
     pub reason: BTreeMap<String, u64>,
+    /// How many of those that converged have a rank below min(points, parameters): their data do not determine every
+    /// parameter there.
+    pub short_of_rank: u64,
     /// The problem with the least loss, those that converged before all others.
     pub best: Option<BestProblem>,
     /// The same by step rule, in the order of the rules.
@@ -72,6 +75,8 @@ pub(crate) struct Line<'a> {
     pub(crate) reason: Option<&'a str>,
     pub(crate) steps: u32,
     pub(crate) loss: Option<f64>,
+    /// Whether the rank is below min(points, parameters).
+    pub(crate) short: bool,
 }
 
 impl Summary {
@@ -91,6 +96,7 @@ impl Summary {
                 reason: problem.reason().map(Reason::name),
                 steps: problem.steps(),
                 loss: super::columns::finite(problem.loss()),
+                short: is_short(&problem),
             });
         }
         builder.finish()
@@ -114,11 +120,18 @@ impl Summary {
                 statuses.row([status.name().to_owned(), count(problems), percent(problems, self.problems)]);
             }
         }
-        statuses.write(&mut writer, usize::MAX)?;
+        statuses.write(&mut writer)?;
         if !self.reason.is_empty() {
             let reasons: Vec<String> =
                 self.reason.iter().map(|(name, &problems)| format!("{name} {}", count(problems))).collect();
             writeln!(writer, "converged by test: {}", reasons.join(", "))?;
+        }
+        if self.short_of_rank > 0 {
+            let short = count(self.short_of_rank);
+            writeln!(
+                writer,
+                "short of full rank: {short} of the converged (the data do not determine every parameter there)"
+            )?;
         }
         if let Some(best) = &self.best {
             let ending = if best.converged { "" } else { ", which did not converge" };
@@ -131,7 +144,8 @@ impl Summary {
         writer.flush()
     }
 
-    /// A row a step size, a column for each damping and filter.
+    /// A row a step size, a column for each damping and filter. Of many step sizes some are left out, evenly, so that
+    /// the whole range is seen: a sweep is there to show where convergence begins and ends.
     fn write_shares(&self, writer: &mut impl Write) -> io::Result<()> {
         let families = self.families();
         let mut sizes: Vec<f64> = self.rules.iter().map(|rule| rule.step_size).collect();
@@ -139,7 +153,8 @@ impl Summary {
         sizes.dedup();
         let header = families.iter().map(|family| family.label.as_str());
         let mut table = TextTable::with_header(["step size"].into_iter().chain(header));
-        for &size in &sizes {
+        let shown = spread(sizes.len());
+        for &size in shown.iter().map(|&i| &sizes[i]) {
             let shares = families.iter().map(|family| {
                 let rule = family.rules.iter().find(|rule| rule.step_size.total_cmp(&size).is_eq());
                 rule.map_or("-".to_owned(), |rule| percent(rule.converged, rule.problems))
@@ -147,7 +162,13 @@ impl Summary {
             table.row([significant(size, 6)].into_iter().chain(shares));
         }
         writeln!(writer, "share that converged")?;
-        table.write(writer, sizes.len())
+        table.write(writer)?;
+        let left_out = sizes.len() - shown.len();
+        if left_out > 0 {
+            let (left_out, all) = (count(left_out as u64), count(sizes.len() as u64));
+            writeln!(writer, "{left_out} of {all} step sizes between these are left out: summary.json holds them all")?;
+        }
+        Ok(())
     }
 
     /// The rules that differ in step size only, with what they share as a label.
@@ -176,6 +197,26 @@ impl Summary {
     }
 }
 
+/// Whether the rank is below min(points, parameters).
+pub(super) fn is_short(problem: &Problem<'_>) -> bool {
+    problem.rank().is_some_and(|rank| rank < problem.points().min(problem.parameters().len()))
+}
+
+/// Step sizes that are shown without leaving any out.
+const ALL_SHOWN: usize = 50;
+
+/// Step sizes shown where there are more.
+const SOME_SHOWN: usize = 25;
+
+/// Which of `count` rows to show: all, or as many as are easily read, evenly spread, the first and the last among them.
+fn spread(count: usize) -> Vec<usize> {
+    if count <= ALL_SHOWN {
+        return (0..count).collect();
+    }
+    let gaps = SOME_SHOWN - 1;
+    (0..SOME_SHOWN).map(|k| (k * (count - 1) + gaps / 2) / gaps).collect()
+}
+
 /// Rules that differ in step size only.
 pub(crate) struct Family<'a> {
     pub(crate) label: String,
@@ -199,6 +240,7 @@ impl SummaryBuilder {
             *summary.reason.entry(reason.to_owned()).or_default() += 1;
         }
         let converged = line.status == Status::Converged.name();
+        summary.short_of_rank += u64::from(converged && line.short);
         if let Some(loss) = line.loss {
             let better = summary.best.as_ref().is_none_or(|best| (converged, best.loss) > (best.converged, loss));
             if better {
@@ -278,6 +320,7 @@ mod tests {
             reason: None,
             steps: 1,
             loss,
+            short: false,
         };
         let mut builder = SummaryBuilder::default();
         builder.add(&line(0, "non_finite", None));
@@ -298,6 +341,7 @@ mod tests {
              converged          3  75.0%\n\
              non_finite         1  25.0%\n\
              converged by test: gradient 2, loss 1\n\
+             short of full rank: 1 of the converged (the data do not determine every parameter there)\n\
              best loss: 0.25 (problem 0)\n\
              \n\
              share that converged\n\
@@ -305,6 +349,57 @@ mod tests {
                    0.5      50.0%                 -\n        \
                      1          -              100%\n"
         );
+    }
+
+    /// A summary of this many step sizes, 0.05 apart.
+    fn summary_of(sizes: usize) -> Summary {
+        let mut builder = SummaryBuilder::default();
+        for k in 1..=sizes {
+            builder.add(&Line {
+                problem: k as u64,
+                step_size: 0.05 * k as f64,
+                damping: Some(0.0),
+                filter: "exact",
+                scaling: "columns",
+                status: "converged",
+                reason: None,
+                steps: 1,
+                loss: None,
+                short: false,
+            });
+        }
+        builder.finish()
+    }
+
+    /// The step sizes of the table of shares, and what stands below it.
+    fn shown_sizes(sizes: usize) -> (Vec<f64>, String) {
+        let mut bytes = Vec::new();
+        summary_of(sizes).write_table(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let rows = text.split("damping 0\n").nth(1).unwrap();
+        let first = |line: &str| line.split_whitespace().next().unwrap().parse::<f64>();
+        let shown = rows.lines().filter(|line| line.ends_with('%')).map(|line| first(line).unwrap()).collect();
+        (shown, rows.lines().filter(|line| !line.ends_with('%')).collect())
+    }
+
+    #[test]
+    fn fifty_step_sizes_are_all_shown() {
+        let (shown, below) = shown_sizes(50);
+        assert_eq!((shown.len(), shown[0], shown[49], below.as_str()), (50, 0.05, 2.5, ""));
+    }
+
+    #[test]
+    fn of_more_step_sizes_the_first_the_last_and_an_even_choice_between_are_shown_and_the_rest_counted() {
+        for sizes in [51, 52, 100, 1001] {
+            let (shown, below) = shown_sizes(sizes);
+            assert_eq!((shown.len(), shown[0]), (25, 0.05));
+            assert!((shown[24] - 0.05 * sizes as f64).abs() < 1e-6, "{shown:?}");
+            // Rounding to whole rows moves each row by at most half a row, and a gap by one.
+            let even = 0.05 * (sizes - 1) as f64 / 24.0;
+            assert!(shown.windows(2).all(|pair| (pair[1] - pair[0] - even).abs() < 0.0501), "{shown:?}");
+            let counted = format!("{} of {} step sizes", count(sizes as u64 - 25), count(sizes as u64));
+            assert!(below.starts_with(&counted), "{below}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::io::{self, Write};
 
 use super::number::{count, significant};
+use super::summary::is_short;
 use crate::data::{Key, KeyColumn};
 use crate::ngd::{Damping, Precision, Scaling};
 use crate::sweep::{Context, Errors, Outcome, Problem};
@@ -9,7 +10,7 @@ use crate::sweep::{Context, Errors, Outcome, Problem};
 const ROWS: usize = 20;
 
 /// Writes the outcome as aligned text for people: one problem as a report with a row a parameter, several as a row a
-/// problem, of which the first 20 are shown and the rest counted.
+/// problem, of which the first 20 are shown and the rest counted, with the options that show them.
 ///
 /// # Errors
 /// What the writer answers.
@@ -44,20 +45,26 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     facts.row(["loss".to_owned(), number(problem.loss())]);
     facts.row(["residual sum of squares".to_owned(), number(problem.residual_sum_of_squares())]);
     facts.row(["reduced chi-square".to_owned(), number(problem.reduced_chi_square())]);
-    let sigma: Vec<String> = problem.singular_values().iter().map(|&s| significant(s, 4)).collect();
     let factored = match rule.scaling {
         Scaling::Columns => "J with unit columns",
         Scaling::None => "J",
     };
     let of = context.parameters.len().min(problem.points());
-    facts.row(["rank".to_owned(), format!("{} of {of}", problem.rank())]);
-    facts.row(["singular values".to_owned(), format!("{} (of {factored})", sigma.join(" "))]);
+    let (rank, sigma) = match problem.rank() {
+        Some(rank) => {
+            let sigma: Vec<String> = problem.singular_values().iter().map(|&s| significant(s, 4)).collect();
+            (format!("{rank} of {of}"), format!("{} (of {factored})", sigma.join(" ")))
+        }
+        None => ("-".to_owned(), "-".to_owned()),
+    };
+    facts.row(["rank".to_owned(), rank]);
+    facts.row(["singular values".to_owned(), sigma]);
     if !problem.unresolved().is_empty() {
         let mixed = format!("{} (the data do not tell them apart)", problem.unresolved().join(", "));
         facts.row(["unresolved".to_owned(), mixed]);
     }
     facts.row(["device".to_owned(), format!("{} ({})", context.device, context.precision)]);
-    facts.write(writer, usize::MAX)?;
+    facts.write(writer)?;
     writeln!(writer)?;
 
     let errors = match context.errors {
@@ -69,7 +76,7 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         let error = problem.standard_errors()[j];
         table.row([name.clone(), number(problem.parameters()[j]), significant(error, 4)]);
     }
-    table.write(writer, usize::MAX)
+    table.write(writer)
 }
 
 fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
@@ -86,6 +93,9 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         header.extend(["step size", "damping"].map(str::to_owned));
     }
     header.extend(["status", "steps", "loss"].map(str::to_owned));
+    // Where all have full rank the column would say nothing.
+    let ranks = outcome.iter().any(|problem| is_short(&problem));
+    header.extend(ranks.then(|| "rank".to_owned()));
     for name in &context.parameters {
         header.extend([name.clone(), "±".to_owned()]);
     }
@@ -100,12 +110,18 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
             row.extend([significant(problem.rule().size, 6), damping_name(problem.rule().damping)]);
         }
         row.extend([ending(&problem), problem.steps().to_string(), significant(problem.loss(), 6)]);
+        row.extend(ranks.then(|| problem.rank().map_or("-".to_owned(), |rank| rank.to_string())));
         for (value, error) in problem.parameters().iter().zip(problem.standard_errors()) {
             row.extend([significant(*value, digits(context)), significant(error, 3)]);
         }
         table.row(row);
     }
-    table.write(writer, outcome.len())
+    table.write(writer)?;
+    if outcome.len() > ROWS {
+        let more = count((outcome.len() - ROWS) as u64);
+        writeln!(writer, "… and {more} more: --format csv prints them all, --out FILE.csv writes them to a file")?;
+    }
+    Ok(())
 }
 
 /// How a problem ended, with the test that it passed.
@@ -149,17 +165,13 @@ impl TextTable {
         self.rows.push(cells.into_iter().map(|cell| one_line(cell.into())).collect());
     }
 
-    /// Writes the first 20 rows and counts the rest of `total` (which may be more than the rows held).
-    pub(crate) fn write(&self, writer: &mut impl Write, total: usize) -> io::Result<()> {
-        let shown = if total == usize::MAX { self.rows.len() } else { self.rows.len().min(ROWS) };
-        let lines: Vec<&Vec<String>> = self.header.iter().chain(&self.rows[..shown]).collect();
+    pub(crate) fn write(&self, writer: &mut impl Write) -> io::Result<()> {
+        let lines: Vec<&Vec<String>> = self.header.iter().chain(&self.rows).collect();
         let columns = lines.iter().map(|line| line.len()).max().unwrap_or(0);
         let width = |k: usize| lines.iter().filter_map(|line| line.get(k)).map(|c| c.chars().count()).max();
         let widths: Vec<usize> = (0..columns).map(|k| width(k).unwrap_or(0)).collect();
         let right: Vec<bool> = (0..columns)
-            .map(|k| {
-                self.header.is_some() && self.rows[..shown].iter().all(|row| row.get(k).is_none_or(|c| is_number(c)))
-            })
+            .map(|k| self.header.is_some() && self.rows.iter().all(|row| row.get(k).is_none_or(|c| is_number(c))))
             .collect();
         for line in lines {
             let mut text = String::new();
@@ -171,9 +183,6 @@ impl TextTable {
             }
             writeln!(writer, "{}", text.trim_end())?;
         }
-        if total != usize::MAX && total > shown {
-            writeln!(writer, "… and {} more", count((total - shown) as u64))?;
-        }
         Ok(())
     }
 }
@@ -184,7 +193,7 @@ fn is_number(cell: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example::{empty_outcome_with, outcome};
+    use super::super::example::{empty_outcome_with, outcome, stale_outcome};
     use super::*;
 
     fn text(outcome: &Outcome) -> String {
@@ -200,8 +209,8 @@ mod tests {
         assert_eq!(
             lines[..2],
             [
-                "cell     step size  damping   status                steps  loss     b1  ±       b2  ±",
-                "A, left        0.5  0         converged (gradient)     12  0.25  238.5  1  0.00055  2",
+                "cell     step size  damping   status                steps  loss  rank     b1  ±       b2  ±",
+                "A, left        0.5  0         converged (gradient)     12  0.25     2  238.5  1  0.00055  2",
             ]
         );
         assert_eq!(lines.len(), 5);
@@ -222,11 +231,30 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_factorisation_said_is_a_dash_where_there_is_none_at_the_end() {
+        for row in 0..3 {
+            let text = text(&stale_outcome().select([row]));
+            for line in ["reduced chi-square       -\n", "rank                     -\n", "singular values          -\n"]
+            {
+                assert!(text.contains(line), "{text}");
+            }
+            assert!(!text.contains("unresolved"), "{text}");
+            assert!(
+                text.ends_with("b1            238.5               -\nb2          0.00055               -\n"),
+                "{text}"
+            );
+        }
+        let rows = text(&stale_outcome());
+        assert!(rows.lines().skip(1).all(|line| line.ends_with("238.5  -  0.00055  -")), "{rows}");
+    }
+
+    #[test]
     fn a_long_table_shows_twenty_rows_and_counts_the_rest() {
         let outcome = outcome().select((0..1234).map(|i| i % 4));
         let text = text(&outcome);
         assert_eq!(text.lines().count(), 22);
-        assert_eq!(text.lines().last(), Some("… and 1,214 more"));
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with("… and 1,214 more: ") && last.contains("--format csv"), "{last}");
     }
 
     #[test]

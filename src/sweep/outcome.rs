@@ -273,18 +273,18 @@ impl<'a> Problem<'a> {
         2.0 * self.row().loss
     }
 
-    /// Degrees of freedom n − r, r the rank.
+    /// Degrees of freedom n − r, r the rank; `None` where there is no rank.
     #[must_use]
-    pub fn degrees_of_freedom(&self) -> usize {
-        self.points().saturating_sub(self.rank())
+    pub fn degrees_of_freedom(&self) -> Option<usize> {
+        self.rank().map(|rank| self.points().saturating_sub(rank))
     }
 
-    /// ‖e‖²/(n − r); NaN without degrees of freedom.
+    /// ‖e‖²/(n − r); NaN without degrees of freedom or rank.
     #[must_use]
     pub fn reduced_chi_square(&self) -> f64 {
         match self.degrees_of_freedom() {
-            0 => f64::NAN,
-            degrees => self.residual_sum_of_squares() / degrees as f64,
+            None | Some(0) => f64::NAN,
+            Some(degrees) => self.residual_sum_of_squares() / degrees as f64,
         }
     }
 
@@ -300,17 +300,28 @@ impl<'a> Problem<'a> {
         self.row().gn_sharpness
     }
 
-    /// Rank of the J that was factored, at the cutoff.
+    /// Whether J was factored at the θ returned: rank, singular values, covariance and standard errors are told only
+    /// then. A problem that ended as [`NonFinite`](Status::NonFinite) or
+    /// [`FactorizationLimit`](Status::FactorizationLimit) has no such factorisation, whatever an earlier step had.
     #[must_use]
-    pub fn rank(&self) -> usize {
-        self.row().rank as usize
+    pub fn is_factored(&self) -> bool {
+        let p = self.width();
+        let sigma = &self.outcome.singular_values[self.index * p..(self.index + 1) * p];
+        !matches!(self.status(), Status::NonFinite | Status::FactorizationLimit) && !sigma.iter().any(|s| s.is_nan())
     }
 
-    /// Singular values of the J that was factored, descending: min(n, p) values.
+    /// Rank of the J that was factored, at the cutoff; `None` where [none was](Self::is_factored).
+    #[must_use]
+    pub fn rank(&self) -> Option<usize> {
+        self.is_factored().then(|| self.row().rank as usize)
+    }
+
+    /// Singular values of the J that was factored, descending: min(n, p) values; empty where [none
+    /// was](Self::is_factored).
     #[must_use]
     pub fn singular_values(&self) -> &'a [f64] {
         let p = self.width();
-        let count = p.min(self.points());
+        let count = if self.is_factored() { p.min(self.points()) } else { 0 };
         &self.outcome.singular_values[self.index * p..self.index * p + count]
     }
 
@@ -321,31 +332,39 @@ impl<'a> Problem<'a> {
         &self.outcome.parameters[self.index * p..(self.index + 1) * p]
     }
 
-    /// Whether the data determine parameter j: false where a null vector of the factored J involves it.
+    /// Whether the data determine parameter j: false where a null vector of the factored J involves it, and where
+    /// [none was factored](Self::is_factored) to tell.
     #[must_use]
     pub fn is_resolved(&self, parameter: usize) -> bool {
-        self.row().unresolved >> parameter & 1 == 0
+        self.is_factored() && self.row().unresolved >> parameter & 1 == 0
     }
 
-    /// Names of the parameters that the null vectors mix: the data do not tell them apart. Empty at full rank.
+    /// Names of the parameters that the null vectors mix: the data do not tell them apart. Empty at full rank, and
+    /// where [no J was factored](Self::is_factored) to tell.
     #[must_use]
     pub fn unresolved(&self) -> Vec<&'a str> {
         let names = &self.outcome.context.parameters;
-        (0..names.len()).filter(|&j| !self.is_resolved(j)).map(|j| names[j].as_str()).collect()
+        let mixed = if self.is_factored() { self.row().unresolved } else { 0 };
+        (0..names.len()).filter(|&j| mixed >> j & 1 == 1).map(|j| names[j].as_str()).collect()
     }
 
     /// Covariance of the parameters, p×p row by row: (JᵀJ)⁺, times the reduced χ² where errors are scaled. Taken from
-    /// the singular value decomposition, never from a product JᵀJ.
+    /// the singular value decomposition, never from a product JᵀJ. NaN where [no J was factored](Self::is_factored), and
+    /// in the rows and columns of parameters that are [not resolved](Self::is_resolved).
     #[must_use]
     pub fn covariance(&self) -> Vec<f64> {
         let p = self.width();
+        if !self.is_factored() {
+            return vec![f64::NAN; p * p];
+        }
         let packed = p * (p + 1) / 2;
         let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
         let scale = self.variance_scale();
         let mut full = vec![0.0; p * p];
         for i in 0..p {
             for j in 0..=i {
-                let value = triangle[i * (i + 1) / 2 + j] * scale;
+                let resolved = self.is_resolved(i) && self.is_resolved(j);
+                let value = if resolved { triangle[i * (i + 1) / 2 + j] * scale } else { f64::NAN };
                 full[i * p + j] = value;
                 full[j * p + i] = value;
             }
@@ -353,8 +372,8 @@ impl<'a> Problem<'a> {
         full
     }
 
-    /// Standard errors, p values: roots of the covariance's diagonal; NaN for parameters that are not resolved and
-    /// where there are no degrees of freedom to scale by.
+    /// Standard errors, p values: roots of the covariance's diagonal; NaN for parameters that are [not
+    /// resolved](Self::is_resolved) and where there are no degrees of freedom to scale by.
     #[must_use]
     pub fn standard_errors(&self) -> Vec<f64> {
         let p = self.width();

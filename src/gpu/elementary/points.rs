@@ -3,6 +3,7 @@
 use std::f64::consts::FRAC_PI_2;
 
 use super::Elementary;
+use crate::gpu::random::Random;
 
 /// An argument of one function; the second half is 0 for functions of one argument.
 pub(super) type Argument = (f32, f32);
@@ -228,30 +229,5 @@ fn hard_spots(function: Elementary) -> Vec<Argument> {
             list.extend([0.0, f32::NAN]);
             single(list)
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014): enough for sampling points, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * ((self.next() >> 11) as f64 / (1u64 << 53) as f64)
-    }
-
-    fn log_between(&mut self, low: f64, high: f64) -> f64 {
-        self.between(low.log2(), high.log2()).exp2()
-    }
-
-    fn sign(&mut self) -> f64 {
-        if self.next() & 1 == 0 { 1.0 } else { -1.0 }
     }
 }

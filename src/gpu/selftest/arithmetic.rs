@@ -1,8 +1,9 @@
 //! Arithmetic: what is not finite, exact rounding errors, f64.
 
+use crate::gpu::random::Random;
 use crate::gpu::{Device, DeviceError, KernelSource, Scalar, kernel_source};
 
-use super::{Check, Depth, Random};
+use super::{Check, Depth};
 
 pub(super) const SOURCES: [KernelSource; 3] = [FINITE, TRANSFORMS, DOUBLES];
 
