@@ -1,15 +1,16 @@
-// QR of [J | e] row by row: R and c = Qᵀe, with ‖e‖ beside them; Q is never formed.
+// QR of [J | e], a few rows at a time: R and c = Qᵀe, with ‖e‖ beside them; Q is never formed.
 //
-// Each new row is rotated into the triangle (Givens). Rows are taken in segments of SEGMENT: a segment's own triangle
-// is built from zero and then rotated into the total, so that the rounding of a long problem grows with
-// SEGMENT + n/SEGMENT rotations and not with n, and the order of operations depends on the row's number alone, not
-// on how the rows are cut into blocks (a block begins at a multiple of SEGMENT). Wide problems (n < P) need nothing
-// special: the last P − n rows of R stay zero.
+// The triangle stays with the invocation. HEIGHT new rows at a time lie below it, and a Householder reflection a column
+// clears them (the flat tree of Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34 (2012) A206). Rows are
+// taken in segments of SEGMENT: a segment's own triangle is built from zero and then takes the total in, so that the
+// rounding of a long problem grows with SEGMENT + n/SEGMENT rows and not with n, and the order of operations depends
+// on the row's number alone, not on how the rows are cut into blocks (a block begins at a multiple of SEGMENT). Wide
+// problems (n < P) need nothing special: the last P − n rows of R stay zero.
 //
 // Invocation: one problem. `block` is block_rows × (P+1), `factor` is P × (P+1): R in its upper triangle, c in the
 // last column.
 #import natgrad::layout::element
-#import natgrad::bits::{is_finite, is_nan, power_of_two}
+#import natgrad::bits::{is_finite, length2, power_of_two}
 #import natgrad::problem::{Block, Problem, State, Rules, RUNNING, FINITE, OVERFLOW, NOT_FINITE}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -21,45 +22,16 @@
 
 const P: u32 = #{P}u;
 const COLUMNS: u32 = P + 1u;
+const HEIGHT: u32 = 8u;
 const SEGMENT: u32 = 256u;
+// Row groups that the total triangle fills.
+const TOTAL: u32 = (P + HEIGHT - 1u) / HEIGHT;
 
-var<private> r: array<Real, P * COLUMNS>;  // the triangle in work, row by row
-var<private> a: array<Real, COLUMNS>;      // the row to be rotated into it
-
-// The length of (x, y) without overflow or underflow of the squares.
-fn length2(x: Real, y: Real) -> Real {
-    let big = max(abs(x), abs(y));
-    let small = min(abs(x), abs(y));
-    if small == 0.0 {
-        return big;
-    }
-    let q = small / big;
-    return big * sqrt(1.0 + q * q);
+// The bits of |x| and those of an infinity: larger ones are NaN.
+fn magnitude(x: f32) -> u32 {
+    return bitcast<u32>(x) & 0x7fffffffu;
 }
-
-// Rotates the row `a` into the triangle `r`; what is left of it in the last column is residual, and dropped.
-fn rotate_in() {
-    for (var j = 0u; j < P; j++) {
-        if a[j] != 0.0 {
-            let x = r[j * COLUMNS + j];
-            let h = length2(x, a[j]);
-            let c = x / h;
-            let s = a[j] / h;
-            r[j * COLUMNS + j] = h;
-            for (var k = j + 1u; k < COLUMNS; k++) {
-                let t = r[j * COLUMNS + k];
-                r[j * COLUMNS + k] = c * t + s * a[k];
-                a[k] = c * a[k] - s * t;
-            }
-        }
-    }
-}
-
-fn clear() {
-    for (var k = 0u; k < P * COLUMNS; k++) {
-        r[k] = 0.0;
-    }
-}
+const INFINITE: u32 = 0x7f800000u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -71,6 +43,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if span.first >= n {
         return;
     }
+    // @registers
+    var r: array<Real, P * COLUMNS>;
+    // @registers
+    var a: array<Real, HEIGHT * COLUMNS>;
+
     let rows = min(span.rows, n - span.first);
     var norm: Real = 0.0;
     // Seen so far: NaN in e, an infinity in e, either in J.
@@ -83,42 +60,108 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         infinite = states[b].trial_range == OVERFLOW;
     }
     for (var first = 0u; first < rows; first += SEGMENT) {
-        clear();
+        // @unroll
+        for (var k = 0u; k < P * COLUMNS; k++) {
+            r[k] = 0.0;
+        }
         let last = min(first + SEGMENT, rows);
-        var largest: Real = 0.0;
-        for (var i = first; i < last; i++) {
-            largest = max(largest, abs(block[element(b, i, P, span.rows, COLUMNS)]));
-        }
-        let unit = power_of_two(largest);
-        var sum: Real = 0.0;
-        for (var i = first; i < last; i++) {
-            for (var k = 0u; k < COLUMNS; k++) {
-                a[k] = block[element(b, i, k, span.rows, COLUMNS)];
-                if k < P && !is_finite(a[k]) {
-                    bad_jacobian = true;
+        let own = (last - first + HEIGHT - 1u) / HEIGHT;
+        let groups = own + select(TOTAL, 0u, span.first + first == 0u);
+        var segment: Real = 0.0;
+        for (var group = 0u; group < groups; group++) {
+            if group < own {
+                var largest: Real = 0.0;
+                var worst_e = 0u;
+                var worst_j = 0u;
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    let row = first + group * HEIGHT + i;
+                    // Rows past the end count as zero; they are read from the last one, which is there.
+                    let there = select(Real(0.0), Real(1.0), row < last);
+                    // @unroll
+                    for (var k = 0u; k < COLUMNS; k++) {
+                        a[i * COLUMNS + k] = block[element(b, min(row, last - 1u), k, span.rows, COLUMNS)];
+                    }
+                    // @unroll
+                    for (var k = 0u; k < P; k++) {
+                        worst_j = max(worst_j, magnitude(a[i * COLUMNS + k]));
+                        a[i * COLUMNS + k] = there * a[i * COLUMNS + k];
+                    }
+                    worst_e = max(worst_e, magnitude(a[i * COLUMNS + P]));
+                    a[i * COLUMNS + P] = there * a[i * COLUMNS + P];
+                    largest = max(largest, abs(a[i * COLUMNS + P]));
+                }
+                nan = nan || worst_e > INFINITE;
+                infinite = infinite || worst_e == INFINITE;
+                bad_jacobian = bad_jacobian || worst_j >= INFINITE;
+                let unit = power_of_two(largest);
+                var sum: Real = 0.0;
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    let e = a[i * COLUMNS + P] / unit;
+                    sum += e * e;
+                }
+                segment = length2(segment, sqrt(sum) * unit);
+            } else {
+                // The total so far comes in as rows of its own.
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    let row = (group - own) * HEIGHT + i;
+                    let there = select(Real(0.0), Real(1.0), row < P);
+                    // @unroll
+                    for (var k = 0u; k < COLUMNS; k++) {
+                        a[i * COLUMNS + k] = there * factor[element(b, min(row, P - 1u), k, P, COLUMNS)];
+                    }
                 }
             }
-            if is_nan(a[P]) {
-                nan = true;
-            } else if !is_finite(a[P]) {
-                infinite = true;
+            // @unroll
+            for (var j = 0u; j < P; j++) {
+                var largest = abs(r[j * COLUMNS + j]);
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    largest = max(largest, abs(a[i * COLUMNS + j]));
+                }
+                let unit = power_of_two(largest);
+                let inverse_unit = 1.0 / unit;
+                let pivot = r[j * COLUMNS + j] * inverse_unit;
+                var sum: Real = pivot * pivot;
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    a[i * COLUMNS + j] = a[i * COLUMNS + j] * inverse_unit;
+                    sum += a[i * COLUMNS + j] * a[i * COLUMNS + j];
+                }
+                // H = I − τvvᵀ with v = (1, x/(r−β)), β = −sign(r)·‖(r, x)‖, as LAPACK has it; I where all is zero.
+                let length = sqrt(sum);
+                let beta = select(-length, length, pivot < 0.0);
+                let zero = length == 0.0;
+                let by = select(1.0 / (pivot - beta), Real(0.0), zero);
+                let tau = select((beta - pivot) / beta, Real(0.0), zero);
+                r[j * COLUMNS + j] = beta * unit;
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    a[i * COLUMNS + j] = a[i * COLUMNS + j] * by;
+                }
+                // @unroll
+                for (var k = j + 1u; k < COLUMNS; k++) {
+                    var d = r[j * COLUMNS + k];
+                    // @unroll
+                    for (var i = 0u; i < HEIGHT; i++) {
+                        d += a[i * COLUMNS + j] * a[i * COLUMNS + k];
+                    }
+                    d *= tau;
+                    r[j * COLUMNS + k] = r[j * COLUMNS + k] - d;
+                    // @unroll
+                    for (var i = 0u; i < HEIGHT; i++) {
+                        a[i * COLUMNS + k] = a[i * COLUMNS + k] - d * a[i * COLUMNS + j];
+                    }
+                }
             }
-            let e = a[P] / unit;
-            sum += e * e;
-            rotate_in();
         }
-        norm = length2(norm, sqrt(sum) * unit);
-        if span.first + first != 0u {
-            // Rotate the total so far, row by row, into the segment's triangle.
+        norm = length2(norm, segment);
+        // @unroll
+        for (var k = 0u; k < COLUMNS; k++) {
+            // @unroll
             for (var i = 0u; i < P; i++) {
-                for (var k = 0u; k < COLUMNS; k++) {
-                    a[k] = factor[element(b, i, k, P, COLUMNS)];
-                }
-                rotate_in();
-            }
-        }
-        for (var i = 0u; i < P; i++) {
-            for (var k = 0u; k < COLUMNS; k++) {
                 factor[element(b, i, k, P, COLUMNS)] = r[i * COLUMNS + k];
             }
         }

@@ -20,6 +20,17 @@ fn power_of_two(x: f32) -> f32 {
     return bitcast<f32>(clamp(exponent, 2u, 252u) << 23u);
 }
 
+// The length of (x, y) without overflow or underflow of the squares.
+fn length2(x: f32, y: f32) -> f32 {
+    let big = max(abs(x), abs(y));
+    let small = min(abs(x), abs(y));
+    if small == 0.0 {
+        return big;
+    }
+    let q = small / big;
+    return big * sqrt(1.0 + q * q);
+}
+
 // x itself, by a way that no compiler sees through: `zero` must be 0 and come from a buffer.
 fn opaque(x: f32, zero: u32) -> f32 {
     return bitcast<f32>(bitcast<u32>(x) ^ zero);

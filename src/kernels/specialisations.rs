@@ -34,10 +34,11 @@ impl Specialisation {
 pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     let parameters = model.parameters().len() as u32;
     let jacobian = Specialisation { generated: vec![jacobian::host::module(model)], ..plain(jacobian::host::SOURCE) };
-    let others = [qr::host::SOURCE, judge::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
+    let others = [judge::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
     let of_size = |source| Specialisation { defs: vec![("P", Def::UInt(parameters))], ..plain(source) };
     let svd = Specialisation { defs: svd::host::step_defs(parameters as usize), ..plain(svd::host::STEP) };
-    [jacobian, svd].into_iter().chain(others.map(of_size)).collect()
+    let qr = Specialisation { defs: qr::host::defs(parameters as usize), ..plain(qr::host::SOURCE) };
+    [jacobian, qr, svd].into_iter().chain(others.map(of_size)).collect()
 }
 
 /// The kernels of the self-test.
