@@ -1,0 +1,175 @@
+//! `natgrad sweep` as its users meet it: the folder it leaves, what it refuses, and how it goes on when cut off.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use common::program::{Place, Run};
+
+mod common;
+
+const SPEC: &str = r#"[model]
+expression = "b1*(1 - exp(-b2*x))"
+parameters = ["b1", "b2"]
+[data]
+file = "data.csv"
+[start]
+values = [{ b1 = 250, b2 = 5e-4 }]
+[[step]]
+size = [0.5, 1]
+"#;
+
+/// 150,000 problems of one step each: three parts.
+const MANY: &str = r#"[model]
+expression = "b1*(1 - exp(-b2*x))"
+parameters = ["b1", "b2"]
+[data]
+file = "data.csv"
+[start]
+random = { distribution = "uniform", scale = 1e-3, seeds = { from = 0, count = 150000 } }
+[[step]]
+size = 1
+[stop]
+steps = 1
+tests = false
+"#;
+
+#[test]
+fn a_sweep_leaves_its_files_and_equal_sweeps_give_equal_bytes() {
+    let place = Place::new();
+    place.write("sweep.toml", SPEC);
+    let run = place.run(&["sweep", "sweep.toml", "--out", "one"]).good();
+    assert!(run.stdout.starts_with("status     problems  share\nconverged         2   100%\n"), "{}", run.stdout);
+    place.run(&["sweep", "sweep.toml", "--out", "two"]).good();
+    let files = ["converged.svg", "plan.json", "results.parquet", "spec.toml", "steps.svg", "summary.json"];
+    assert_eq!(place.names("one"), files);
+    for file in files {
+        assert_eq!(place.read(&format!("one/{file}")), place.read(&format!("two/{file}")), "{file}");
+    }
+    assert_eq!(place.read("one/spec.toml"), SPEC.as_bytes());
+    let summary: serde_json::Value = serde_json::from_slice(&place.read("one/summary.json")).unwrap();
+    assert_eq!((summary["problems"].as_u64(), summary["status"]["converged"].as_u64()), (Some(2), Some(2)));
+}
+
+#[test]
+fn a_bad_spec_is_refused_with_file_line_and_key_and_nothing_is_written() {
+    let place = Place::new();
+    let cases: [(&str, &str, &[&str]); 12] = [
+        ("size =", "siez =", &["sweep.toml, line 9", "\"siez\"", "did you mean \"size\"?"]),
+        ("[0.5, 1]", "[]", &["sweep.toml, line 9", "step.size", "empty grid"]),
+        ("[0.5, 1]", "{ from = 0.1, to = 1, count = 100_000_000_000_000 }", &["line 9", "100000000000000", "too many"]),
+        ("[0.5, 1]", "[0.5, 1", &["sweep.toml, line", "not valid TOML"]),
+        ("data.csv", "nowhere.csv", &["nowhere.csv", "check the path"]),
+        ("exp(-b2*x)", "exp(-b2*z)", &["sweep.toml, line 2, model.expression", "\"z\""]),
+        ("exp(-b2*x)", "exp(-b2*x", &["sweep.toml, line 2, model.expression", "column"]),
+        ("[\"b1\", \"b2\"]", "[\"b1\", \"b1\"]", &["sweep.toml, line 3, model.parameters", "\"b1\"", "twice"]),
+        ("b2 = 5e-4", "b3 = 5e-4", &["sweep.toml, line 7", "\"b3\"", "not a parameter"]),
+        (", b2 = 5e-4", "", &["sweep.toml", "b2", "no start"]),
+        ("[[step]]", "[[step]]\nmethod = \"gd\"", &["line 9", "step.method", "not supported yet"]),
+        ("[[step]]", "[history]\nevery = 10\n[[step]]", &["line 9", "history.every", "not supported yet"]),
+    ];
+    for (old, new, words) in cases {
+        assert!(SPEC.contains(old));
+        place.write("sweep.toml", &SPEC.replace(old, new));
+        place.run(&["sweep", "sweep.toml", "--out", "run"]).refused(2, words);
+    }
+    place.run(&["sweep", "nowhere.toml", "--out", "run"]).refused(2, &["nowhere.toml", "check the path"]);
+    place.write("sweep.toml", SPEC);
+    place.run(&["sweep", "sweep.toml", "--out", "data.csv"]).refused(2, &["data.csv", "is a file"]);
+    let run = place.run(&["sweep", "sweep.toml", "--out", "run", "--device", "no such adapter"]);
+    assert_eq!((run.code, run.stderr.lines().count()), (3, 1), "{}", run.stderr);
+    assert_eq!(place.names("."), ["data.csv", "sweep.toml"]);
+}
+
+#[test]
+fn results_that_are_there_are_kept_replaced_or_gone_on_with_as_asked() {
+    let place = Place::new();
+    place.write("sweep.toml", SPEC);
+    let sweep = ["sweep", "sweep.toml", "--out", "run"];
+    let first = place.run(&sweep).good().stdout;
+    let before = place.read("run/results.parquet");
+    place.run(&sweep).refused(2, &["run", "already holds results", "--force", "--resume"]);
+    place.run(&[&sweep[..], &["--force", "--resume"]].concat()).refused(2, &["--force", "--resume"]);
+    // Nothing is left to do.
+    assert_eq!(place.run(&[&sweep[..], &["--resume"]].concat()).good().stdout, first);
+    assert_eq!(place.read("run/results.parquet"), before);
+
+    place.write("run/notes.txt", "mine");
+    place.write("sweep.toml", &SPEC.replace("[0.5, 1]", "[0.25, 0.5, 1]"));
+    place
+        .run(&[&sweep[..], &["--resume"]].concat())
+        .refused(2, &["cannot resume", "plan.json", "problems was 2 and is 3"]);
+    assert_eq!(place.read("run/results.parquet"), before);
+    place.run(&[&sweep[..], &["--force"]].concat()).good();
+    assert_ne!(place.read("run/results.parquet"), before);
+    assert_eq!(place.read("run/notes.txt"), b"mine");
+}
+
+#[test]
+fn a_sweep_that_was_killed_goes_on_and_ends_with_the_same_bytes() {
+    let place = Place::new();
+    place.write("sweep.toml", MANY);
+    place.run(&["sweep", "sweep.toml", "--out", "whole"]).good();
+
+    let mut child = place
+        .command(&["sweep", "sweep.toml", "--out", "killed"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let first = place.path("killed/parts/part-00000000.parquet");
+    while !first.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!place.path("killed/results.parquet").exists(), "it was killed too late to show anything");
+    let part = fs::metadata(&first).unwrap().modified().unwrap();
+
+    place.run(&["sweep", "sweep.toml", "--out", "other", "--resume"]).good();
+    // A file that was being written when the run was killed.
+    place.write("killed/parts/.part-00000001.parquet.unfinished", "half");
+    let mut resumed =
+        place.command(&["sweep", "sweep.toml", "--out", "killed", "--resume"]).stdout(Stdio::null()).spawn().unwrap();
+    // The finished part is not run again: its file is the one of before for as long as it is there.
+    while resumed.try_wait().unwrap().is_none() {
+        if let Ok(meta) = fs::metadata(&first) {
+            assert_eq!(meta.modified().unwrap(), part);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(resumed.wait().unwrap().success());
+    for file in ["results.parquet", "summary.json", "plan.json"] {
+        assert_eq!(place.read(&format!("killed/{file}")), place.read(&format!("whole/{file}")), "{file}");
+        assert_eq!(place.read(&format!("other/{file}")), place.read(&format!("whole/{file}")), "{file}");
+    }
+    assert!(!place.path("killed/parts").exists());
+}
+
+/// A limit on the size of files stands in for a full disk: the same calls fail, and any user can set it.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_is_told_in_one_line_and_finished_parts_are_kept() {
+    let place = Place::new();
+    place.write("sweep.toml", MANY);
+    let limited = |kibibytes: u32, out: &str| {
+        let program = env!("CARGO_BIN_EXE_natgrad");
+        // Blocks of 512 bytes in every POSIX shell.
+        let blocks = 2 * kibibytes;
+        let line = format!("trap '' XFSZ; ulimit -f {blocks}; exec {program} sweep sweep.toml --out {out}");
+        let mut shell = Command::new("sh");
+        shell.current_dir(place.folder()).args(["-c", &line]).env("NATGRAD_DEVICE", "cpu");
+        Run::of(shell.output().unwrap())
+    };
+    // A part takes about 5 MB, and all three together more than 10.
+    limited(1024, "early").refused(2, &["early/parts/part-00000000.parquet", "0 of 3 parts", "--resume"]);
+    assert_eq!(place.names("early"), ["parts", "plan.json", "spec.toml"]);
+    assert!(place.names("early/parts").is_empty());
+
+    limited(8 * 1024, "late").refused(2, &["late/results.parquet", "all parts are complete", "--resume"]);
+    assert_eq!(place.names("late"), ["parts", "plan.json", "spec.toml"]);
+    assert_eq!(place.names("late/parts").len(), 3);
+
+    place.run(&["sweep", "sweep.toml", "--out", "late", "--resume"]).good();
+    place.run(&["sweep", "sweep.toml", "--out", "early", "--resume"]).good();
+    assert_eq!(place.read("late/results.parquet"), place.read("early/results.parquet"));
+}
