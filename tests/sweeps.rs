@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use common::program::{Place, Run};
+use common::program::{Place, Run, rows};
 
 mod common;
 
@@ -172,4 +172,85 @@ fn a_disk_that_fills_up_is_told_in_one_line_and_finished_parts_are_kept() {
     place.run(&["sweep", "sweep.toml", "--out", "late", "--resume"]).good();
     place.run(&["sweep", "sweep.toml", "--out", "early", "--resume"]).good();
     assert_eq!(place.read("late/results.parquet"), place.read("early/results.parquet"));
+}
+
+/// 100,000 starts of each of two data sets and two step rules: the best of a data set is found across parts.
+#[test]
+fn the_best_start_of_a_large_sweep_is_that_of_all_its_problems() {
+    let place = Place::new();
+    let lines: String = (0..8).map(|i| format!("{},{},{i}\n", i % 2, 3 * i + i % 3)).collect();
+    place.write("data.csv", &format!("cell,y,x\n{lines}"));
+    let spec = r#"[model]
+expression = "a*x + exp(a)"
+parameters = ["a"]
+[data]
+file = "data.csv"
+group = "cell"
+[start]
+random = { distribution = "uniform", scale = 3, seeds = { from = 0, count = 50000 } }
+[[step]]
+size = [0.5, 1]
+[stop]
+steps = 1
+tests = false
+[output]
+curves = true
+formats = ["csv", "jsonl"]
+"#;
+    place.write("all.toml", &spec.replace("curves = true", "").replace("formats = [\"csv\", \"jsonl\"]", ""));
+    place.write("best.toml", &spec.replace("[output]", "[output]\nkeep = \"best\""));
+    place.run(&["sweep", "all.toml", "--out", "all"]).good();
+    place.run(&["sweep", "best.toml", "--out", "best"]).good();
+    let row = |text: &String| -> (String, String, f64) {
+        let cell = |name: &str| {
+            let at = text.find(&format!("{name}: ")).unwrap() + name.len() + 2;
+            text[at..].split([',', '}']).next().unwrap().to_owned()
+        };
+        (cell("set"), cell("step_size"), cell("loss").parse().unwrap())
+    };
+    let mut expected: Vec<(String, String, f64, String)> = Vec::new();
+    for text in rows(&place.path("all/results.parquet")) {
+        let (set, size, loss) = row(&text);
+        match expected.iter_mut().find(|e| (&e.0, &e.1) == (&set, &size)) {
+            None => expected.push((set, size, loss, text)),
+            Some(best) if loss < best.2 => (best.2, best.3) = (loss, text),
+            Some(_) => {}
+        }
+    }
+    let expected: Vec<String> = expected.into_iter().map(|e| e.3).collect();
+    assert_eq!(rows(&place.path("best/results.parquet")), expected);
+    let text = |name: &str| String::from_utf8(place.read(&format!("best/{name}"))).unwrap();
+    assert_eq!(text("results.csv").lines().count(), 1 + 4);
+    assert_eq!(text("results.jsonl").lines().count(), 4);
+    assert_eq!(text("curves.csv").lines().count(), 1 + 4 * 4);
+    assert!(!place.path("best/parts").exists());
+}
+
+/// The text forms of a sweep of several parts are those of one piece: one header, every problem once, in order.
+#[test]
+fn text_forms_of_several_parts_hold_one_header_and_every_problem() {
+    let place = Place::new();
+    let output = "[output]\nformats = [\"csv\", \"jsonl\"]\ncurves = true\n";
+    place.write("sweep.toml", &format!("{MANY}{output}").replace("150000", "70000"));
+    place.run(&["sweep", "sweep.toml", "--out", "run"]).good();
+    let problems = |name: &str, rows: u64| {
+        let text = String::from_utf8(place.read(&format!("run/{name}"))).unwrap();
+        let mut lines = text.lines();
+        assert!(lines.next().unwrap().starts_with("problem,"));
+        let mut count = 0;
+        for (k, line) in lines.enumerate() {
+            assert_eq!(line.split(',').next().unwrap(), (k as u64 / rows).to_string(), "{name}");
+            count += 1;
+        }
+        assert_eq!(count, 70_000 * rows);
+    };
+    problems("results.csv", 1);
+    problems("curves.csv", 14);
+    let json = String::from_utf8(place.read("run/results.jsonl")).unwrap();
+    let starts = json.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["start"].as_u64());
+    assert!(starts.eq((0..70_000).map(Some)));
+    place.write("sweep.toml", &MANY.replace("150000", "70000"));
+    place
+        .run(&["sweep", "sweep.toml", "--out", "run", "--resume"])
+        .refused(2, &["cannot resume", "curves was true and is false"]);
 }

@@ -324,6 +324,15 @@ impl Job {
         self.0.data.sets.len()
     }
 
+    /// The problems of a data set.
+    ///
+    /// # Panics
+    /// If there is no such data set.
+    #[must_use]
+    pub fn problems_of(&self, set: usize) -> Range<u64> {
+        self.0.first_problems[set]..self.0.first_problems[set + 1]
+    }
+
     /// SHA-256, in hexadecimal, over data, model, starts and rules: equal digests ask for equal results.
     #[must_use]
     pub fn digest(&self) -> &str {

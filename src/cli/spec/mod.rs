@@ -1,6 +1,7 @@
 //! What a fit or a sweep is asked to do, read from the command line or from a TOML file, and written as TOML.
 
 mod emit;
+mod origin;
 mod read;
 mod reader;
 #[cfg(test)]
@@ -8,14 +9,18 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::failure::Failure;
 use crate::data::{Data, DataError, Missing};
 use crate::error::Error;
 use crate::expr::ParseError;
 use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
-use crate::sweep::{Errors, Job, RandomStarts, StepBlock, Sweep};
+use crate::report;
+use crate::sweep::{Errors, Job, Outcome, RandomStarts, StepBlock, Sweep};
 
+pub(super) use origin::Origin;
 pub(super) use read::read_spec;
 
 /// A fit or a sweep as it was asked for.
@@ -28,8 +33,12 @@ pub(super) struct Request {
     pub(super) stop: Stop,
     pub(super) device: Option<String>,
     pub(super) precision: PrecisionChoice,
-    /// The spec's name in messages; empty for the command line.
-    pub(super) name: String,
+    /// Problems to repeat in f64 on the CPU.
+    pub(super) verify: Option<usize>,
+    /// The least share of problems that have to converge.
+    pub(super) require_converged: Option<f64>,
+    pub(super) output: OutputRequest,
+    pub(super) origin: Origin,
     /// The folder that relative paths are relative to.
     pub(super) folder: PathBuf,
 }
@@ -39,8 +48,6 @@ pub(super) struct ModelRequest {
     pub(super) expression: String,
     pub(super) parameters: Vec<String>,
     pub(super) constants: Vec<(String, f64)>,
-    /// What messages about the expression begin with.
-    pub(super) place: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,6 +68,57 @@ pub(super) struct StartRequest {
     pub(super) guesses: Vec<(String, String)>,
     pub(super) file: Option<PathBuf>,
     pub(super) random: Option<RandomStarts>,
+}
+
+/// What is kept of a run, and in which forms it is written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(super) struct OutputRequest {
+    pub(super) keep: Keep,
+    /// Forms beside the Parquet file.
+    pub(super) formats: Vec<TextForm>,
+    /// Whether data, fit and residual are written row by row.
+    pub(super) curves: bool,
+}
+
+/// Which problems are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Keep {
+    /// Every problem.
+    #[default]
+    All,
+    /// The best start of each data set and step rule.
+    Best,
+}
+
+impl Keep {
+    const WORDS: [(&'static str, Self); 2] = [("all", Self::All), ("best", Self::Best)];
+}
+
+/// A form of results as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TextForm {
+    Csv,
+    Jsonl,
+}
+
+impl TextForm {
+    /// How names of files end.
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+        }
+    }
+
+    /// Writes an outcome in this form.
+    pub(super) fn write(self, outcome: &Outcome, writer: impl std::io::Write) -> std::io::Result<()> {
+        match self {
+            Self::Csv => report::write_csv(outcome, writer),
+            Self::Jsonl => report::write_jsonl(outcome, writer),
+        }
+    }
 }
 
 /// The precision asked for.
@@ -86,12 +144,16 @@ impl Request {
             // A parameter that is not used is mostly one that was misspelt in the expression: name the stranger there.
             Err(ModelError::Unused { kind, name }) => {
                 let error = self.stranger()?.map_or(ModelError::Unused { kind, name }, ModelError::Parse);
-                return Err(Failure::from(error).at(&self.model.place));
+                return Err(self.model_failure(error));
             }
-            parsed => parsed.map_err(|error| Failure::from(error).at(&self.model.place))?,
+            parsed => parsed.map_err(|error| self.model_failure(error))?,
         };
         let data = self.read_data()?;
         self.sweep(&model, &data).resolve().map_err(|error| self.place(error))
+    }
+
+    fn model_failure(&self, error: ModelError) -> Failure {
+        Failure::from(error).at(&self.origin.place("model.expression"))
     }
 
     fn parse_model(&self) -> Result<Model, ModelError> {
@@ -145,6 +207,26 @@ impl Request {
         self.blocks.iter().fold(sweep, |sweep, block| sweep.block(block.clone()))
     }
 
+    /// The same request with paths that hold in every folder.
+    ///
+    /// # Errors
+    /// The folder of the process is not known, or a path is not UTF-8 and so cannot be written as TOML.
+    pub(super) fn with_absolute_paths(&self) -> Result<Self, Failure> {
+        let absolute = |path: &Path| {
+            let shown = path.display();
+            let path = std::path::absolute(self.path(path))
+                .map_err(|error| Failure::request(format!("cannot make the path {shown} absolute: {error}")))?;
+            if path.to_str().is_none() {
+                return Err(Failure::request(format!("the path {shown} is not UTF-8, as a spec is; rename it")));
+            }
+            Ok(path)
+        };
+        let mut request = self.clone();
+        request.data.file = absolute(&self.data.file)?;
+        request.start.file = self.start.file.as_deref().map(absolute).transpose()?;
+        Ok(request)
+    }
+
     /// A path of the request, as the process has to open it; `-` is standard input.
     fn path(&self, path: &Path) -> PathBuf {
         if path == Path::new("-") { path.to_path_buf() } else { self.folder.join(path) }
@@ -153,9 +235,9 @@ impl Request {
     /// Puts the place in front of messages that do not name a file of their own.
     fn place(&self, error: Error) -> Failure {
         let place = match &error {
-            Error::Parse(_) => self.model.place.clone(),
+            Error::Parse(_) => self.origin.place("model.expression"),
             Error::Data(_) | Error::Device(_) => String::new(),
-            _ => self.name.clone(),
+            _ => self.origin.name().to_owned(),
         };
         let failure = Failure::from(error);
         if place.is_empty() { failure } else { failure.at(&place) }

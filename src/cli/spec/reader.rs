@@ -106,6 +106,11 @@ impl<'a> Value<'a> {
         format!("{}, {}", self.source.place(self.value.span().start), self.path)
     }
 
+    /// The line, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.source.line(self.value.span().start)
+    }
+
     pub(super) fn fail(&self, problem: impl Display) -> Failure {
         Failure::request(problem.to_string()).at(&self.place())
     }
