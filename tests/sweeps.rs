@@ -254,3 +254,48 @@ fn text_forms_of_several_parts_hold_one_header_and_every_problem() {
         .run(&["sweep", "sweep.toml", "--out", "run", "--resume"])
         .refused(2, &["cannot resume", "curves was true and is false"]);
 }
+
+/// Starts of y = a + b·x after no step are the draws themselves.
+#[test]
+fn random_starts_fall_into_the_range_of_each_parameter_and_a_guess_fills_what_has_none() {
+    let place = Place::new();
+    place.write("data.csv", "cell,y,x\nA,1,0\nA,3,1\nB,7,0\nB,9,1\n");
+    let spec = r#"[model]
+expression = "a + b*x + c"
+parameters = ["a", "b", "c"]
+[data]
+file = "data.csv"
+group = "cell"
+[start]
+guess = { c = "min(y)" }
+random = { ranges = { a = [-2, 6], b = { from = 0.01, to = 100, spacing = "log" } }, seeds = { from = 3, count = 400 } }
+[stop]
+steps = 0
+[output]
+formats = ["csv"]
+"#;
+    place.write("sweep.toml", spec);
+    place.run(&["sweep", "sweep.toml", "--out", "run"]).good();
+    let mut reader = csv::Reader::from_path(place.path("run/results.csv")).unwrap();
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 800);
+    let column = |name: &str| -> Vec<f64> {
+        let at = header.iter().position(|h| h == name).unwrap();
+        rows.iter().map(|row| row[at].parse().unwrap()).collect()
+    };
+    let (a, b, c, seeds) = (column("a"), column("b"), column("c"), column("seed"));
+    for k in 0..400 {
+        assert_eq!(seeds[k], 3.0 + k as f64);
+        assert!((-2.0..=6.0).contains(&a[k]) && (0.01..=100.0).contains(&b[k]));
+        // A draw depends on seed and parameter alone; the guess on the data set.
+        assert_eq!((a[k], b[k], seeds[k]), (a[400 + k], b[400 + k], seeds[400 + k]));
+        assert_eq!((c[k], c[400 + k]), (1.0, 7.0));
+    }
+    // The mean of n uniform draws over a width w has a standard deviation of w/√(12n); five of them are allowed.
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / 400.0;
+    assert!((mean(&mut a[..400].iter().copied()) - 2.0).abs() < 5.0 * 8.0 / 4800_f64.sqrt());
+    assert!(mean(&mut b[..400].iter().map(|b| b.log10())).abs() < 5.0 * 4.0 / 4800_f64.sqrt());
+    place.write("sweep.toml", &spec.replace("guess = { c = \"min(y)\" }", ""));
+    place.run(&["sweep", "sweep.toml", "--out", "other"]).refused(2, &["sweep.toml", "\"c\"", "no range"]);
+}

@@ -32,6 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Keep::Best => outcome.keep_best(),
         Keep::All => outcome,
     };
+    request.notices().iter().for_each(|notice| output::note(notice));
     run::tell_dropped_rows(outcome.context());
     write_files(arguments, &job, &outcome)?;
     output::results(|writer| match arguments.format {

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
     start: Vec<NamedNumbers>,
     /// A starting value from each data set's own rows, as b1=max(y); again for several parameters
-    #[arg(long, value_name = "NAME=EXPR", value_parser = parse_guess, allow_hyphen_values = true)]
+    #[arg(long, value_name = "NAME=EXPR", value_parser = named_expression, allow_hyphen_values = true)]
     guess: Vec<(String, String)>,
     /// Starting points from a CSV file with a column a parameter, joined on the group columns
     #[arg(long, value_name = "FILE")]
@@ -50,6 +50,9 @@ pub(super) struct Arguments {
     /// Columns whose values split the rows into data sets, separated by commas
     #[arg(long, value_name = "COLUMNS")]
     group: Option<String>,
+    /// Another name for a column, as t="Time [s]"; again for several
+    #[arg(long, value_name = "NAME=COLUMN", value_parser = named_expression)]
+    columns: Vec<(String, String)>,
     /// What to do with a row that has a missing value
     #[arg(
         long,
@@ -138,10 +141,6 @@ fn parse_start(text: &str) -> Result<NamedNumbers, String> {
     named_numbers(text).map(NamedNumbers)
 }
 
-fn parse_guess(text: &str) -> Result<(String, String), String> {
-    named_expression(text)
-}
-
 fn parse_damping(text: &str) -> Result<Damping, String> {
     match text {
         "adaptive" => Ok(Damping::Adaptive),
@@ -197,7 +196,17 @@ impl Arguments {
     /// The request that these options make.
     pub(super) fn request(&self) -> Result<Request, Failure> {
         let flat = |lists: &[NamedNumbers]| lists.iter().flat_map(|list| list.0.clone()).collect::<Vec<_>>();
-        let (parameters, constants) = hold(names(&self.parameters), flat(&self.constant), flat(&self.fix))?;
+        let fixed = flat(&self.fix);
+        let started = self.start.iter().flat_map(|start| start.0.iter().map(|(name, _)| ("--start", name)));
+        let guessed = self.guess.iter().map(|(name, _)| ("--guess", name));
+        for (option, name) in started.chain(guessed) {
+            if let Some((_, value)) = fixed.iter().find(|(held, _)| held == name) {
+                return Err(Failure::request(format!(
+                    "{option} names \"{name}\", which --fix holds at {value}: leave it out of one of them"
+                )));
+            }
+        }
+        let (parameters, constants) = hold(names(&self.parameters), flat(&self.constant), fixed)?;
         // A step size asks for the step as it is; without one, the adaptive rule finds its own way.
         let default = if self.step_size.is_some() { Damping::Fixed(0.0) } else { Damping::Adaptive };
         let damping = self.damping.unwrap_or(default);
@@ -220,7 +229,7 @@ impl Arguments {
                     MissingChoice::Error => Missing::Error,
                     MissingChoice::Drop => Missing::Drop,
                 },
-                columns: Vec::new(),
+                columns: self.columns.clone(),
                 errors: match self.errors {
                     ErrorsChoice::Scaled => Errors::Scaled,
                     ErrorsChoice::Absolute => Errors::Absolute,

@@ -101,7 +101,7 @@ pub(super) mod tests {
     use crate::data::Data;
     use crate::model::Model;
     use crate::starts::Distribution;
-    use crate::sweep::{RandomStarts, Sweep};
+    use crate::sweep::{Draw, RandomStarts, Sweep};
 
     /// `sets` data sets of one point, with `starts` starts and two step rules each.
     pub(in super::super) fn job(starts: u64, sets: usize) -> Job {
@@ -109,7 +109,8 @@ pub(super) mod tests {
         let set: Vec<f64> = (0..sets).map(|set| set as f64).collect();
         let ones = vec![1.0; sets];
         let data = Data::from_columns([("set", set), ("x", ones.clone()), ("y", ones)]).unwrap().group_by(&["set"]);
-        let random = RandomStarts { distribution: Distribution::Normal, scale: 1.0, seeds: 0..starts };
+        let random =
+            RandomStarts { draw: Draw::Scaled { distribution: Distribution::Normal, scale: 1.0 }, seeds: 0..starts };
         Sweep::new(&model, &data).random_starts(random).step_sizes([0.5, 1.0]).resolve().unwrap()
     }
 

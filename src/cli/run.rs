@@ -27,7 +27,11 @@ pub(super) fn wanted_device(asked: Option<&str>) -> Option<String> {
 pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice, job: &Job) -> Result<Engine, Failure> {
     let wanted = wanted_device(asked).unwrap_or_else(|| "auto".to_owned());
     let Ok(choice) = wanted.parse::<Choice>();
-    let engine = Engine::open(choice)?;
+    let engine = match precision {
+        // The CPU does not offer it, so no other device can stand in for a GPU.
+        PrecisionChoice::F32 => Engine::open(choice)?,
+        PrecisionChoice::Auto | PrecisionChoice::F64 => Engine::open_for(choice, job)?,
+    };
     check_precision(&engine, precision)?;
     for notice in engine.notices().iter().chain(&engine.advice(job)) {
         output::note(notice);

@@ -63,6 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else {
         folder.begin(&plan, &text)?;
     }
+    request.notices().iter().for_each(|notice| output::note(notice));
     run::tell_dropped_rows(nothing.context());
     if !folder.results().exists() {
         let parts = Parts { engine: &engine, job: &job, plan: &plan, folder: &folder, nothing: &nothing };

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::{Keep, OutputRequest, PrecisionChoice, Request};
 use crate::data::Missing;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::starts::Distribution;
-use crate::sweep::{Errors, StepBlock};
+use crate::starts::{Distribution, Spacing, StartRange};
+use crate::sweep::{Draw, Errors, StepBlock};
 
 impl Request {
     /// The spec that `natgrad sweep` runs to the same results; what is at its default is left out.
@@ -85,17 +85,31 @@ impl Request {
             spec.text("file", &file.display().to_string());
         }
         if let Some(random) = &start.random {
-            let distribution = match random.distribution {
-                Distribution::Uniform => "uniform",
-                _ => "normal",
-            };
             let count = random.seeds.end - random.seeds.start;
-            let seeds = format!("{{ from = {}, count = {count} }}", random.seeds.start);
-            spec.line(
-                "random",
-                &format!("{{ distribution = \"{distribution}\", scale = {}, seeds = {seeds} }}", number(random.scale)),
-            );
+            let seeds = format!("seeds = {{ from = {}, count = {count} }}", random.seeds.start);
+            spec.line("random", &format!("{{ {}, {seeds} }}", draw(&random.draw)));
         }
+    }
+}
+
+fn draw(draw: &Draw) -> String {
+    match draw {
+        Draw::Scaled { distribution, scale } => {
+            let distribution = match distribution {
+                Distribution::Uniform => "uniform",
+                Distribution::Normal => "normal",
+            };
+            format!("distribution = \"{distribution}\", scale = {}", number(*scale))
+        }
+        Draw::Ranges(ranges) => format!("ranges = {}", inline(ranges, range)),
+    }
+}
+
+fn range(range: &StartRange) -> String {
+    let (from, to) = (number(range.from), number(range.to));
+    match range.spacing {
+        Spacing::Linear => format!("[{from}, {to}]"),
+        Spacing::Log => format!("{{ from = {from}, to = {to}, spacing = \"log\" }}"),
     }
 }
 

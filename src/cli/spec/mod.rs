@@ -1,8 +1,10 @@
 //! What a fit or a sweep is asked to do, read from the command line or from a TOML file, and written as TOML.
 
 mod emit;
+mod hints;
 mod origin;
 mod read;
+mod read_start;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -149,16 +151,31 @@ impl Request {
             parsed => parsed.map_err(|error| self.model_failure(error))?,
         };
         let data = self.read_data()?;
-        self.sweep(&model, &data).resolve().map_err(|error| self.place(error))
+        self.sweep(&model, &data).resolve().map_err(|error| self.place(error, &data))
     }
 
     fn model_failure(&self, error: ModelError) -> Failure {
-        Failure::from(error).at(&self.origin.place("model.expression"))
+        let mut failure = Failure::from(error).at(&self.origin.place("model.expression"));
+        // Data that cannot be read have nothing to add.
+        if let Ok(data) = self.read_data() {
+            failure.message += &hints::quoting(&self.model.expression, data.column_names(), &self.origin);
+        }
+        failure
     }
 
     fn parse_model(&self) -> Result<Model, ModelError> {
         let model = &self.model;
         Model::parse(&model.expression, &model.parameters)?.with_constants(&model.constants)
+    }
+
+    /// Lines for the user about the request: what was asked for, and may not have been meant.
+    pub(super) fn notices(&self) -> Vec<String> {
+        let unweighted = self.data.errors == Errors::Absolute && self.data.sigma.is_none();
+        let (errors, sigma) = (self.origin.place("data.errors"), self.origin.place("data.sigma"));
+        unweighted
+            .then(|| format!("{errors} absolute without {sigma}: every sigma is taken as 1"))
+            .into_iter()
+            .collect()
     }
 
     /// The first name in the expression that is neither parameter nor constant nor column.
@@ -232,14 +249,42 @@ impl Request {
         if path == Path::new("-") { path.to_path_buf() } else { self.folder.join(path) }
     }
 
-    /// Puts the place in front of messages that do not name a file of their own.
-    fn place(&self, error: Error) -> Failure {
-        let place = match &error {
-            Error::Parse(_) => self.origin.place("model.expression"),
-            Error::Data(_) | Error::Device(_) => String::new(),
-            _ => self.origin.name().to_owned(),
+    /// Where the response or the sigma was asked for.
+    fn data_place(&self, role: &str) -> String {
+        let place = self.origin.place(&format!("data.{role}"));
+        let by_default = role == "response" && self.data.response.is_none();
+        if by_default { format!("{place} (y unless given)") } else { place }
+    }
+
+    /// Puts the place in front of messages that do not name a file of their own, and a hint behind those about an
+    /// expression.
+    fn place(&self, error: Error, data: &Data) -> Failure {
+        let (place, message, expression) = match &error {
+            Error::Parse(_) => {
+                (self.origin.place("model.expression"), error.to_string(), Some(self.model.expression.as_str()))
+            }
+            Error::Guess { parameter, source } => {
+                let guess = self.start.guesses.iter().find(|(name, _)| name == parameter);
+                let place = self.origin.place(&format!("start.guess.{parameter}"));
+                (place, source.to_string(), guess.map(|(_, text)| text.as_str()))
+            }
+            Error::Data(DataError::Parse { role, source, .. }) => {
+                (self.data_place(role), source.to_string(), self.data_expression(role))
+            }
+            Error::Data(DataError::Names { role, source }) => {
+                (self.data_place(role), source.to_string(), self.data_expression(role))
+            }
+            Error::Data(DataError::Evaluate { role, .. }) => (self.data_place(role), error.to_string(), None),
+            Error::Data(_) | Error::Device(_) => (String::new(), error.to_string(), None),
+            _ => (self.origin.name().to_owned(), error.to_string(), None),
         };
-        let failure = Failure::from(error);
+        let hint = expression.map(|text| hints::quoting(text, data.column_names(), &self.origin));
+        let message = message + &hint.unwrap_or_default();
+        let failure = Failure { message, ..Failure::from(error) };
         if place.is_empty() { failure } else { failure.at(&place) }
+    }
+
+    fn data_expression(&self, role: &str) -> Option<&str> {
+        if role == "response" { self.data.response.as_deref() } else { self.data.sigma.as_deref() }
     }
 }

@@ -5,24 +5,22 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
-use super::{
-    DataRequest, Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, StartRequest, TextForm,
-};
+use super::{DataRequest, Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
 use crate::data::Missing;
-use crate::expr::{RowExpression, did_you_mean};
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::starts::Distribution;
-use crate::sweep::{Errors, RandomStarts, StepBlock};
+use crate::sweep::{Errors, StepBlock};
 
 /// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
 /// the reference in docs/spec.md can be held against it.
-pub(super) const KEYS: [(&str, &[&str]); 12] = [
+pub(super) const KEYS: [(&str, &[&str]); 13] = [
     ("", &["model", "data", "start", "step", "stop", "history", "run", "output"]),
     ("model", &["expression", "parameters", "constants"]),
     ("data", &["file", "response", "sigma", "group", "missing", "columns", "errors"]),
     ("start", &["values", "guess", "file", "random"]),
-    ("start.random", &["distribution", "scale", "seeds"]),
+    ("start.random", &["distribution", "scale", "ranges", "seeds"]),
+    ("start.random.ranges.NAME", &["from", "to", "spacing"]),
     ("start.random.seeds", &["from", "count"]),
     ("step", &["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"]),
     ("step.filter", &["fixed_rank"]),
@@ -33,7 +31,7 @@ pub(super) const KEYS: [(&str, &[&str]); 12] = [
 ];
 
 /// The keys of one table.
-fn keys(table: &str) -> &'static [&'static str] {
+pub(super) fn keys(table: &str) -> &'static [&'static str] {
     KEYS.iter().find(|(name, _)| *name == table).map_or(&[], |(_, keys)| keys)
 }
 
@@ -47,7 +45,7 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
     root.only(keys(""))?;
     let model = read_model(root.require("model", "a [model] table with expression and parameters")?.table()?)?;
     let data = read_data(root.require("data", "a [data] table with file")?.table()?)?;
-    let start = root.get("start").map(|start| read_start(start.table()?, &model.parameters)).transpose()?;
+    let start = root.get("start").map(|start| read_start(start.table()?, &model)).transpose()?;
     let blocks = match root.get("step") {
         Some(steps) => steps.list_or_one().iter().map(|step| read_step(step.table()?)).collect::<Result<_, _>>()?,
         None => vec![StepBlock::default()],
@@ -195,60 +193,6 @@ fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
     })
 }
 
-fn read_start(table: Table<'_>, parameters: &[String]) -> Result<StartRequest, Failure> {
-    table.only(keys("start"))?;
-    let mut start = StartRequest::default();
-    if let Some(values) = table.get("start.values") {
-        let sets = values.list_or_one();
-        if sets.is_empty() {
-            return Err(values.fail("the list is empty; give at least one start or leave the key out"));
-        }
-        for values in sets {
-            for (name, value) in values.table()?.entries("start.values") {
-                check_parameter(&name, &value, parameters)?;
-            }
-            start.values.push(named_numbers(&values)?);
-        }
-    }
-    if let Some(guess) = table.get("start.guess") {
-        for (name, value) in guess.table()?.entries("start.guess") {
-            check_parameter(&name, &value, parameters)?;
-            let text = if value.is_text() { value.text()?.to_owned() } else { format!("{:?}", value.number()?) };
-            RowExpression::parse(&text).map_err(|error| value.fail(error))?;
-            start.guesses.push((name, text));
-        }
-    }
-    if let Some(file) = table.get("start.file") {
-        start.file = Some(PathBuf::from(file.text()?));
-    }
-    start.random = table.get("start.random").map(|random| read_random(random.table()?)).transpose()?;
-    Ok(start)
-}
-
-fn read_random(table: Table<'_>) -> Result<RandomStarts, Failure> {
-    const EXAMPLE: &str = "random = { distribution = \"normal\", scale = 0.5, seeds = { from = 0, count = 1000 } }";
-    table.only(keys("start.random"))?;
-    let words = [("normal", Distribution::Normal), ("uniform", Distribution::Uniform)];
-    let distribution = table.require("start.random.distribution", EXAMPLE)?.word(&words)?;
-    let scale = table.require("start.random.scale", EXAMPLE)?;
-    let seeds = table.require("start.random.seeds", EXAMPLE)?.table()?;
-    seeds.only(keys("start.random.seeds"))?;
-    let from = seeds.get("start.random.seeds.from").map_or(Ok(0), |from| from.count(i64::MAX as u64))?;
-    let count = seeds.require("start.random.seeds.count", EXAMPLE)?;
-    let number = count.count(u64::from(u32::MAX))?;
-    if number == 0 {
-        return Err(count.fail("no seeds make an empty grid; give at least 1"));
-    }
-    Ok(RandomStarts {
-        distribution,
-        scale: match scale.number()? {
-            number if number > 0.0 => number,
-            number => return Err(scale.fail(format!("{number} is not positive; give a scale above 0"))),
-        },
-        seeds: from..from + number,
-    })
-}
-
 fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
     table.only(keys("step"))?;
     if let Some(method) = table.get("step.method") {
@@ -382,7 +326,7 @@ fn texts(value: &Value<'_>) -> Result<Vec<String>, Failure> {
     value.list_or_one().iter().map(|value| value.text().map(str::to_owned)).collect()
 }
 
-fn named_numbers(value: &Value<'_>) -> Result<Vec<(String, f64)>, Failure> {
+pub(super) fn named_numbers(value: &Value<'_>) -> Result<Vec<(String, f64)>, Failure> {
     let entries = value.table()?.entries(&value.path);
     entries.into_iter().map(|(name, value)| Ok((name, value.number()?))).collect()
 }
@@ -392,16 +336,4 @@ fn nonempty<T>(value: &Value<'_>, values: Vec<T>) -> Result<Vec<T>, Failure> {
         return Err(value.fail("no values make an empty grid; give at least one"));
     }
     Ok(values)
-}
-
-fn check_parameter(name: &str, value: &Value<'_>, parameters: &[String]) -> Result<(), Failure> {
-    if parameters.iter().any(|parameter| parameter == name) {
-        return Ok(());
-    }
-    let known: Vec<&str> = parameters.iter().map(String::as_str).collect();
-    let mend = match did_you_mean(name, &known) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("the parameters are {}", known.join(", ")),
-    };
-    Err(value.fail(format!("{name:?} is not a parameter; {mend}")))
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::ngd::{Damping, Filter, Scaling};
-use crate::starts::Distribution;
-use crate::sweep::linspace;
+use crate::starts::{Distribution, Spacing, StartRange};
+use crate::sweep::{Draw, linspace};
 
 const PLAIN: &str = r#"
 [model]
@@ -86,7 +86,8 @@ curves = true
     assert_eq!(request.data.columns, [("t".to_owned(), "Time [s]".to_owned())]);
     assert_eq!(request.start.guesses, [("a", "max(y)"), ("k", "3.0")].map(|(a, b)| (a.to_owned(), b.to_owned())));
     let random = request.start.random.unwrap();
-    assert_eq!((random.distribution, random.scale, random.seeds), (Distribution::Uniform, 0.5, 7..10));
+    let draw = Draw::Scaled { distribution: Distribution::Uniform, scale: 0.5 };
+    assert_eq!(random, RandomStarts { draw, seeds: 7..10 });
     assert_eq!(
         request.blocks[0],
         StepBlock {
@@ -109,6 +110,36 @@ curves = true
     assert_eq!((request.verify, request.require_converged), (Some(10), Some(0.99)));
     let formats = vec![TextForm::Csv, TextForm::Jsonl];
     assert_eq!(request.output, OutputRequest { keep: Keep::Best, formats, curves: true });
+}
+
+#[test]
+fn random_starts_may_have_a_range_for_each_parameter() {
+    let ranges = "random = { ranges = { b1 = [0, 1000], b2 = { from = 1e-5, to = 1e-2, spacing = \"log\" } }, seeds = { count = 5 } }";
+    let request = read(&PLAIN.replace("values = [{ b1 = 500, b2 = 1e-4 }]", ranges)).unwrap();
+    let random = request.start.random.clone().unwrap();
+    let draw = Draw::Ranges(vec![
+        ("b1".to_owned(), StartRange { from: 0.0, to: 1000.0, spacing: Spacing::Linear }),
+        ("b2".to_owned(), StartRange { from: 1e-5, to: 1e-2, spacing: Spacing::Log }),
+    ]);
+    assert_eq!(random, RandomStarts { draw, seeds: 0..5 });
+    assert_eq!(read(&request.to_toml()).unwrap().start, request.start);
+    let wrong: [(&str, &str, &[&str]); 7] = [
+        ("[0, 1000]", "[1000, 0]", &["start.random.ranges.b1", "swap"]),
+        ("[0, 1000]", "[0, 500, 1000]", &["two ends"]),
+        ("[0, 1000]", "{ from = 0, spacing = \"log\" }", &["start.random.ranges.b1.to is missing"]),
+        ("from = 1e-5", "from = 0", &["ranges.b2", "above 0"]),
+        ("b1 =", "b3 =", &["\"b3\" is not a parameter"]),
+        ("spacing", "spacin", &["did you mean \"spacing\"?"]),
+        ("ranges", "scale = 1, ranges", &["start.random.scale", "leave"]),
+    ];
+    for (old, new, words) in wrong {
+        let text = PLAIN.replace("values = [{ b1 = 500, b2 = 1e-4 }]", &ranges.replacen(old, new, 1));
+        let message = read(&text).unwrap_err();
+        assert!(message.starts_with("folder/sweep.toml, line 8") && !message.contains('\n'), "{message}");
+        for word in words {
+            assert!(message.contains(word), "{new:?}: {message:?} lacks {word:?}");
+        }
+    }
 }
 
 #[test]
@@ -244,7 +275,10 @@ fn a_request_written_as_toml_reads_back_as_itself() {
             values: vec![vec![("a".to_owned(), 1e300)], vec![("a".to_owned(), 5e-324), ("k".to_owned(), -0.1)]],
             guesses: vec![("k".to_owned(), "1/mean(t)".to_owned())],
             file: Some(PathBuf::from("starts.csv")),
-            random: Some(RandomStarts { distribution: Distribution::Normal, scale: 0.1, seeds: 3..10 }),
+            random: Some(RandomStarts {
+                draw: Draw::Scaled { distribution: Distribution::Normal, scale: 0.1 },
+                seeds: 3..10,
+            }),
         },
         blocks: vec![
             StepBlock {
