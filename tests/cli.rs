@@ -249,3 +249,49 @@ fn devices_lists_the_cpu_at_least_and_help_and_version_are_results() {
     assert_eq!(place.run(&[]).code, 2);
     place.run(&["swep"]).refused(2, &["swep", "sweep"]);
 }
+
+#[test]
+fn help_states_the_default_of_every_option_that_may_be_left_out_and_where_the_rest_is_told() {
+    let help = Place::new().run(&["fit", "--help"]).good().stdout;
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let about = |option: &str| {
+        let from = words.find(&format!("--{option} ")).unwrap_or_else(|| panic!("--{option}"));
+        let text = &words[from + 2..];
+        text[..text.find(" --").unwrap_or(text.len())].to_owned()
+    };
+    let defaults = [
+        ("fix", "none"),
+        ("constant", "none"),
+        ("response", "y"),
+        ("sigma", "1"),
+        ("group", "all rows are one data set"),
+        ("columns", "the file's own names"),
+        ("missing", "error"),
+        ("errors", "scaled"),
+        ("damping", "adaptive, or 0 with --step-size"),
+        ("step-size", "1"),
+        ("cutoff", "max(n, p) times the precision's epsilon"),
+        ("scaling", "columns"),
+        ("steps", "200"),
+        ("require-converged", "0"),
+        ("keep", "all"),
+        ("device", "auto"),
+        ("precision", "auto"),
+        ("verify", "0"),
+        ("format", "table"),
+        ("out", "none"),
+        ("curves", "none"),
+    ];
+    for (option, default) in defaults {
+        let default = format!("[default: {default}]");
+        assert!(about(option).contains(default.split(" --").next().unwrap()), "{}", about(option));
+        assert!(words.contains(&default), "{option}: {default}");
+    }
+    for function in ["exp", "log", "sqrt", "atan2", "sign", "argmax", "median", "pi"] {
+        assert!(words.contains(function), "{function}");
+    }
+    assert!(about("curves").contains("fit − response"), "{}", about("curves"));
+    assert!(words.contains("docs/spec.md"));
+    let sweep = Place::new().run(&["sweep", "--help"]).good().stdout;
+    assert!(sweep.contains("docs/spec.md") && sweep.contains("relative to its folder"), "{sweep}");
+}

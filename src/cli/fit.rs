@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Format::Jsonl => report::write_jsonl(&outcome, writer),
         Format::Csv => report::write_csv(&outcome, writer),
     })?;
-    if let Some(count) = request.verify {
+    if let Some(count) = request.verify.filter(|&count| count > 0) {
         checks::verify(&job, &outcome, count)?;
     }
     let converged = outcome.count(crate::ngd::Status::Converged) as u64;

@@ -16,6 +16,11 @@ use crate::sweep::{Errors, StepBlock};
 
 /// Fit a model to the data sets of a CSV file.
 #[derive(Debug, Args)]
+#[command(after_help = "Expressions: + - * / ** ^, pi, exp log (ln) log10 log2 sqrt pow sin cos tan asin acos atan \
+                        atan2 sinh cosh tanh abs sign min max; columns by name, in backticks where the name is no \
+                        plain word. In a response, sigma or guess also, over the rows of a data set: min max mean \
+                        sum median first last count argmin argmax, and x[i].\nThe functions, the columns of the \
+                        results and the statuses are told in docs/spec.md, beside the keys of a sweep's spec.")]
 pub(super) struct Arguments {
     /// The model as text, with any column of the data by name: "b1*(1 - exp(-b2*x))"
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
@@ -26,7 +31,7 @@ pub(super) struct Arguments {
     /// The data: a CSV file with a header row; - reads standard input
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// A starting point, as b1=500,b2=1e-4; again for several
+    /// A starting point, as b1=500,b2=1e-4; again for several; what is left out is guessed
     #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
     start: Vec<NamedNumbers>,
     /// A starting value from each data set's own rows, as b1=max(y); again for several parameters
@@ -35,25 +40,25 @@ pub(super) struct Arguments {
     /// Starting points from a CSV file with a column a parameter, joined on the group columns
     #[arg(long, value_name = "FILE")]
     starts: Option<PathBuf>,
-    /// Hold parameters at these values, as s=1.0
+    /// Hold parameters at these values, as s=1.0 [default: none]
     #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
     fix: Vec<NamedNumbers>,
-    /// Named constants of the model, as k=8.617e-5
+    /// Named constants of the model, as k=8.617e-5 [default: none]
     #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
     constant: Vec<NamedNumbers>,
     /// The response: a column or an expression of columns [default: y]
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     response: Option<String>,
-    /// The standard deviation of the response: a number, a column or an expression, as sqrt(max(y, 1))
+    /// The standard deviation of the response: a number, a column or an expression, as sqrt(max(y, 1)) [default: 1]
     #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
     sigma: Option<String>,
-    /// Columns whose values split the rows into data sets, separated by commas
+    /// Columns whose values split the rows into data sets, separated by commas [default: all rows are one data set]
     #[arg(long, value_name = "COLUMNS")]
     group: Option<String>,
-    /// Another name for a column, as t="Time [s]"; again for several
+    /// Another name for a column, as t="Time [s]"; again for several [default: the file's own names]
     #[arg(long, value_name = "NAME=COLUMN", value_parser = named_expression)]
     columns: Vec<(String, String)>,
-    /// What to do with a row that has a missing value
+    /// What a row with a missing value is: an error, or left out and counted [default: error]
     #[arg(
         long,
         value_name = "error|drop",
@@ -62,7 +67,7 @@ pub(super) struct Arguments {
         hide_possible_values = true
     )]
     missing: MissingChoice,
-    /// Standard errors: scaled by the root of the reduced chi-square, or trusting the sigmas
+    /// Standard errors: scaled by the root of the reduced chi-square, or trusting the sigmas [default: scaled]
     #[arg(
         long,
         value_name = "scaled|absolute",
@@ -71,25 +76,26 @@ pub(super) struct Arguments {
         hide_possible_values = true
     )]
     errors: ErrorsChoice,
-    /// Damping added to JᵀJ; adaptive accepts and rejects steps and is for fits from far away
+    /// Damping added to JᵀJ; adaptive accepts and rejects steps and is for fits from far away [default: adaptive, or 0
+    /// with --step-size]
     #[arg(long, value_name = "adaptive|NUMBER", value_parser = parse_damping, allow_negative_numbers = true)]
     damping: Option<Damping>,
-    /// Step size; other than 1 it takes a fixed damping, 0 unless one is given
+    /// Step size; where it is given the damping is fixed, and only 1 goes with an adaptive one [default: 1]
     #[arg(long, value_name = "NUMBER", value_parser = positive, allow_negative_numbers = true)]
     step_size: Option<f64>,
     /// Relative cutoff on the singular values [default: max(n, p) times the precision's epsilon]
     #[arg(long, value_name = "C", value_parser = cutoff, allow_negative_numbers = true)]
     cutoff: Option<f64>,
-    /// Whether the columns of the Jacobian are scaled before it is factored
+    /// Whether the columns of the Jacobian are scaled before it is factored [default: columns]
     #[arg(long, value_name = "columns|none", hide_possible_values = true)]
     scaling: Option<ScalingChoice>,
     /// At most so many steps [default: 200]
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
-    /// Exit with 1 unless this share of the problems converges
+    /// Exit with 1 unless this share of the problems converges [default: 0]
     #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     require_converged: Option<f64>,
-    /// Of several starts, report the best of each data set, or all
+    /// Of several starts, report the best of each data set, or all [default: all]
     #[arg(
         long,
         value_name = "best|all",
@@ -98,10 +104,10 @@ pub(super) struct Arguments {
         hide_possible_values = true
     )]
     keep: Keep,
-    /// auto, gpu, cpu, or the index or name of an adapter [env: NATGRAD_DEVICE]
+    /// auto, gpu, cpu, or the index or name of an adapter [default: auto] [env: NATGRAD_DEVICE]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// The precision of the steps: f32 on a GPU, f64 on the CPU
+    /// The precision of the steps: f32 on a GPU, f64 on the CPU [default: auto]
     #[arg(
         long,
         value_name = "auto|f32|f64",
@@ -110,10 +116,10 @@ pub(super) struct Arguments {
         hide_possible_values = true
     )]
     precision: PrecisionChoice,
-    /// Repeat so many problems, taken at random, in f64 on the CPU and say how far they differ
+    /// Repeat so many problems, taken at random, in f64 on the CPU and say how far they differ [default: 0]
     #[arg(long, value_name = "N")]
     verify: Option<usize>,
-    /// The form of the results on standard output
+    /// The form of the results on standard output [default: table]
     #[arg(
         long,
         value_name = "table|jsonl|csv",
@@ -122,13 +128,13 @@ pub(super) struct Arguments {
         hide_possible_values = true
     )]
     pub(super) format: Format,
-    /// Write the results to a file as well, in the form that its name ends with
+    /// Write the results to a file as well, in the form that its name ends with [default: none]
     #[arg(long, value_name = "FILE.parquet|.csv|.jsonl", value_parser = parse_out)]
     pub(super) out: Option<OutFile>,
-    /// Write data, fit and residual row by row to a CSV file
+    /// Write response, fit and residual, (fit − response)/sigma, row by row to a CSV file [default: none]
     #[arg(long, value_name = "FILE")]
     pub(super) curves: Option<PathBuf>,
-    /// Print the sweep's spec that asks for the same, and run nothing
+    /// Print the sweep's spec that asks for the same, with absolute paths, and run nothing
     #[arg(long)]
     pub(super) emit_spec: bool,
 }

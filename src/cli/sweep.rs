@@ -17,11 +17,14 @@ use crate::report;
 
 /// Run every combination of data sets, starts and steps that a TOML file asks for.
 #[derive(Debug, Args)]
+#[command(after_help = "Every key of a spec, its default and an example stand in docs/spec.md; `natgrad fit … \
+                        --emit-spec` prints a spec to begin with.")]
 pub(super) struct Arguments {
     /// The spec, a TOML file; paths in it are relative to its folder
     #[arg(value_name = "SPEC.toml")]
     spec: PathBuf,
-    /// The folder for the results: results.parquet, summary.json, plan.json, the spec as run, and pictures
+    /// The folder for the results: results.parquet, summary.json, plan.json, the spec as run, pictures, and what the
+    /// spec's [output] adds
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Replace results that the folder already holds
@@ -30,10 +33,10 @@ pub(super) struct Arguments {
     /// Go on with a run that was cut off, on the same device with the same spec
     #[arg(long)]
     resume: bool,
-    /// auto, gpu, cpu, or the index or name of an adapter, in place of the spec's [env: NATGRAD_DEVICE]
+    /// auto, gpu, cpu, or the index or name of an adapter [default: the spec's, else auto] [env: NATGRAD_DEVICE]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// The precision of the steps, in place of the spec's
+    /// The precision of the steps [default: the spec's, else auto]
     #[arg(long, value_name = "auto|f32|f64", hide_possible_values = true)]
     precision: Option<PrecisionChoice>,
 }
@@ -82,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         summary.write_table(&mut *writer)?;
         writeln!(writer, "\nresults: {}", folder.results().display())
     })?;
-    if let Some(count) = request.verify {
+    if let Some(count) = request.verify.filter(|&count| count > 0) {
         checks::verify_some(&engine, &job, &folder.results(), count)?;
     }
     Ok(checks::require_converged(&request, summary.count(Status::Converged), summary.problems))

@@ -193,6 +193,15 @@ fn a_new_name_must_be_free_and_mean_a_column() {
 }
 
 #[test]
+fn a_name_is_claimed_by_the_column_that_was_given_it_and_by_its_own_column_until_that_has_another() {
+    let data = csv("A,k,y\n1,2,3\n").rename(&[("t", "k"), ("y", "y")]);
+    assert_eq!(
+        ["A", "k", "t", "y", "z"].map(|name| data.claimant(name)),
+        [Some("A"), None, Some("k"), Some("y"), None]
+    );
+}
+
+#[test]
 fn grouping_twice_by_one_column_is_refused() {
     let data = csv("k,y\n1,2\n").group_by(&["k", "k"]);
     assert!(refusal(&data, &[]).contains("named twice"));
