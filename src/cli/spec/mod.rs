@@ -7,6 +7,8 @@ mod read;
 mod read_start;
 mod reader;
 #[cfg(test)]
+mod reference_tests;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};

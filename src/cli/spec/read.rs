@@ -25,7 +25,7 @@ pub(super) const KEYS: [(&str, &[&str]); 13] = [
     ("step", &["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"]),
     ("step.filter", &["fixed_rank"]),
     ("stop", &["steps", "loss", "gradient", "change", "tests"]),
-    ("history", &["every", "parameters"]),
+    ("history", &["every"]),
     ("run", &["device", "precision", "verify", "require_converged"]),
     ("output", &["keep", "formats", "curves"]),
 ];

@@ -51,6 +51,9 @@ pub(super) struct Value<'a> {
     value: &'a Spanned<DeValue<'a>>,
 }
 
+/// The keys of a range that makes an axis.
+pub(super) const RANGE: [&str; 4] = ["from", "to", "count", "spacing"];
+
 /// The longest list and the longest range that make an axis.
 pub(super) const LONGEST: u64 = 1_000_000;
 
@@ -216,7 +219,7 @@ impl<'a> Value<'a> {
 
     fn range(&self) -> Result<Vec<f64>, Failure> {
         let table = self.table()?;
-        table.only(&["from", "to", "count", "spacing"])?;
+        table.only(&RANGE)?;
         let path = |key: &str| format!("{}.{key}", self.path);
         let example = "a range as in { from = 0.1, to = 1, count = 10 }";
         let from = table.require(&path("from"), example)?.number()?;
