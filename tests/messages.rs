@@ -257,6 +257,11 @@ fn absolute_errors_without_a_sigma_are_computed_and_remarked_on() {
     let root = number(&scaled, "reduced_chi_square").sqrt();
     assert!((error(&scaled) / (error(&absolute) * root) - 1.0).abs() < 1e-9);
     place.fit(&["--errors", "absolute", "--sigma", "0.1"]).good();
+    let spec = place.fit(&["--errors", "absolute", "--emit-spec"]).good().stdout;
+    place.write("sweep.toml", &spec);
+    let run = place.run(&["sweep", "sweep.toml", "--out", "run"]);
+    assert_eq!((run.code, run.stderr.lines().count()), (0, 1), "{}", run.stderr);
+    assert!(run.stderr.contains("sweep.toml: data.errors = \"absolute\" without data.sigma"), "{}", run.stderr);
 }
 
 /// A sum of seventeen columns with one parameter each: more than the GPU path takes, whatever GPU there is.

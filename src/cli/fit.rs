@@ -15,8 +15,11 @@ use crate::sweep::{Job, Outcome};
 /// Runs `natgrad fit`.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let request = arguments.request()?;
-    if arguments.emit_spec && request.data.file == Path::new("-") {
-        return Err(Failure::request("--emit-spec needs --data to name a file: a spec cannot read standard input"));
+    let piped = |path: &Path| path == Path::new("-");
+    if arguments.emit_spec && (piped(&request.data.file) || request.start.file.as_deref().is_some_and(piped)) {
+        let problem =
+            "--emit-spec needs --data and --starts to name files: standard input is gone when the spec is run";
+        return Err(Failure::request(problem));
     }
     let job = request.resolve()?;
     if arguments.emit_spec {

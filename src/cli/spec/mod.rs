@@ -173,11 +173,13 @@ impl Request {
     /// Lines for the user about the request: what was asked for, and may not have been meant.
     pub(super) fn notices(&self) -> Vec<String> {
         let unweighted = self.data.errors == Errors::Absolute && self.data.sigma.is_none();
-        let (errors, sigma) = (self.origin.place("data.errors"), self.origin.place("data.sigma"));
-        unweighted
-            .then(|| format!("{errors} absolute without {sigma}: every sigma is taken as 1"))
-            .into_iter()
-            .collect()
+        let notice = match &self.origin {
+            Origin::CommandLine => "--errors absolute without --sigma: every sigma is taken as 1".to_owned(),
+            Origin::Spec { name, .. } => {
+                format!("{name}: data.errors = \"absolute\" without data.sigma: every sigma is taken as 1")
+            }
+        };
+        unweighted.then_some(notice).into_iter().collect()
     }
 
     /// The first name in the expression that is neither parameter nor constant nor column.
