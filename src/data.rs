@@ -197,7 +197,8 @@ impl Data {
     }
 
     /// Gives columns further names, as pairs of new name and column: `[("t", "Time [s]")]`. A column's own name still
-    /// holds.
+    /// holds, unless the model has a parameter or constant of that name: in the model it then means that one, while a
+    /// column without a further name may not share its name with them.
     #[must_use]
     pub fn rename(mut self, renames: &[(&str, &str)]) -> Self {
         let renames = renames.iter().map(|&(alias, column)| (alias.to_owned(), column.to_owned()));
@@ -213,6 +214,16 @@ impl Data {
     /// Whether there is a column of this name, or of this new name.
     pub(crate) fn has_column(&self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+
+    /// The column that claims this name: one that was given it, or the one of that name where it has no other.
+    pub(crate) fn claimant(&self, name: &str) -> Option<&str> {
+        let renames = &self.reading.renames;
+        if let Some((_, column)) = renames.iter().find(|(alias, _)| alias == name) {
+            return Some(column);
+        }
+        let renamed = renames.iter().any(|(_, column)| column == name);
+        self.table.find(name).filter(|_| !renamed).map(|column| self.table.names[column].as_str())
     }
 
     /// The names by which columns can be used: their own, and new ones.
@@ -251,7 +262,7 @@ impl Data {
     }
 
     /// Whether every new name means something, and one thing only.
-    fn check_renames(&self) -> Result<(), DataError> {
+    pub(crate) fn check_renames(&self) -> Result<(), DataError> {
         for (k, (alias, column)) in self.reading.renames.iter().enumerate() {
             if self.table.find(column).is_none() {
                 let role = format!("to be called {alias:?}");

@@ -116,6 +116,23 @@ impl Engine {
         Ok(Self::from_device(Device::open(&adapter)?)?)
     }
 
+    /// The same for this job: [`Choice::Auto`] takes the CPU, and leaves a notice, where the job is beyond the GPU's
+    /// kernels (more parameters than they hold, or a number that f32 does not).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_for(choice: Choice, job: &Job) -> Result<Self, Error> {
+        let is_open = choice == Choice::Auto;
+        let engine = Self::open(choice)?;
+        match &engine.backend {
+            Backend::Gpu(gpu) if is_open => Ok(match gpu.check(job) {
+                Ok(()) => engine,
+                Err(error) => Self::cpu(vec![format!("running on the CPU in f64: {}", beyond_the_gpu(&error))]),
+            }),
+            _ => Ok(engine),
+        }
+    }
+
     /// An engine over a device that is already open.
     ///
     /// # Errors
@@ -317,6 +334,16 @@ impl Engine {
             dropped_rows: job.data().dropped,
             notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),
         }
+    }
+}
+
+/// Why a job is beyond the GPU, without the advice that has just been followed.
+fn beyond_the_gpu(error: &Error) -> String {
+    match error {
+        Error::Request(RequestError::TooManyParameters { parameters, most }) => {
+            format!("the model has {parameters} parameters and the GPU takes at most {most}")
+        }
+        other => other.to_string(),
     }
 }
 

@@ -24,12 +24,24 @@ pub enum Error {
     /// The device is not usable, or failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// The guess of a parameter cannot be read or evaluated.
+    #[error("the guess of \"{parameter}\": {source}")]
+    Guess {
+        /// The parameter.
+        parameter: String,
+        /// What is wrong with the guess.
+        source: Box<Error>,
+    },
     /// The request itself is wrong.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
 
 impl Error {
+    pub(crate) fn guess(parameter: &str, source: Self) -> Self {
+        Self::Guess { parameter: parameter.to_owned(), source: Box::new(source) }
+    }
+
     /// Whether no device could be used, as against a request that is wrong or too large for the device.
     #[must_use]
     pub fn is_device(&self) -> bool {
@@ -96,6 +108,48 @@ pub enum RequestError {
     NoStart {
         /// The parameter.
         parameter: String,
+    },
+    /// One of several starts leaves a parameter out.
+    #[error(
+        "start {number} of {count} has no value for \"{parameter}\": add {parameter}=… to it, or give a guess (--guess \"{parameter}=…\")"
+    )]
+    IncompleteStart {
+        /// Which start, from 1.
+        number: usize,
+        /// How many there are.
+        count: usize,
+        /// The parameter left out.
+        parameter: String,
+    },
+    /// Random starts leave a parameter out that has no guess.
+    #[error("the random starts have no range for \"{parameter}\": add one, or give a guess of it")]
+    NoRange {
+        /// The parameter left out.
+        parameter: String,
+    },
+    /// A range of random starts that cannot be meant.
+    #[error("the range of random starts of \"{parameter}\", {range}, cannot be drawn from: {problem}")]
+    StartRange {
+        /// The parameter.
+        parameter: String,
+        /// Its range.
+        range: String,
+        /// What is wrong with it, and the mend.
+        problem: &'static str,
+    },
+    /// A parameter or constant has the name of a column, so that the model could mean either.
+    #[error(
+        "\"{name}\" is a {kind} of the model and a column of {file}: rename the {kind}, or give the column another name by --columns {name}_column={column:?} (in a spec data.columns = {{ {name}_column = {column:?} }})"
+    )]
+    NameIsColumn {
+        /// Parameter or constant.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The column's own name.
+        column: String,
+        /// Where the column is.
+        file: String,
     },
     /// A start or a guess names something that is not a parameter.
     #[error("the {place} names \"{name}\", which is not a parameter of the model ({parameters})")]

@@ -40,7 +40,9 @@ pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
 pub use pollster::block_on;
 pub use selftest::{selftest, selftest_on};
-pub use starts::{Distribution, random_start};
-pub use sweep::{Context, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace};
+pub use starts::{Distribution, Spacing, StartRange, random_start};
+pub use sweep::{
+    Context, Draw, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace,
+};
 pub use verify::{Disagreement, Verification, verify};
 pub use wgpu;

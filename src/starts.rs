@@ -28,8 +28,7 @@ pub enum Distribution {
 /// assert_eq!(start, random_start(7, 0, Distribution::Uniform, 0.5));
 /// ```
 pub fn random_start(seed: u64, parameter_index: u32, distribution: Distribution, scale: f64) -> f64 {
-    let key = [seed as u32, (seed >> 32) as u32];
-    let [a, b, c, d] = philox4x32_10([parameter_index, 0, 0, 0], key);
+    let [a, b, c, d] = words(seed, parameter_index);
     let first = unit(a, b);
     let draw = match distribution {
         Distribution::Uniform => 2.0 * first - 1.0,
@@ -39,6 +38,75 @@ pub fn random_start(seed: u64, parameter_index: u32, distribution: Distribution,
         }
     };
     scale * draw
+}
+
+/// How starts are spread over a [`StartRange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Spacing {
+    /// Uniformly.
+    #[default]
+    Linear,
+    /// Uniformly in the logarithm; both ends are above 0.
+    Log,
+}
+
+/// A range from which the random starts of one parameter are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StartRange {
+    /// The lower end.
+    pub from: f64,
+    /// The upper end; the same as the lower one holds the start.
+    pub to: f64,
+    /// How starts are spread between the ends.
+    pub spacing: Spacing,
+}
+
+impl StartRange {
+    /// The random start of one parameter, within the range: the uniform number that [`random_start`] is made of,
+    /// brought to the range, on a logarithmic one with `log` and `exp` of the `libm` crate.
+    ///
+    /// ```
+    /// use natgrad::starts::{Spacing, StartRange};
+    ///
+    /// let range = StartRange { from: 0.1, to: 10.0, spacing: Spacing::Log };
+    /// assert!((0..100).all(|seed| (0.1..=10.0).contains(&range.draw(seed, 0))));
+    /// ```
+    pub fn draw(&self, seed: u64, parameter_index: u32) -> f64 {
+        let [a, b, _, _] = words(seed, parameter_index);
+        let t = unit(a, b);
+        let between = |from: f64, to: f64| from * (1.0 - t) + to * t;
+        let value = match self.spacing {
+            Spacing::Linear => between(self.from, self.to),
+            Spacing::Log => libm::exp(between(libm::log(self.from), libm::log(self.to))),
+        };
+        // Rounding may reach past an end.
+        value.max(self.from).min(self.to)
+    }
+
+    /// What is wrong with the range.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        if !(self.from.is_finite() && self.to.is_finite()) {
+            Some("its ends have to be finite numbers")
+        } else if self.from > self.to {
+            Some("its first end is above its second: swap them")
+        } else if self.spacing == Spacing::Log && self.from <= 0.0 {
+            Some("logarithmic spacing needs ends above 0")
+        } else {
+            None
+        }
+    }
+}
+
+impl std::fmt::Display for StartRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}", self.from, self.to)
+    }
+}
+
+/// 128 random bits of a seed and a parameter's index.
+fn words(seed: u64, parameter_index: u32) -> [u32; 4] {
+    philox4x32_10([parameter_index, 0, 0, 0], [seed as u32, (seed >> 32) as u32])
 }
 
 /// A uniform number in the open interval (0, 1): the middle of one of 2⁵² equal parts, every step exact.
@@ -76,6 +144,41 @@ mod tests {
         let expected = 2.0 * ((0x6_627e_8d5e_169c_u64 as f64 + 0.5) / parts) - 1.0;
         assert_eq!(random_start(0, 0, Distribution::Uniform, 1.0), expected);
         assert_eq!(random_start(0, 0, Distribution::Uniform, 3.0), 3.0 * expected);
+    }
+
+    /// The same uniform number makes all three: t = (u + 1)/2 of the way, along the range or along its logarithm.
+    #[test]
+    fn a_start_in_a_range_is_as_far_along_it_as_the_uniform_start_is_along_its_own() {
+        let linear = StartRange { from: -3.0, to: 7.0, spacing: Spacing::Linear };
+        let log = StartRange { from: 1e-3, to: 1e3, spacing: Spacing::Log };
+        for seed in 0..1000 {
+            let t = (random_start(seed, 2, Distribution::Uniform, 1.0) + 1.0) / 2.0;
+            // A few roundings of numbers up to 10; of exponents up to 14, which exp turns into relative ones.
+            assert!((linear.draw(seed, 2) - (-3.0 + 10.0 * t)).abs() < 100.0 * f64::EPSILON);
+            assert!((log.draw(seed, 2) / 10_f64.powf(-3.0 + 6.0 * t) - 1.0).abs() < 100.0 * f64::EPSILON);
+        }
+    }
+
+    #[test]
+    fn a_range_is_never_left_and_one_of_a_single_value_is_that_value() {
+        let ranges = [(0.1, 0.3), (1e-300, 1e300), (-1.7e308, 1.7e308), (5.0, 5.0), (0.1, 0.1)];
+        for (from, to) in ranges {
+            for spacing in [Spacing::Linear, Spacing::Log] {
+                let range = StartRange { from, to, spacing };
+                if range.problem().is_none() {
+                    assert!((0..1000).all(|seed| (from..=to).contains(&range.draw(seed, 0))), "{range:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ranges_that_cannot_be_meant_are_told() {
+        let problem = |from, to, spacing| StartRange { from, to, spacing }.problem();
+        assert_eq!(problem(0.0, 1.0, Spacing::Linear), None);
+        assert!(problem(1.0, 0.0, Spacing::Linear).unwrap().contains("swap"));
+        assert!(problem(0.0, 1.0, Spacing::Log).unwrap().contains("above 0"));
+        assert!(problem(f64::NAN, 1.0, Spacing::Linear).unwrap().contains("finite"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A second opinion: problems of an outcome repeated in f64 on the CPU.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::backend;
@@ -147,15 +148,18 @@ fn name_of_set(problem: &Problem<'_>, context: &Context) -> String {
 }
 
 /// `count` distinct positions below `len`, ascending: a partial Fisher–Yates shuffle on Philox numbers.
-fn choose(len: usize, count: usize) -> Vec<usize> {
-    let mut positions: Vec<usize> = (0..len).collect();
-    let count = count.min(len);
-    for i in 0..count {
+pub(crate) fn choose(len: usize, count: usize) -> Vec<usize> {
+    // Only what has moved is held: a sweep may have far more problems than are chosen.
+    let mut moved: HashMap<usize, usize> = HashMap::new();
+    let mut positions = Vec::new();
+    for i in 0..count.min(len) {
         let unit = random_start(0, i as u32, Distribution::Uniform, 1.0).abs().min(1.0 - f64::EPSILON);
-        let j = i + (unit * (len - i) as f64) as usize;
-        positions.swap(i, j.min(len - 1));
+        let j = (i + (unit * (len - i) as f64) as usize).min(len - 1);
+        let at = |k: usize| moved.get(&k).copied().unwrap_or(k);
+        let (here, there) = (at(i), at(j));
+        positions.push(there);
+        moved.insert(j, here);
     }
-    positions.truncate(count);
     positions.sort_unstable();
     positions
 }
@@ -231,5 +235,15 @@ mod tests {
         let report = verify(&job, &outcome, 5).unwrap();
         assert_eq!((report.compared, report.worst_difference, report.worst.len()), (5, 0.0, 0));
         assert!(report.to_string().contains("standard errors: 0;"), "{report}");
+    }
+
+    #[test]
+    fn positions_are_distinct_ascending_and_never_more_than_there_are() {
+        for (len, count) in [(0, 3), (1, 1), (10, 3), (10, 10), (7, 100), (1 << 40, 50)] {
+            let chosen = choose(len, count);
+            assert_eq!(chosen.len(), count.min(len));
+            assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(chosen.iter().all(|&position| position < len));
+        }
     }
 }

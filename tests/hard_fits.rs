@@ -2,7 +2,9 @@
 //!
 //! None of them may be reported as better known than it is.
 
-use natgrad::{Choice, Damping, Data, Distribution, Engine, Model, RandomStarts, Status, Stop, Sweep, random_start};
+use natgrad::{
+    Choice, Damping, Data, Distribution, Draw, Engine, Model, RandomStarts, Status, Stop, Sweep, random_start,
+};
 
 mod common;
 use common::engines;
@@ -33,12 +35,16 @@ fn decays() -> Data {
     Data::from_columns([("set", set), ("t", t), ("y", y)]).unwrap().group_by(&["set"])
 }
 
+fn draw() -> Draw {
+    Draw::Scaled { distribution: Distribution::Uniform, scale: 2.0 }
+}
+
 #[test]
 fn what_is_called_converged_in_f32_f64_would_not_leave() {
     let cpu = Engine::open(Choice::Cpu).unwrap();
     let data = six_points();
     for engine in common::gpu_engines() {
-        let random = RandomStarts { distribution: Distribution::Uniform, scale: 2.0, seeds: 0..1000 };
+        let random = RandomStarts { draw: draw(), seeds: 0..1000 };
         let sweep = Sweep::new(&decay(), &data).random_starts(random).dampings([Damping::Adaptive]);
         let found = engine.run(&sweep).unwrap();
         assert!(found.count(Status::Stalled) > 100, "f32 falls short often here: {}", found.count(Status::Stalled));
@@ -71,7 +77,7 @@ fn random_starts_never_run_out_of_sweeps() {
     let data = six_points();
     for engine in engines() {
         for damping in [Damping::Adaptive, Damping::Fixed(0.0)] {
-            let random = RandomStarts { distribution: Distribution::Uniform, scale: 2.0, seeds: 0..4000 };
+            let random = RandomStarts { draw: draw(), seeds: 0..4000 };
             let sweep = Sweep::new(&decay(), &data).start([1.0, 1.0, 1.0]).random_starts(random);
             let outcome = engine.run(&sweep.dampings([damping])).unwrap();
             let ended = outcome.count(Status::FactorizationLimit);

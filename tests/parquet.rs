@@ -1,11 +1,13 @@
 //! The Parquet files, read back with a reader that shares no code with the writer: Apache Arrow's C++ library, through
 //! Python. `scripts/test` sets it up and names its Python in `NATGRAD_TEST_PYTHON`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::program::Place;
 use serde_json::Value;
+
+mod common;
 
 /// The Python that has pyarrow; without one the test says so and stands aside.
 fn python() -> Option<PathBuf> {
@@ -14,13 +16,6 @@ fn python() -> Option<PathBuf> {
         eprintln!("NATGRAD_TEST_PYTHON is not set: the Parquet files are not read back (run scripts/test)");
     }
     python
-}
-
-fn natgrad(folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_natgrad"));
-    let output = command.current_dir(folder).args(arguments).env("NATGRAD_DEVICE", "cpu").output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 fn read(python: &Path, file: &Path) -> Value {
@@ -47,11 +42,10 @@ C,2,3,1,1
 #[test]
 fn an_independent_reader_finds_the_columns_types_nulls_and_numbers_of_a_fit() {
     let Some(python) = python() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("lines.csv"), LINES).unwrap();
-    let csv = natgrad(
-        folder.path(),
-        &[
+    let place = Place::new();
+    place.write("lines.csv", LINES);
+    let csv = place
+        .run(&[
             "fit",
             "--model",
             "a*x + c",
@@ -67,9 +61,10 @@ fn an_independent_reader_finds_the_columns_types_nulls_and_numbers_of_a_fit() {
             "csv",
             "--out",
             "fit.parquet",
-        ],
-    );
-    let file = read(&python, &folder.path().join("fit.parquet"));
+        ])
+        .good()
+        .stdout;
+    let file = read(&python, &place.path("fit.parquet"));
 
     let column = |name: &str, kind: &str, nullable: bool| serde_json::json!([name, kind, nullable]);
     let expected = [
@@ -142,8 +137,7 @@ fn an_independent_reader_finds_the_columns_types_nulls_and_numbers_of_a_fit() {
 #[test]
 fn an_independent_reader_finds_every_problem_of_a_sweep_that_was_merged_from_parts() {
     let Some(python) = python() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), include_str!("../examples/misra1a.csv")).unwrap();
+    let place = Place::new();
     let spec = r#"
 [model]
 expression = "b1*(1 - exp(-b2*x))"
@@ -159,9 +153,9 @@ damping = 1e-6
 steps = 1
 tests = false
 "#;
-    fs::write(folder.path().join("sweep.toml"), spec).unwrap();
-    natgrad(folder.path(), &["sweep", "sweep.toml", "--out", "run"]);
-    let file = read(&python, &folder.path().join("run/results.parquet"));
+    place.write("sweep.toml", spec);
+    place.run(&["sweep", "sweep.toml", "--out", "run"]).good();
+    let file = read(&python, &place.path("run/results.parquet"));
     assert_eq!(file["row_groups"], serde_json::json!([65536, 80000 - 65536]));
     let rows = file["rows"].as_array().unwrap();
     for (k, row) in rows.iter().enumerate() {
@@ -171,7 +165,7 @@ tests = false
         assert_eq!(row["step_size"], if k % 2 == 0 { "0.5" } else { "1.0" });
         assert_eq!((row["damping"].as_str(), row["filter"].as_str()), (Some("1e-06"), Some("tikhonov")));
     }
-    let summary: Value = serde_json::from_slice(&fs::read(folder.path().join("run/summary.json")).unwrap()).unwrap();
+    let summary: Value = serde_json::from_slice(&place.read("run/summary.json")).unwrap();
     for (status, count) in summary["status"].as_object().unwrap() {
         let found = rows.iter().filter(|row| row["status"] == status.as_str()).count() as u64;
         assert_eq!(count.as_u64(), Some(found), "{status}");

@@ -1,341 +1,61 @@
 //! `natgrad fit`: from options to results.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
-
-use super::arguments::{cutoff, named_expression, named_numbers, names, nonnegative, positive, share};
 use super::failure::Failure;
+use super::options::{Arguments, Format};
 use super::progress::Bar;
-use super::spec::{DataRequest, ModelRequest, PrecisionChoice, Request, StartRequest};
-use super::{output, run};
-use crate::data::Missing;
-use crate::model::ModelError;
-use crate::ngd::{Damping, Filter, Scaling, Status, Stop};
+use super::spec::Keep;
+use super::{checks, output, run};
 use crate::report::{self, ReportError};
-use crate::sweep::{Errors, Job, Outcome, StepBlock};
-
-/// Fit a model to the data sets of a CSV file.
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The model as text, with any column of the data by name: "b1*(1 - exp(-b2*x))"
-    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
-    model: String,
-    /// The parameters to fit, separated by commas
-    #[arg(long, value_name = "NAMES")]
-    parameters: String,
-    /// The data: a CSV file with a header row; - reads standard input
-    #[arg(long, value_name = "FILE")]
-    data: PathBuf,
-    /// A starting point, as b1=500,b2=1e-4; again for several
-    #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
-    start: Vec<NamedNumbers>,
-    /// A starting value from each data set's own rows, as b1=max(y); again for several parameters
-    #[arg(long, value_name = "NAME=EXPR", value_parser = parse_guess, allow_hyphen_values = true)]
-    guess: Vec<(String, String)>,
-    /// Starting points from a CSV file with a column a parameter, joined on the group columns
-    #[arg(long, value_name = "FILE")]
-    starts: Option<PathBuf>,
-    /// Hold parameters at these values, as s=1.0
-    #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
-    fix: Vec<NamedNumbers>,
-    /// Named constants of the model, as k=8.617e-5
-    #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
-    constant: Vec<NamedNumbers>,
-    /// The response: a column or an expression of columns [default: y]
-    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
-    response: Option<String>,
-    /// The standard deviation of the response: a number, a column or an expression, as sqrt(max(y, 1))
-    #[arg(long, value_name = "EXPR", allow_hyphen_values = true)]
-    sigma: Option<String>,
-    /// Columns whose values split the rows into data sets, separated by commas
-    #[arg(long, value_name = "COLUMNS")]
-    group: Option<String>,
-    /// What to do with a row that has a missing value
-    #[arg(
-        long,
-        value_name = "error|drop",
-        default_value = "error",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    missing: MissingChoice,
-    /// Standard errors: scaled by the root of the reduced chi-square, or trusting the sigmas
-    #[arg(
-        long,
-        value_name = "scaled|absolute",
-        default_value = "scaled",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    errors: ErrorsChoice,
-    /// Damping added to JᵀJ; adaptive accepts and rejects steps and is for fits from far away
-    #[arg(long, value_name = "adaptive|NUMBER", value_parser = parse_damping, allow_negative_numbers = true)]
-    damping: Option<Damping>,
-    /// Step size; other than 1 it takes a fixed damping, 0 unless one is given
-    #[arg(long, value_name = "NUMBER", value_parser = positive, allow_negative_numbers = true)]
-    step_size: Option<f64>,
-    /// Relative cutoff on the singular values [default: max(n, p) times the precision's epsilon]
-    #[arg(long, value_name = "C", value_parser = cutoff, allow_negative_numbers = true)]
-    cutoff: Option<f64>,
-    /// Whether the columns of the Jacobian are scaled before it is factored
-    #[arg(long, value_name = "columns|none", hide_possible_values = true)]
-    scaling: Option<ScalingChoice>,
-    /// At most so many steps [default: 200]
-    #[arg(long, value_name = "N")]
-    steps: Option<u32>,
-    /// Exit with 1 unless this share of the problems converges
-    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
-    require_converged: Option<f64>,
-    /// Of several starts, report the best of each data set, or all
-    #[arg(
-        long,
-        value_name = "best|all",
-        default_value = "all",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    keep: Keep,
-    /// auto, gpu, cpu, or the index or name of an adapter [env: NATGRAD_DEVICE]
-    #[arg(long, value_name = "DEVICE")]
-    device: Option<String>,
-    /// The precision of the steps: f32 on a GPU, f64 on the CPU
-    #[arg(
-        long,
-        value_name = "auto|f32|f64",
-        default_value = "auto",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    precision: PrecisionChoice,
-    /// Repeat so many problems, taken at random, in f64 on the CPU and say how far they differ
-    #[arg(long, value_name = "N")]
-    verify: Option<usize>,
-    /// The form of the results on standard output
-    #[arg(
-        long,
-        value_name = "table|jsonl|csv",
-        default_value = "table",
-        hide_default_value = true,
-        hide_possible_values = true
-    )]
-    format: Format,
-    /// Write the results to a file as well, in the form that its name ends with
-    #[arg(long, value_name = "FILE.parquet|.csv|.jsonl", value_parser = parse_out)]
-    out: Option<OutFile>,
-    /// Write data, fit and residual row by row to a CSV file
-    #[arg(long, value_name = "FILE")]
-    curves: Option<PathBuf>,
-    /// Print the sweep's spec that asks for the same, and run nothing
-    #[arg(long)]
-    emit_spec: bool,
-}
-
-/// Names and numbers of one option.
-#[derive(Clone, Debug)]
-struct NamedNumbers(Vec<(String, f64)>);
-
-fn parse_start(text: &str) -> Result<NamedNumbers, String> {
-    named_numbers(text).map(NamedNumbers)
-}
-
-fn parse_guess(text: &str) -> Result<(String, String), String> {
-    named_expression(text)
-}
-
-fn parse_damping(text: &str) -> Result<Damping, String> {
-    match text {
-        "adaptive" => Ok(Damping::Adaptive),
-        _ => nonnegative(text).map(Damping::Fixed).map_err(|mend| format!("{mend}, or adaptive")),
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum MissingChoice {
-    Error,
-    Drop,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ErrorsChoice {
-    Scaled,
-    Absolute,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ScalingChoice {
-    Columns,
-    None,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Keep {
-    Best,
-    All,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Jsonl,
-    Csv,
-}
-
-/// A results file, its form known from its name.
-#[derive(Clone, Debug)]
-struct OutFile {
-    path: PathBuf,
-    form: FileForm,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum FileForm {
-    Parquet,
-    Csv,
-    Jsonl,
-}
-
-fn parse_out(text: &str) -> Result<OutFile, String> {
-    let path = PathBuf::from(text);
-    let form = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("parquet") => FileForm::Parquet,
-        Some("csv") => FileForm::Csv,
-        Some("jsonl") => FileForm::Jsonl,
-        _ => return Err("end the name with .parquet, .csv or .jsonl".to_owned()),
-    };
-    Ok(OutFile { path, form })
-}
-
-impl Arguments {
-    /// The request that these options make.
-    fn request(&self) -> Result<Request, Failure> {
-        let flat = |lists: &[NamedNumbers]| lists.iter().flat_map(|list| list.0.clone()).collect::<Vec<_>>();
-        let (parameters, constants) = hold(names(&self.parameters), flat(&self.constant), flat(&self.fix))?;
-        // A step size asks for the step as it is; without one, the adaptive rule finds its own way.
-        let default = if self.step_size.is_some() { Damping::Fixed(0.0) } else { Damping::Adaptive };
-        let damping = self.damping.unwrap_or(default);
-        let size = self.step_size.unwrap_or(1.0);
-        if damping == Damping::Adaptive && size != 1.0 {
-            return Err(Failure::request(format!(
-                "--step-size {size} with --damping adaptive: adaptive damping sets the step itself; leave one of them out"
-            )));
-        }
-        let mut stop = Stop::default();
-        stop.steps = self.steps.unwrap_or(stop.steps);
-        Ok(Request {
-            model: ModelRequest { expression: self.model.clone(), parameters, constants, place: "--model".to_owned() },
-            data: DataRequest {
-                file: self.data.clone(),
-                response: self.response.clone(),
-                sigma: self.sigma.clone(),
-                group: self.group.as_deref().map(names).unwrap_or_default(),
-                missing: match self.missing {
-                    MissingChoice::Error => Missing::Error,
-                    MissingChoice::Drop => Missing::Drop,
-                },
-                columns: Vec::new(),
-                errors: match self.errors {
-                    ErrorsChoice::Scaled => Errors::Scaled,
-                    ErrorsChoice::Absolute => Errors::Absolute,
-                },
-            },
-            start: StartRequest {
-                values: self.start.iter().map(|start| start.0.clone()).collect(),
-                guesses: self.guess.clone(),
-                file: self.starts.clone(),
-                random: None,
-            },
-            blocks: vec![StepBlock {
-                sizes: vec![size],
-                dampings: vec![damping],
-                filter: Filter::Exact,
-                scaling: self.scaling.map(|scaling| match scaling {
-                    ScalingChoice::Columns => Scaling::Columns,
-                    ScalingChoice::None => Scaling::None,
-                }),
-                cutoff: self.cutoff,
-            }],
-            stop,
-            device: self.device.clone(),
-            precision: self.precision,
-            name: String::new(),
-            folder: PathBuf::new(),
-        })
-    }
-}
-
-/// Parameters and constants after fixing: a fixed parameter becomes a constant.
-type Held = (Vec<String>, Vec<(String, f64)>);
-
-fn hold(parameters: Vec<String>, constants: Vec<(String, f64)>, fix: Vec<(String, f64)>) -> Result<Held, Failure> {
-    let (mut parameters, mut constants) = (parameters, constants);
-    for (name, value) in fix {
-        let Some(position) = parameters.iter().position(|parameter| *parameter == name) else {
-            return Err(Failure::from(ModelError::unknown_parameter(&name, &parameters)).at("--fix"));
-        };
-        parameters.remove(position);
-        if parameters.is_empty() {
-            return Err(Failure::from(ModelError::NothingToFit { name }).at("--fix"));
-        }
-        constants.push((name, value));
-    }
-    Ok((parameters, constants))
-}
+use crate::sweep::{Job, Outcome};
 
 /// Runs `natgrad fit`.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let request = arguments.request()?;
-    if arguments.emit_spec && request.data.file == Path::new("-") {
-        return Err(Failure::request("--emit-spec needs --data to name a file: a spec cannot read standard input"));
+    let piped = |path: &Path| path == Path::new("-");
+    if arguments.emit_spec && (piped(&request.data.file) || request.start.file.as_deref().is_some_and(piped)) {
+        let problem =
+            "--emit-spec needs --data and --starts to name files: standard input is gone when the spec is run";
+        return Err(Failure::request(problem));
     }
     let job = request.resolve()?;
     if arguments.emit_spec {
-        output::results(|writer| writer.write_all(request.to_toml().as_bytes()))?;
+        let spec = request.with_absolute_paths()?.to_toml();
+        output::results(|writer| writer.write_all(spec.as_bytes()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let engine = run::open_engine(request.device.as_deref(), request.precision, &job)?;
     let bar = Bar::new(job.len());
     let outcome = engine.run_job(&job, 0..job.len(), &mut |progress| bar.report(progress))?;
     bar.finish();
-    let outcome = match arguments.keep {
+    let outcome = match request.output.keep {
         Keep::Best => outcome.keep_best(),
         Keep::All => outcome,
     };
-    if outcome.context().dropped_rows > 0 {
-        output::note(&format!("{} rows with missing values were left out", outcome.context().dropped_rows));
-    }
+    request.notices().iter().for_each(|notice| output::note(notice));
+    run::tell_dropped_rows(outcome.context());
     write_files(arguments, &job, &outcome)?;
     output::results(|writer| match arguments.format {
         Format::Table => report::write_table(&outcome, writer),
         Format::Jsonl => report::write_jsonl(&outcome, writer),
         Format::Csv => report::write_csv(&outcome, writer),
     })?;
-    if let Some(count) = arguments.verify {
-        output::note(&crate::verify::verify(&job, &outcome, count)?.to_string());
+    if let Some(count) = request.verify.filter(|&count| count > 0) {
+        checks::verify(&job, &outcome, count)?;
     }
-    if let Some(share) = arguments.require_converged
-        && outcome.converged_share() < share
-    {
-        let (reached, all) = (outcome.count(Status::Converged), outcome.len());
-        output::note(&format!("{reached} of {all} problems converged, less than --require-converged {share}"));
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
+    let converged = outcome.count(crate::ngd::Status::Converged) as u64;
+    Ok(checks::require_converged(&request, converged, outcome.len() as u64))
 }
 
 fn write_files(arguments: &Arguments, job: &Job, outcome: &Outcome) -> Result<(), Failure> {
     if let Some(out) = &arguments.out {
         let failed = |source| ReportError::write(&out.path, source);
         match out.form {
-            FileForm::Parquet => report::write_parquet(outcome, &out.path)?,
-            FileForm::Csv => {
-                report::write_whole(&out.path, |writer| report::write_csv(outcome, writer).map_err(failed))?;
-            }
-            FileForm::Jsonl => {
-                report::write_whole(&out.path, |writer| report::write_jsonl(outcome, writer).map_err(failed))?;
-            }
+            None => report::write_parquet(outcome, &out.path)?,
+            Some(form) => report::write_whole(&out.path, |writer| form.write(outcome, writer).map_err(failed))?,
         }
     }
     if let Some(path) = &arguments.curves {

@@ -4,54 +4,20 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::Failure;
-use crate::engine::PlanInfo;
+use super::plan::Plan;
+use super::spec::TextForm;
 use crate::report::{self, ReportError};
 
 const PLAN: &str = "plan.json";
 const RESULTS: &str = "results.parquet";
+/// Results as text, where a spec asks for them.
+const TEXTS: [&str; 3] = ["results.csv", "results.jsonl", "curves.csv"];
 const SUMMARY: &str = "summary.json";
 const SPEC: &str = "spec.toml";
 const PARTS: &str = "parts";
-
-/// Most problems a part holds, whatever the device: the same run always has the same parts.
-const PART: u64 = 65_536;
-/// About as many bytes of results as one part may take in memory.
-const PART_BYTES: u64 = 1 << 28;
-
-/// The content of `plan.json`: what a run is done with, which `--resume` obeys or refuses.
-#[derive(Serialize)]
-pub(super) struct Plan {
-    #[serde(flatten)]
-    info: PlanInfo,
-    /// Problems a part.
-    part_size: u64,
-}
-
-impl Plan {
-    /// `parameters` is p: with many parameters a problem's covariance is large and a part holds fewer.
-    pub(super) fn new(info: PlanInfo, parameters: usize) -> Self {
-        let p = parameters as u64;
-        let each = 8 * (4 * p + p * (p + 1) / 2) + 128;
-        let fits = (PART_BYTES / each).max(1);
-        // The largest power of two that fits.
-        let part_size = PART.min(1 << fits.ilog2());
-        Self { info, part_size }
-    }
-
-    pub(super) fn parts(&self) -> u64 {
-        self.info.problems.div_ceil(self.part_size)
-    }
-
-    /// The problems of a part.
-    pub(super) fn range(&self, part: u64) -> std::ops::Range<u64> {
-        let first = part * self.part_size;
-        first..(first + self.part_size).min(self.info.problems)
-    }
-}
 
 /// What to do with results that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +59,8 @@ impl Folder {
 
     /// Whether an earlier run left anything here.
     pub(super) fn is_occupied(&self) -> bool {
-        [PLAN, RESULTS, SUMMARY, SPEC, PARTS].iter().any(|name| self.path.join(name).exists())
+        let names = [PLAN, RESULTS, SUMMARY, SPEC, PARTS];
+        names.iter().chain(&TEXTS).any(|name| self.path.join(name).exists())
     }
 
     pub(super) fn results(&self) -> PathBuf {
@@ -104,8 +71,19 @@ impl Folder {
         &self.path
     }
 
-    pub(super) fn part(&self, part: u64) -> PathBuf {
-        self.path.join(PARTS).join(format!("part-{part:08}.parquet"))
+    /// The results in a form of text.
+    pub(super) fn results_as(&self, form: TextForm) -> PathBuf {
+        self.path.join(format!("results.{}", form.extension()))
+    }
+
+    /// Data, fit and residual, row by row.
+    pub(super) fn curves(&self) -> PathBuf {
+        self.path.join("curves.csv")
+    }
+
+    /// A file of a part; its Parquet file ends with `parquet`.
+    pub(super) fn part(&self, part: usize, ending: &str) -> PathBuf {
+        self.path.join(PARTS).join(format!("part-{part:08}.{ending}"))
     }
 
     /// Whether the earlier run's plan is this one; if not, says what differs.
@@ -154,17 +132,10 @@ impl Folder {
         fs::create_dir_all(&parts).map_err(|error| ReportError::write(&parts, error).into())
     }
 
-    /// Whether a part is there, complete.
-    pub(super) fn has_part(&self, part: u64, problems: u64) -> bool {
-        let path = self.part(part);
-        path.exists() && report::parts::row_count(&path).is_ok_and(|rows| rows == problems)
-    }
-
-    /// Puts the parts together and removes them.
-    pub(super) fn merge(&self, parts: u64) -> Result<(), Failure> {
-        let paths: Vec<PathBuf> = (0..parts).map(|part| self.part(part)).collect();
-        report::parts::merge(&paths, &self.results())?;
-        Ok(())
+    /// Whether a part is there, complete: its Parquet file is written last.
+    pub(super) fn has_part(&self, part: usize, rows: u64) -> bool {
+        let path = self.part(part, "parquet");
+        path.exists() && report::parts::row_count(&path).is_ok_and(|found| found == rows)
     }
 
     pub(super) fn write_summary(&self, summary: &report::Summary) -> Result<(), Failure> {
@@ -186,7 +157,7 @@ impl Folder {
     /// Removes what an earlier run left, and nothing else.
     fn clear(&self) -> Result<(), Failure> {
         // The plan goes first: without it nothing of the rest can be taken for a run to resume.
-        let names = [PLAN, SUMMARY, SPEC, RESULTS].into_iter().chain(report::PLOTS);
+        let names = [PLAN, SUMMARY, SPEC, RESULTS].into_iter().chain(TEXTS).chain(report::PLOTS);
         for name in names {
             self.remove(&self.path.join(name))?;
         }
@@ -197,8 +168,10 @@ impl Folder {
     /// Removes the parts and, if nothing else is in it, their folder.
     pub(super) fn remove_parts(&self) -> Result<(), Failure> {
         let parts = self.path.join(PARTS);
-        let is_part =
-            |name: &str| report::is_temporary(name) || (name.starts_with("part-") && name.ends_with(".parquet"));
+        let is_part = |name: &str| {
+            let ending = [".parquet", ".csv", ".jsonl"].iter().any(|ending| name.ends_with(ending));
+            report::is_temporary(name) || (name.starts_with("part-") && ending)
+        };
         self.remove_where(&parts, is_part)?;
         match fs::remove_dir(&parts) {
             // Somebody else's files in it keep the folder.
@@ -260,44 +233,25 @@ fn differences(before: &Value, now: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::tests::job;
+    use super::super::spec::OutputRequest;
     use super::*;
 
-    fn plan(device: &str, problems: u64, parameters: usize) -> Plan {
+    fn plan(device: &str) -> Plan {
         let info = serde_json::json!({
             "version": "0.1.0", "device": device, "driver": "d", "backend": "CPU", "precision": "f64",
-            "mapping": "m", "replaced_functions": [], "problems": problems, "digest": "abc",
+            "mapping": "m", "replaced_functions": [], "problems": 10, "digest": "abc",
         });
-        Plan::new(serde_json::from_value(info).unwrap(), parameters)
-    }
-
-    #[test]
-    fn the_parts_cover_every_problem_once() {
-        for problems in [1, 65_535, 65_536, 65_537, 1_000_000] {
-            let plan = plan("CPU", problems, 3);
-            let mut next = 0;
-            for part in 0..plan.parts() {
-                let range = plan.range(part);
-                assert!(range.start == next && !range.is_empty());
-                next = range.end;
-            }
-            assert_eq!(next, problems);
-        }
-    }
-
-    #[test]
-    fn a_part_of_a_wide_problem_stays_within_memory() {
-        let plan = plan("CPU", 1_000_000, 1000);
-        // A covariance of 1000 parameters takes 4 MB.
-        assert!(plan.part_size <= 64 && plan.part_size >= 16, "{}", plan.part_size);
+        Plan::new(serde_json::from_value(info).unwrap(), &job(10, 1), OutputRequest::default())
     }
 
     #[test]
     fn a_plan_that_differs_is_refused_and_the_difference_named() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = Folder::open(&temporary.path().join("run"), Existing::Keep).unwrap();
-        folder.begin(&plan("CPU", 10, 2), "[model]\n").unwrap();
-        folder.check_resumable(&plan("CPU", 10, 2)).unwrap();
-        let message = folder.check_resumable(&plan("Mesa", 10, 2)).unwrap_err().message;
+        folder.begin(&plan("CPU"), "[model]\n").unwrap();
+        folder.check_resumable(&plan("CPU")).unwrap();
+        let message = folder.check_resumable(&plan("Mesa")).unwrap_err().message;
         assert!(message.contains("device was \"CPU\" and is \"Mesa\""), "{message}");
         assert!(Folder::open(folder.path(), Existing::Keep).is_err());
     }
@@ -306,13 +260,13 @@ mod tests {
     fn force_replaces_results_and_leaves_other_files_alone() {
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path();
-        for name in ["notes.txt", "results.parquet", "summary.json", ".results.parquet.unfinished"] {
+        for name in ["notes.txt", "results.parquet", "results.csv", "summary.json", ".results.parquet.unfinished"] {
             fs::write(path.join(name), "old").unwrap();
         }
         fs::create_dir(path.join("parts")).unwrap();
         fs::write(path.join("parts/part-00000000.parquet"), "old").unwrap();
         let folder = Folder::open(path, Existing::Replace).unwrap();
-        folder.begin(&plan("CPU", 10, 2), "[model]\n").unwrap();
+        folder.begin(&plan("CPU"), "[model]\n").unwrap();
         let mut names: Vec<String> =
             fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

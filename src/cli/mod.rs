@@ -5,11 +5,15 @@
 //! no usable device.
 
 mod arguments;
+mod checks;
 mod devices;
 mod failure;
 mod fit;
 mod folder;
+mod options;
 mod output;
+mod parts;
+mod plan;
 mod progress;
 mod run;
 mod spec;
@@ -32,7 +36,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Fit a model to the data sets of a CSV file
-    Fit(Box<fit::Arguments>),
+    Fit(Box<options::Arguments>),
     /// Run every combination of data sets, starts and steps that a TOML file asks for
     Sweep(sweep::Arguments),
     /// List the devices there are

@@ -1,4 +1,4 @@
-//! What `fit` and `sweep` share: the choice of the device.
+//! What `fit` and `sweep` share: the choice of the device, and what is told of the data.
 
 use super::failure::Failure;
 use super::output;
@@ -6,7 +6,7 @@ use super::spec::PrecisionChoice;
 use crate::engine::{Choice, Engine};
 use crate::error::{Error, RequestError};
 use crate::ngd::Precision;
-use crate::sweep::Job;
+use crate::sweep::{Context, Job};
 
 /// The environment variable that chooses the device where neither option nor spec does.
 const DEVICE_VARIABLE: &str = "NATGRAD_DEVICE";
@@ -27,12 +27,23 @@ pub(super) fn wanted_device(asked: Option<&str>) -> Option<String> {
 pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice, job: &Job) -> Result<Engine, Failure> {
     let wanted = wanted_device(asked).unwrap_or_else(|| "auto".to_owned());
     let Ok(choice) = wanted.parse::<Choice>();
-    let engine = Engine::open(choice)?;
+    let engine = match precision {
+        // The CPU does not offer it, so no other device can stand in for a GPU.
+        PrecisionChoice::F32 => Engine::open(choice)?,
+        PrecisionChoice::Auto | PrecisionChoice::F64 => Engine::open_for(choice, job)?,
+    };
     check_precision(&engine, precision)?;
     for notice in engine.notices().iter().chain(&engine.advice(job)) {
         output::note(notice);
     }
     Ok(engine)
+}
+
+/// Says how many rows were left out.
+pub(super) fn tell_dropped_rows(context: &Context) {
+    if context.dropped_rows > 0 {
+        output::note(&format!("{} rows with missing values were left out", context.dropped_rows));
+    }
 }
 
 fn check_precision(engine: &Engine, asked: PrecisionChoice) -> Result<(), Failure> {

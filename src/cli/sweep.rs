@@ -7,21 +7,24 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::failure::Failure;
-use super::folder::{Existing, Folder, Plan};
-use super::progress::Bar;
+use super::folder::{Existing, Folder};
+use super::parts::Parts;
+use super::plan::Plan;
 use super::spec::{PrecisionChoice, read_spec};
-use super::{output, run};
-use crate::engine::Engine;
+use super::{checks, output, run};
+use crate::ngd::Status;
 use crate::report;
-use crate::sweep::Job;
 
 /// Run every combination of data sets, starts and steps that a TOML file asks for.
 #[derive(Debug, Args)]
+#[command(after_help = "Every key of a spec, its default and an example stand in docs/spec.md; `natgrad fit … \
+                        --emit-spec` prints a spec to begin with.")]
 pub(super) struct Arguments {
     /// The spec, a TOML file; paths in it are relative to its folder
     #[arg(value_name = "SPEC.toml")]
     spec: PathBuf,
-    /// The folder for the results: results.parquet, summary.json, plan.json, the spec as run, and pictures
+    /// The folder for the results: results.parquet, summary.json, plan.json, the spec as run, pictures, and what the
+    /// spec's [output] adds
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Replace results that the folder already holds
@@ -30,10 +33,10 @@ pub(super) struct Arguments {
     /// Go on with a run that was cut off, on the same device with the same spec
     #[arg(long)]
     resume: bool,
-    /// auto, gpu, cpu, or the index or name of an adapter, in place of the spec's [env: NATGRAD_DEVICE]
+    /// auto, gpu, cpu, or the index or name of an adapter [default: the spec's, else auto] [env: NATGRAD_DEVICE]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
-    /// The precision of the steps, in place of the spec's
+    /// The precision of the steps [default: the spec's, else auto]
     #[arg(long, value_name = "auto|f32|f64", hide_possible_values = true)]
     precision: Option<PrecisionChoice>,
 }
@@ -55,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision), &job)?;
     // No problems, but every check that a run begins with: nothing is written for a request that cannot run.
     let nothing = engine.run_job(&job, 0..0, &mut |_| std::ops::ControlFlow::Continue(()))?;
-    let plan = Plan::new(engine.plan(&job), job.model().parameters().len());
+    let plan = Plan::new(engine.plan(&job), &job, request.output.clone());
 
     if existing == Existing::Resume && folder.is_occupied() {
         folder.check_resumable(&plan)?;
@@ -63,12 +66,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else {
         folder.begin(&plan, &text)?;
     }
-    if nothing.context().dropped_rows > 0 {
-        output::note(&format!("{} rows with missing values were left out", nothing.context().dropped_rows));
-    }
+    request.notices().iter().for_each(|notice| output::note(notice));
+    run::tell_dropped_rows(nothing.context());
     if !folder.results().exists() {
-        run_parts(&engine, &job, &plan, &folder)?;
-        folder.merge(plan.parts()).map_err(|failure| Failure {
+        let parts = Parts { engine: &engine, job: &job, plan: &plan, folder: &folder, nothing: &nothing };
+        parts.run()?;
+        parts.merge().map_err(|failure| Failure {
             message: format!("{} (all parts are complete; --resume puts them together)", failure.message),
             ..failure
         })?;
@@ -82,42 +85,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         summary.write_table(&mut *writer)?;
         writeln!(writer, "\nresults: {}", folder.results().display())
     })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Runs the parts that are not there yet, each complete on disk before the next one begins.
-fn run_parts(engine: &Engine, job: &Job, plan: &Plan, folder: &Folder) -> Result<(), Failure> {
-    let mut bar = Bar::new(job.len());
-    let mut finished = 0;
-    for part in 0..plan.parts() {
-        let range = plan.range(part);
-        let problems = range.end - range.start;
-        if folder.has_part(part, problems) {
-            finished += 1;
-            bar.skip(problems);
-        }
+    if let Some(count) = request.verify.filter(|&count| count > 0) {
+        checks::verify_some(&engine, &job, &folder.results(), count)?;
     }
-    for part in 0..plan.parts() {
-        let range = plan.range(part);
-        let problems = range.end - range.start;
-        if folder.has_part(part, problems) {
-            continue;
-        }
-        let kept = |failure: Failure| Failure {
-            message: format!(
-                "{} ({finished} of {} parts are complete; --resume goes on from there)",
-                failure.message,
-                plan.parts()
-            ),
-            ..failure
-        };
-        let outcome = engine
-            .run_job(job, range, &mut |progress| bar.report(progress))
-            .map_err(|error| kept(Failure::from(error)))?;
-        report::write_parquet(&outcome, &folder.part(part)).map_err(|error| kept(Failure::from(error)))?;
-        finished += 1;
-        bar.next_part(problems);
-    }
-    bar.finish();
-    Ok(())
+    Ok(checks::require_converged(&request, summary.count(Status::Converged), summary.problems))
 }

@@ -29,8 +29,12 @@ impl Source {
             expression: one_line(text),
             source: Box::new(source),
         })?;
-        let used_by = format!("used by the {role}, see --{role}");
-        let columns = expression.names().map(|name| data.find_for(name, &used_by)).collect::<Result<_, _>>()?;
+        let used_by = format!("used by the {role}");
+        let columns = expression
+            .names()
+            .map(|name| data.find_for(name, &used_by))
+            .collect::<Result<_, _>>()
+            .map_err(|source| DataError::Names { role, source: Box::new(source) })?;
         Ok(Self::Expression { expression, columns })
     }
 

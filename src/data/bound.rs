@@ -51,6 +51,16 @@ impl Data {
         name == RESPONSE && self.find(name).is_none()
     }
 
+    /// Whether every name of a guess is a column.
+    pub(crate) fn check_guess(&self, guess: &RowExpression) -> Result<(), DataError> {
+        let aliases = || self.aliases().chain([RESPONSE]);
+        let unknown = guess.names().find(|name| self.find(name).is_none() && !self.is_response_name(name));
+        match unknown {
+            Some(name) => Err(self.table.no_such_column(name, "used by a guess", aliases())),
+            None => Ok(()),
+        }
+    }
+
     /// Names that an expression can use, for a suggestion.
     pub(super) fn candidates(&self) -> Vec<&str> {
         self.table.names.iter().map(String::as_str).chain(self.aliases()).filter(|name| !name.is_empty()).collect()

@@ -232,6 +232,14 @@ pub enum DataError {
         /// The parser's message, with the place in the text.
         source: Box<ParseError>,
     },
+    /// An expression of columns uses a name that is no column.
+    #[error("{source}")]
+    Names {
+        /// What the expression is for.
+        role: &'static str,
+        /// Which name.
+        source: Box<DataError>,
+    },
     /// An expression of columns could not be evaluated.
     #[error("the {role} {expression:?} on {set}: {source}")]
     Evaluate {

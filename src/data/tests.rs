@@ -125,7 +125,7 @@ fn a_mistyped_column_gets_a_suggestion() {
     assert!(refusal(&data, &["voltage"]).contains("its columns are time, y"));
     assert!(refusal(&data.clone().group_by(&["cell"]), &["time"]).contains("no column \"cell\""));
     let message = refusal(&data.response("log(z)"), &["time"]);
-    assert!(message.contains("no column \"z\" (used by the response, see --response)"), "{message}");
+    assert!(message.contains("no column \"z\" (used by the response)"), "{message}");
 }
 
 #[test]
@@ -190,6 +190,15 @@ fn a_new_name_must_be_free_and_mean_a_column() {
     assert!(refusal(&data.clone().rename(&[("a", "b")]), &["a"]).contains("already has that name"));
     assert!(refusal(&data.clone().rename(&[("t", "a"), ("t", "b")]), &["t"]).contains("already has that name"));
     assert!(data.rename(&[("a", "a"), ("t", "b")]).bind(&["t"]).is_ok());
+}
+
+#[test]
+fn a_name_is_claimed_by_the_column_that_was_given_it_and_by_its_own_column_until_that_has_another() {
+    let data = csv("A,k,y\n1,2,3\n").rename(&[("t", "k"), ("y", "y")]);
+    assert_eq!(
+        ["A", "k", "t", "y", "z"].map(|name| data.claimant(name)),
+        [Some("A"), None, Some("k"), Some("y"), None]
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod axes;
 #[cfg(any(feature = "ndarray", feature = "nalgebra"))]
 mod convert;
+mod grid;
 mod outcome;
 mod request;
 mod resolve;
@@ -10,6 +11,6 @@ mod resolve;
 pub use axes::{StepBlock, StepRule, linspace, logspace};
 pub(crate) use outcome::Row;
 pub use outcome::{Context, Errors, Outcome, Problem};
-pub use request::{RandomStarts, Sweep};
+pub use request::{Draw, RandomStarts, Sweep};
 pub use resolve::Job;
 pub(crate) use resolve::ProblemId;

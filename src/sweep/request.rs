@@ -3,26 +3,33 @@ use std::path::{Path, PathBuf};
 use crate::data::Data;
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::starts::{Distribution, random_start};
+use crate::starts::{Distribution, StartRange};
 
 use super::{Errors, StepBlock};
 
-/// Random starting points: one for each seed, every parameter drawn on its own.
+/// Random starting points: one for each seed, every parameter drawn on its own. A draw depends on the seed and the
+/// parameter's index only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomStarts {
-    /// The distribution, about zero.
-    pub distribution: Distribution,
-    /// Its scale: the standard deviation of the normal, the half width of the uniform distribution.
-    pub scale: f64,
+    /// From what the parameters are drawn.
+    pub draw: Draw,
     /// The seeds.
     pub seeds: std::ops::Range<u64>,
 }
 
-impl RandomStarts {
-    /// The start of parameter `parameter` at this seed; depends on nothing else.
-    pub(crate) fn value(&self, seed: u64, parameter: u32) -> f64 {
-        random_start(seed, parameter, self.distribution, self.scale)
-    }
+/// From what random starts are drawn.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Draw {
+    /// Every parameter from the same distribution about zero.
+    Scaled {
+        /// The distribution.
+        distribution: Distribution,
+        /// The standard deviation of the normal, the half width of the uniform distribution.
+        scale: f64,
+    },
+    /// Each parameter from a range of its own; parameters left out are filled from the guesses.
+    Ranges(Vec<(String, StartRange)>),
 }
 
 /// Where the starting points come from. Sources add up, in this order.

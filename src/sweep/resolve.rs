@@ -6,14 +6,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::data::{BoundData, StartTable};
+use crate::data::BoundData;
 use crate::error::{Error, RequestError};
 use crate::expr::RowExpression;
-use crate::memory;
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Stop};
 
-use super::{Errors, RandomStarts, StepRule, Sweep};
+use super::grid::StartGrid;
+use super::{Errors, StepRule, Sweep};
 
 /// No sweep has more problems than this: at a million problems a second it would run for eleven days.
 const MOST_PROBLEMS: u64 = 1_000_000_000_000;
@@ -39,31 +39,6 @@ struct Inner {
     digest: String,
 }
 
-/// The starting points of all data sets.
-#[derive(Debug)]
-struct StartGrid {
-    /// θ after θ.
-    values: Vec<f64>,
-    /// First start of each data set in `values`, and the end; or one range that all data sets share.
-    offsets: Offsets,
-    seeds: Option<RandomStarts>,
-}
-
-#[derive(Debug)]
-enum Offsets {
-    Shared(usize),
-    PerSet(Vec<usize>),
-}
-
-impl StartGrid {
-    fn range(&self, set: usize) -> Range<usize> {
-        match &self.offsets {
-            Offsets::Shared(count) => 0..*count,
-            Offsets::PerSet(offsets) => offsets[set]..offsets[set + 1],
-        }
-    }
-}
-
 /// Where a problem stands in the product of data sets, starts and rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProblemId {
@@ -80,6 +55,7 @@ impl Sweep {
     /// Whatever is wrong with the data, the starts, the rules or their combination, in one line.
     pub fn resolve(&self) -> Result<Job, Error> {
         let model = self.model.clone();
+        self.check_names()?;
         let names: Vec<&str> = model.inputs().iter().map(String::as_str).collect();
         if let Some(error) = model.first_unknown(&|name| self.data.has_column(name), &self.data.names()) {
             return Err(error.into());
@@ -130,6 +106,20 @@ impl Sweep {
         })))
     }
 
+    /// Refuses new names of columns that mean nothing, and a parameter or constant that hides a column.
+    fn check_names(&self) -> Result<(), Error> {
+        self.data.check_renames()?;
+        let parameters = self.model.parameters().iter().map(|name| ("parameter", name.as_str()));
+        let constants = self.model.constants().map(|(name, _)| ("constant", name));
+        for (kind, name) in parameters.chain(constants) {
+            if let Some(column) = self.data.claimant(name) {
+                let (name, column, file) = (name.to_owned(), column.to_owned(), self.data.source().to_owned());
+                return Err(RequestError::NameIsColumn { kind, name, column, file }.into());
+            }
+        }
+        Ok(())
+    }
+
     fn rules(&self) -> Result<Vec<StepRule>, RequestError> {
         let blocks = if self.blocks.is_empty() { std::slice::from_ref(&self.plain) } else { &self.blocks };
         let mut rules = Vec::new();
@@ -146,118 +136,6 @@ impl Sweep {
             }
         }
         Ok(rules)
-    }
-
-    /// The guess of each parameter.
-    fn guesses(&self) -> Result<Vec<Option<RowExpression>>, Error> {
-        let mut guesses: Vec<Option<RowExpression>> = vec![None; self.model.parameters().len()];
-        for (name, text) in &self.starts.guesses {
-            let j = self.model.parameter_index(name).ok_or_else(|| self.unknown_parameter(name, "guess"))?;
-            if guesses[j].replace(RowExpression::parse(text)?).is_some() {
-                return Err(RequestError::DuplicateParameter { name: name.clone(), place: "guess" }.into());
-            }
-        }
-        Ok(guesses)
-    }
-
-    fn start_grid(&self, data: &BoundData, guesses: &[Option<RowExpression>]) -> Result<StartGrid, Error> {
-        let sources = &self.starts;
-        let parameters = self.model.parameters();
-        for (name, _) in sources.named.iter().flatten() {
-            self.model.parameter_index(name).ok_or_else(|| self.unknown_parameter(name, "start"))?;
-        }
-        let guessed = !sources.guesses.is_empty();
-        let mut templates: Vec<Vec<Option<f64>>> = Vec::new();
-        for named in &sources.named {
-            let mut template = vec![None; parameters.len()];
-            for (name, value) in named {
-                let j = self.model.parameter_index(name).unwrap_or_default();
-                if template[j].replace(*value).is_some() {
-                    return Err(RequestError::DuplicateParameter { name: name.clone(), place: "start" }.into());
-                }
-            }
-            templates.push(template);
-        }
-        for values in &sources.positional {
-            if values.len() != parameters.len() {
-                return Err(RequestError::StartLength { given: values.len(), parameters: parameters.len() }.into());
-            }
-            templates.push(values.iter().copied().map(Some).collect());
-        }
-        if templates.is_empty() && guessed {
-            templates.push(vec![None; parameters.len()]);
-        }
-        for template in &templates {
-            for (j, value) in template.iter().enumerate() {
-                match value {
-                    None if guesses[j].is_none() => {
-                        return Err(RequestError::NoStart { parameter: parameters[j].clone() }.into());
-                    }
-                    Some(value) if !value.is_finite() => {
-                        return Err(
-                            RequestError::StartNotFinite { parameter: parameters[j].clone(), value: *value }.into()
-                        );
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let mut tail = Vec::new();
-        if let Some(random) = &sources.random {
-            let count = random.seeds.end.saturating_sub(random.seeds.start);
-            if count == 0 {
-                return Err(RequestError::EmptyAxis { axis: "random seed" }.into());
-            }
-            let each = 8 * parameters.len() as u64;
-            memory::check(count, each, |needed, free, fits| RequestError::TooManySeeds { count, needed, free, fits })?;
-            for seed in random.seeds.clone() {
-                tail.extend((0..parameters.len()).map(|j| random.value(seed, j as u32)));
-            }
-        }
-        let table = sources
-            .file
-            .as_ref()
-            .map(|path| {
-                let groups: Vec<&str> = data.keys.iter().map(|key| key.name.as_str()).collect();
-                let names: Vec<&str> = parameters.iter().map(String::as_str).collect();
-                StartTable::read_csv(path, &names, &groups)?.join(data)
-            })
-            .transpose()?;
-        if templates.is_empty() && table.is_none() && tail.is_empty() {
-            return Err(RequestError::NoStart { parameter: parameters[0].clone() }.into());
-        }
-        if !guessed && table.is_none() {
-            let mut values: Vec<f64> = templates.iter().flatten().flatten().copied().collect();
-            values.extend(tail);
-            let count = values.len() / parameters.len();
-            return Ok(StartGrid { values, offsets: Offsets::Shared(count), seeds: sources.random.clone() });
-        }
-        let guessed: Vec<Option<Vec<f64>>> = guesses
-            .iter()
-            .map(|guess| guess.as_ref().map(|guess| data.guesses(guess)).transpose())
-            .collect::<Result<_, _>>()?;
-        let mut offsets = vec![0];
-        let mut values = Vec::new();
-        for set in 0..data.sets.len() {
-            for template in &templates {
-                values.extend(template.iter().zip(&guessed).map(|(value, guess)| match (value, guess) {
-                    (Some(value), _) => *value,
-                    (None, Some(guess)) => guess[set],
-                    // Checked above: what has no value has a guess.
-                    (None, None) => f64::NAN,
-                }));
-            }
-            if let Some(table) = &table {
-                values.extend(table.of_set(set).flatten());
-            }
-            values.extend_from_slice(&tail);
-            offsets.push(values.len() / parameters.len());
-        }
-        Ok(StartGrid { values, offsets: Offsets::PerSet(offsets), seeds: sources.random.clone() })
-    }
-
-    fn unknown_parameter(&self, name: &str, place: &'static str) -> RequestError {
-        RequestError::UnknownParameter { name: name.to_owned(), place, parameters: self.model.parameters().join(", ") }
     }
 
     /// SHA-256 over everything that decides the results: data, model, starts, rules, stop.
@@ -336,6 +214,15 @@ impl Job {
         self.0.data.sets.len()
     }
 
+    /// The problems of a data set.
+    ///
+    /// # Panics
+    /// If there is no such data set.
+    #[must_use]
+    pub fn problems_of(&self, set: usize) -> Range<u64> {
+        self.0.first_problems[set]..self.0.first_problems[set + 1]
+    }
+
     /// SHA-256, in hexadecimal, over data, model, starts and rules: equal digests ask for equal results.
     #[must_use]
     pub fn digest(&self) -> &str {
@@ -409,10 +296,9 @@ impl Job {
 
     /// The seed of a problem's start, where it is a random one: those come last among the starts of a data set.
     pub(crate) fn seed(&self, id: ProblemId) -> Option<u64> {
-        let random = self.0.starts.seeds.as_ref()?;
-        let count = (random.seeds.end - random.seeds.start) as usize;
-        let before = self.0.starts.range(id.set).len() - count;
-        id.start.checked_sub(before).map(|i| random.seeds.start + i as u64)
+        let seeds = self.0.starts.seeds.as_ref()?;
+        let before = self.0.starts.range(id.set).len() - (seeds.end - seeds.start) as usize;
+        id.start.checked_sub(before).map(|i| seeds.start + i as u64)
     }
 
     /// The problem at an index below [`len`](Self::len).

@@ -15,6 +15,9 @@ use std::process::{Command, Output};
 use natgrad::gpu::{AdapterChoice, AdapterSummary, Device};
 use natgrad::{Choice, Engine};
 
+#[cfg(feature = "cli")]
+pub(crate) mod program;
+
 /// Set for tests that are to run on adapters with this in their name only.
 const ONLY: &str = "NATGRAD_TEST_ADAPTER";
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::{PrecisionChoice, Request};
+use super::{Keep, OutputRequest, PrecisionChoice, Request};
 use crate::data::Missing;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::starts::Distribution;
-use crate::sweep::{Errors, StepBlock};
+use crate::starts::{Distribution, Spacing, StartRange};
+use crate::sweep::{Draw, Errors, StepBlock};
 
 impl Request {
     /// The spec that `natgrad sweep` runs to the same results; what is at its default is left out.
@@ -24,17 +24,27 @@ impl Request {
             step_block(&mut spec, block);
         }
         stop_table(&mut spec, &self.stop);
-        if self.device.is_some() || self.precision != PrecisionChoice::Auto {
-            spec.table("[run]");
-            if let Some(device) = &self.device {
-                spec.text("device", device);
-            }
-            let precision = PrecisionChoice::WORDS.iter().find(|(_, choice)| *choice == self.precision);
-            if let Some((word, _)) = precision.filter(|(_, choice)| *choice != PrecisionChoice::Auto) {
-                spec.text("precision", word);
-            }
-        }
+        self.run_table(&mut spec);
+        output_table(&mut spec, &self.output);
         spec.0
+    }
+
+    fn run_table(&self, spec: &mut Spec) {
+        let mut run = Spec::default();
+        if let Some(device) = &self.device {
+            run.text("device", device);
+        }
+        let precision = PrecisionChoice::WORDS.iter().find(|(_, choice)| *choice == self.precision);
+        if let Some((word, _)) = precision.filter(|(_, choice)| *choice != PrecisionChoice::Auto) {
+            run.text("precision", word);
+        }
+        if let Some(count) = self.verify {
+            run.line("verify", &count.to_string());
+        }
+        if let Some(share) = self.require_converged {
+            run.line("require_converged", &number(share));
+        }
+        spec.table_unless_empty("[run]", &run);
     }
 
     fn data_table(&self, spec: &mut Spec) {
@@ -75,17 +85,31 @@ impl Request {
             spec.text("file", &file.display().to_string());
         }
         if let Some(random) = &start.random {
-            let distribution = match random.distribution {
-                Distribution::Uniform => "uniform",
-                _ => "normal",
-            };
             let count = random.seeds.end - random.seeds.start;
-            let seeds = format!("{{ from = {}, count = {count} }}", random.seeds.start);
-            spec.line(
-                "random",
-                &format!("{{ distribution = \"{distribution}\", scale = {}, seeds = {seeds} }}", number(random.scale)),
-            );
+            let seeds = format!("seeds = {{ from = {}, count = {count} }}", random.seeds.start);
+            spec.line("random", &format!("{{ {}, {seeds} }}", draw(&random.draw)));
         }
+    }
+}
+
+fn draw(draw: &Draw) -> String {
+    match draw {
+        Draw::Scaled { distribution, scale } => {
+            let distribution = match distribution {
+                Distribution::Uniform => "uniform",
+                Distribution::Normal => "normal",
+            };
+            format!("distribution = \"{distribution}\", scale = {}", number(*scale))
+        }
+        Draw::Ranges(ranges) => format!("ranges = {}", inline(ranges, range)),
+    }
+}
+
+fn range(range: &StartRange) -> String {
+    let (from, to) = (number(range.from), number(range.to));
+    match range.spacing {
+        Spacing::Linear => format!("[{from}, {to}]"),
+        Spacing::Log => format!("{{ from = {from}, to = {to}, spacing = \"log\" }}"),
     }
 }
 
@@ -129,6 +153,21 @@ fn stop_table(spec: &mut Spec, stop: &Stop) {
     }
 }
 
+fn output_table(spec: &mut Spec, output: &OutputRequest) {
+    let mut table = Spec::default();
+    if output.keep == Keep::Best {
+        table.text("keep", "best");
+    }
+    if !output.formats.is_empty() {
+        let formats: Vec<String> = output.formats.iter().map(|form| form.extension().to_owned()).collect();
+        table.texts("formats", &formats);
+    }
+    if output.curves {
+        table.line("curves", "true");
+    }
+    spec.table_unless_empty("[output]", &table);
+}
+
 /// A spec as it grows.
 #[derive(Default)]
 struct Spec(String);
@@ -140,6 +179,13 @@ impl Spec {
         }
         self.0 += header;
         self.0.push('\n');
+    }
+
+    fn table_unless_empty(&mut self, header: &str, lines: &Self) {
+        if !lines.0.is_empty() {
+            self.table(header);
+            self.0 += &lines.0;
+        }
     }
 
     fn line(&mut self, key: &str, value: &str) {

@@ -1,16 +1,39 @@
 //! A sweep's spec, from TOML.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
-use super::{DataRequest, Failure, ModelRequest, PrecisionChoice, Request, StartRequest};
+use super::{DataRequest, Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
 use crate::data::Missing;
-use crate::expr::{RowExpression, did_you_mean};
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::starts::Distribution;
-use crate::sweep::{Errors, RandomStarts, StepBlock};
+use crate::sweep::{Errors, StepBlock};
+
+/// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
+/// the reference in docs/spec.md can be held against it.
+pub(super) const KEYS: [(&str, &[&str]); 13] = [
+    ("", &["model", "data", "start", "step", "stop", "history", "run", "output"]),
+    ("model", &["expression", "parameters", "constants"]),
+    ("data", &["file", "response", "sigma", "group", "missing", "columns", "errors"]),
+    ("start", &["values", "guess", "file", "random"]),
+    ("start.random", &["distribution", "scale", "ranges", "seeds"]),
+    ("start.random.ranges.NAME", &["from", "to", "spacing"]),
+    ("start.random.seeds", &["from", "count"]),
+    ("step", &["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"]),
+    ("step.filter", &["fixed_rank"]),
+    ("stop", &["steps", "loss", "gradient", "change", "tests"]),
+    ("history", &["every"]),
+    ("run", &["device", "precision", "verify", "require_converged"]),
+    ("output", &["keep", "formats", "curves"]),
+];
+
+/// The keys of one table.
+pub(super) fn keys(table: &str) -> &'static [&'static str] {
+    KEYS.iter().find(|(name, _)| *name == table).map_or(&[], |(_, keys)| keys)
+}
 
 /// Reads a spec; `path` names it in messages, and its folder is where relative paths start.
 pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Failure> {
@@ -18,10 +41,11 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
     let source = Source { name: &name, text };
     let document = DeTable::parse(text).map_err(|error| source.syntax(&error))?;
     let root = Table::root(&source, &document);
-    root.only(&["model", "data", "start", "step", "stop", "history", "run"])?;
+    refuse_networks(&root, "network")?;
+    root.only(keys(""))?;
     let model = read_model(root.require("model", "a [model] table with expression and parameters")?.table()?)?;
     let data = read_data(root.require("data", "a [data] table with file")?.table()?)?;
-    let start = root.get("start").map(|start| read_start(start.table()?, &model.parameters)).transpose()?;
+    let start = root.get("start").map(|start| read_start(start.table()?, &model)).transpose()?;
     let blocks = match root.get("step") {
         Some(steps) => steps.list_or_one().iter().map(|step| read_step(step.table()?)).collect::<Result<_, _>>()?,
         None => vec![StepBlock::default()],
@@ -38,27 +62,88 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
         stop: stop.unwrap_or_default(),
         device: None,
         precision: PrecisionChoice::Auto,
+        verify: None,
+        require_converged: None,
+        output: root.get("output").map_or(Ok(OutputRequest::default()), |output| read_output(output.table()?))?,
         folder: path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
-        name: name.clone(),
+        origin: Origin::Spec { name: name.clone(), lines: expression_lines(&root)? },
     };
     if let Some(run) = root.get("run") {
-        let run = run.table()?;
-        run.only(&["device", "precision"])?;
-        if let Some(device) = run.get("run.device") {
-            request.device = Some(device.text()?.to_owned());
-        }
-        if let Some(precision) = run.get("run.precision") {
-            request.precision = precision.word(&PrecisionChoice::WORDS)?;
-        }
+        read_run(run.table()?, &mut request)?;
     }
     Ok(request)
 }
 
-fn read_model(table: Table<'_>) -> Result<ModelRequest, Failure> {
-    table.only(&["expression", "parameters", "constants", "network"])?;
-    if let Some(network) = table.get("model.network") {
-        return Err(network.fail("networks are not supported yet; write the model as model.expression"));
+/// The lines of the keys under which expressions stand.
+fn expression_lines(root: &Table<'_>) -> Result<BTreeMap<String, usize>, Failure> {
+    let mut lines = BTreeMap::new();
+    for (table, keys) in [("model", &["expression"][..]), ("data", &["response", "sigma"]), ("start", &["guess"])] {
+        let Some(table_value) = root.get(table) else { continue };
+        for key in keys {
+            let path = format!("{table}.{key}");
+            let Some(value) = table_value.table()?.get(&path) else { continue };
+            if value.is_table() {
+                lines.extend(
+                    value.table()?.entries(&path).into_iter().map(|(_, entry)| (entry.path.clone(), entry.line())),
+                );
+            } else {
+                lines.insert(path, value.line());
+            }
+        }
     }
+    Ok(lines)
+}
+
+fn refuse_networks(table: &Table<'_>, path: &str) -> Result<(), Failure> {
+    match table.get(path) {
+        Some(network) => {
+            Err(network.fail("networks are planned and not supported yet; write the model as model.expression"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn read_run(run: Table<'_>, request: &mut Request) -> Result<(), Failure> {
+    run.only(keys("run"))?;
+    if let Some(device) = run.get("run.device") {
+        request.device = Some(device.text()?.to_owned());
+    }
+    if let Some(precision) = run.get("run.precision") {
+        request.precision = precision.word(&PrecisionChoice::WORDS)?;
+    }
+    if let Some(verify) = run.get("run.verify") {
+        request.verify = Some(verify.count(u64::from(u32::MAX))? as usize);
+    }
+    if let Some(share) = run.get("run.require_converged") {
+        let number = share.number()?;
+        if !(0.0..=1.0).contains(&number) {
+            return Err(share.fail(format!("the share {number} is outside 0 to 1; write 0.99 for 99%")));
+        }
+        request.require_converged = Some(number);
+    }
+    Ok(())
+}
+
+fn read_output(output: Table<'_>) -> Result<OutputRequest, Failure> {
+    output.only(keys("output"))?;
+    let mut formats = Vec::new();
+    if let Some(value) = output.get("output.formats") {
+        for value in value.list_or_one() {
+            // The Parquet file is always written; to name it is no mistake.
+            let words = [("parquet", None), ("csv", Some(TextForm::Csv)), ("jsonl", Some(TextForm::Jsonl))];
+            formats.extend(value.word(&words)?.filter(|form| !formats.contains(form)));
+        }
+    }
+    Ok(OutputRequest {
+        keep: output.get("output.keep").map_or(Ok(Keep::All), |keep| keep.word(&Keep::WORDS))?,
+        formats,
+        curves: output.get("output.curves").map_or(Ok(false), |curves| curves.flag())?,
+    })
+}
+
+fn read_model(table: Table<'_>) -> Result<ModelRequest, Failure> {
+    refuse_networks(&table, "model.network")?;
+    table.only(keys("model"))?;
     let expression = table.require("model.expression", "expression = \"b1*(1 - exp(-b2*x))\"")?;
     let parameters = table.require("model.parameters", "parameters = [\"b1\", \"b2\"]")?;
     let names = texts(&parameters)?;
@@ -69,7 +154,6 @@ fn read_model(table: Table<'_>) -> Result<ModelRequest, Failure> {
         return Err(parameters.fail(format!("{:?} is named twice; keep one of them", names[twice])));
     }
     Ok(ModelRequest {
-        place: expression.place(),
         expression: expression.text()?.to_owned(),
         parameters: names,
         constants: match table.get("model.constants") {
@@ -80,7 +164,7 @@ fn read_model(table: Table<'_>) -> Result<ModelRequest, Failure> {
 }
 
 fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
-    table.only(&["file", "response", "sigma", "group", "missing", "columns", "errors"])?;
+    table.only(keys("data"))?;
     let text = |key: &str| table.get(key).map(|value| value.text().map(str::to_owned)).transpose();
     let mut columns = Vec::new();
     if let Some(renames) = table.get("data.columns") {
@@ -109,62 +193,8 @@ fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
     })
 }
 
-fn read_start(table: Table<'_>, parameters: &[String]) -> Result<StartRequest, Failure> {
-    table.only(&["values", "guess", "file", "random"])?;
-    let mut start = StartRequest::default();
-    if let Some(values) = table.get("start.values") {
-        let sets = values.list_or_one();
-        if sets.is_empty() {
-            return Err(values.fail("the list is empty; give at least one start or leave the key out"));
-        }
-        for values in sets {
-            for (name, value) in values.table()?.entries("start.values") {
-                check_parameter(&name, &value, parameters)?;
-            }
-            start.values.push(named_numbers(&values)?);
-        }
-    }
-    if let Some(guess) = table.get("start.guess") {
-        for (name, value) in guess.table()?.entries("start.guess") {
-            check_parameter(&name, &value, parameters)?;
-            let text = if value.is_text() { value.text()?.to_owned() } else { format!("{:?}", value.number()?) };
-            RowExpression::parse(&text).map_err(|error| value.fail(error))?;
-            start.guesses.push((name, text));
-        }
-    }
-    if let Some(file) = table.get("start.file") {
-        start.file = Some(PathBuf::from(file.text()?));
-    }
-    start.random = table.get("start.random").map(|random| read_random(random.table()?)).transpose()?;
-    Ok(start)
-}
-
-fn read_random(table: Table<'_>) -> Result<RandomStarts, Failure> {
-    const EXAMPLE: &str = "random = { distribution = \"normal\", scale = 0.5, seeds = { from = 0, count = 1000 } }";
-    table.only(&["distribution", "scale", "seeds"])?;
-    let words = [("normal", Distribution::Normal), ("uniform", Distribution::Uniform)];
-    let distribution = table.require("start.random.distribution", EXAMPLE)?.word(&words)?;
-    let scale = table.require("start.random.scale", EXAMPLE)?;
-    let seeds = table.require("start.random.seeds", EXAMPLE)?.table()?;
-    seeds.only(&["from", "count"])?;
-    let from = seeds.get("start.random.seeds.from").map_or(Ok(0), |from| from.count(i64::MAX as u64))?;
-    let count = seeds.require("start.random.seeds.count", EXAMPLE)?;
-    let number = count.count(u64::from(u32::MAX))?;
-    if number == 0 {
-        return Err(count.fail("no seeds make an empty grid; give at least 1"));
-    }
-    Ok(RandomStarts {
-        distribution,
-        scale: match scale.number()? {
-            number if number > 0.0 => number,
-            number => return Err(scale.fail(format!("{number} is not positive; give a scale above 0"))),
-        },
-        seeds: from..from + number,
-    })
-}
-
 fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
-    table.only(&["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"])?;
+    table.only(keys("step"))?;
     if let Some(method) = table.get("step.method") {
         match method.text()? {
             "ngd" => {}
@@ -234,7 +264,7 @@ fn read_dampings(value: &Value<'_>) -> Result<Vec<Damping>, Failure> {
 fn read_filter(value: &Value<'_>) -> Result<Filter, Failure> {
     if value.is_table() {
         let table = value.table()?;
-        table.only(&["fixed_rank"])?;
+        table.only(keys("step.filter"))?;
         let rank = table.require("step.filter.fixed_rank", "filter = { fixed_rank = 2 }")?;
         return match rank.count(u64::from(u32::MAX))? {
             0 => Err(rank.fail("a rank of 0 takes no step; give at least 1")),
@@ -259,7 +289,7 @@ fn read_cutoff(value: &Value<'_>) -> Result<f64, Failure> {
 }
 
 fn read_stop(table: Table<'_>) -> Result<Stop, Failure> {
-    table.only(&["steps", "loss", "gradient", "change", "tests"])?;
+    table.only(keys("stop"))?;
     let mut stop = Stop::default();
     if let Some(steps) = table.get("stop.steps") {
         stop.steps = steps.count(u64::from(u32::MAX))? as u32;
@@ -283,7 +313,7 @@ fn read_stop(table: Table<'_>) -> Result<Stop, Failure> {
 }
 
 fn check_history(table: Table<'_>) -> Result<(), Failure> {
-    table.only(&["every", "parameters"])?;
+    table.only(keys("history"))?;
     if let Some(every) = table.get("history.every")
         && every.count(u64::MAX)? != 0
     {
@@ -296,7 +326,7 @@ fn texts(value: &Value<'_>) -> Result<Vec<String>, Failure> {
     value.list_or_one().iter().map(|value| value.text().map(str::to_owned)).collect()
 }
 
-fn named_numbers(value: &Value<'_>) -> Result<Vec<(String, f64)>, Failure> {
+pub(super) fn named_numbers(value: &Value<'_>) -> Result<Vec<(String, f64)>, Failure> {
     let entries = value.table()?.entries(&value.path);
     entries.into_iter().map(|(name, value)| Ok((name, value.number()?))).collect()
 }
@@ -306,16 +336,4 @@ fn nonempty<T>(value: &Value<'_>, values: Vec<T>) -> Result<Vec<T>, Failure> {
         return Err(value.fail("no values make an empty grid; give at least one"));
     }
     Ok(values)
-}
-
-fn check_parameter(name: &str, value: &Value<'_>, parameters: &[String]) -> Result<(), Failure> {
-    if parameters.iter().any(|parameter| parameter == name) {
-        return Ok(());
-    }
-    let known: Vec<&str> = parameters.iter().map(String::as_str).collect();
-    let mend = match did_you_mean(name, &known) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("the parameters are {}", known.join(", ")),
-    };
-    Err(value.fail(format!("{name:?} is not a parameter; {mend}")))
 }

@@ -51,6 +51,9 @@ pub(super) struct Value<'a> {
     value: &'a Spanned<DeValue<'a>>,
 }
 
+/// The keys of a range that makes an axis.
+pub(super) const RANGE: [&str; 4] = ["from", "to", "count", "spacing"];
+
 /// The longest list and the longest range that make an axis.
 pub(super) const LONGEST: u64 = 1_000_000;
 
@@ -104,6 +107,11 @@ impl<'a> Value<'a> {
     /// "sweep.toml, line 3, step.size".
     pub(super) fn place(&self) -> String {
         format!("{}, {}", self.source.place(self.value.span().start), self.path)
+    }
+
+    /// The line, from 1.
+    pub(super) fn line(&self) -> usize {
+        self.source.line(self.value.span().start)
     }
 
     pub(super) fn fail(&self, problem: impl Display) -> Failure {
@@ -211,7 +219,7 @@ impl<'a> Value<'a> {
 
     fn range(&self) -> Result<Vec<f64>, Failure> {
         let table = self.table()?;
-        table.only(&["from", "to", "count", "spacing"])?;
+        table.only(&RANGE)?;
         let path = |key: &str| format!("{}.{key}", self.path);
         let example = "a range as in { from = 0.1, to = 1, count = 10 }";
         let from = table.require(&path("from"), example)?.number()?;
