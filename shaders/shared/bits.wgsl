@@ -11,13 +11,13 @@ fn is_nan(x: f32) -> bool {
     return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
 
-// The power of two in [|x|/2, |x|], kept where both it and its reciprocal are normal numbers; 1 for zero.
-fn power_of_two(x: f32) -> f32 {
-    let exponent = (bitcast<u32>(x) >> 23u) & 0xffu;
+// The power of two in [|x|/2, |x|], kept where both it and its reciprocal are normal numbers of f32; 1 for zero.
+fn power_of_two(x: Real) -> Real {
+    let exponent = (bitcast<u32>(f32(x)) >> 23u) & 0xffu;
     if exponent == 0u {
         return 1.0;
     }
-    return bitcast<f32>(clamp(exponent, 2u, 252u) << 23u);
+    return Real(bitcast<f32>(clamp(exponent, 2u, 252u) << 23u));
 }
 
 // The length of (x, y) without overflow or underflow of the squares.
