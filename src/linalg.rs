@@ -5,7 +5,11 @@
 mod batch;
 mod error;
 mod matrix;
+mod report;
+mod svd;
 
 pub use batch::DeviceBatch;
 pub use error::LinalgError;
 pub use matrix::{Element, MatrixBatch, Shape};
+pub use report::{DeviceReports, MatrixReport, MatrixStatus};
+pub use svd::{DeviceSvd, Svd, SvdOptions, svd};

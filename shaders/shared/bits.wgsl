@@ -21,7 +21,7 @@ fn power_of_two(x: Real) -> Real {
 }
 
 // The length of (x, y) without overflow or underflow of the squares.
-fn length2(x: f32, y: f32) -> f32 {
+fn length2(x: Real, y: Real) -> Real {
     let big = max(abs(x), abs(y));
     let small = min(abs(x), abs(y));
     if small == 0.0 {

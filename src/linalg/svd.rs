@@ -1,0 +1,184 @@
+//! Singular value decompositions.
+
+use crate::block_on;
+use crate::gpu::Device;
+use crate::gpu::layout::LANES;
+use crate::kernels::matrices::{Matrices, Report};
+use crate::kernels::svd::host::{Form, matrix_kernel};
+use crate::ngd::Precision;
+
+use super::report::{DeviceReports, reports};
+use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape};
+
+/// What an SVD is to find.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SvdOptions {
+    /// Whether U and V are wanted beside the singular values.
+    pub vectors: bool,
+    /// Singular values up to this times the largest do not count in the rank. In [0, 1); `None`: max(m, n) times the
+    /// machine epsilon.
+    pub cutoff: Option<f64>,
+}
+
+impl Default for SvdOptions {
+    fn default() -> Self {
+        Self { vectors: true, cutoff: None }
+    }
+}
+
+impl SvdOptions {
+    /// Singular values only.
+    #[must_use]
+    pub fn values() -> Self {
+        Self { vectors: false, cutoff: None }
+    }
+
+    /// With this cutoff for the rank.
+    #[must_use]
+    pub fn cutoff(mut self, cutoff: f64) -> Self {
+        self.cutoff = Some(cutoff);
+        self
+    }
+
+    fn cutoff_for(&self, shape: Shape) -> Result<f64, LinalgError> {
+        match self.cutoff {
+            Some(value) if (0.0..1.0).contains(&value) => Ok(value),
+            Some(value) => Err(LinalgError::Cutoff { value }),
+            None => Ok(Precision::F32.default_cutoff(shape.rows, shape.columns)),
+        }
+    }
+}
+
+/// The thin SVD A = U Σ Vᵀ of every matrix of a batch, with r = min(m, n).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Svd {
+    /// U, m×r with orthonormal columns; columns of zero singular values are zero. `None` where not asked for.
+    pub u: Option<MatrixBatch>,
+    /// The singular values, r×1, descending.
+    pub sigma: MatrixBatch,
+    /// V, n×r with orthonormal columns; `None` where not asked for.
+    pub v: Option<MatrixBatch>,
+    /// How each went.
+    pub reports: Vec<MatrixReport>,
+}
+
+/// The same, still on the device.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeviceSvd {
+    /// U, m×r.
+    pub u: Option<DeviceBatch>,
+    /// The singular values, r×1, descending.
+    pub sigma: DeviceBatch,
+    /// V, n×r.
+    pub v: Option<DeviceBatch>,
+    /// How each went.
+    pub reports: DeviceReports,
+    cutoff: f64,
+}
+
+impl DeviceSvd {
+    /// Copies everything to the host.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn download(&self) -> Result<Svd, LinalgError> {
+        let host = |batch: &Option<DeviceBatch>| batch.as_ref().map(DeviceBatch::download).transpose();
+        let sigma = self.sigma.download()?;
+        let reports = reports(&self.reports.words()?, &sigma, self.cutoff);
+        Ok(Svd { u: host(&self.u)?, v: host(&self.v)?, sigma, reports })
+    }
+}
+
+/// The SVDs of matrices on the host, as many at a time as the device holds.
+///
+/// # Errors
+/// If the cutoff is outside [0, 1), a matrix is too large for the device, or the device fails. A matrix that is not
+/// finite is no error: its [report](Svd::reports) says so.
+pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Result<Svd, LinalgError> {
+    let Shape { batch, rows, columns, .. } = matrices.shape();
+    let size = rows.min(columns);
+    options.cutoff_for(matrices.shape())?;
+    let mut all = Svd {
+        u: options.vectors.then(|| MatrixBatch::zeros(batch, rows, size)).transpose()?,
+        sigma: MatrixBatch::zeros(batch, size, 1)?,
+        v: options.vectors.then(|| MatrixBatch::zeros(batch, columns, size)).transpose()?,
+        reports: Vec::with_capacity(batch),
+    };
+    let chunk = chunk(device, rows * columns)?;
+    for first in (0..batch).step_by(chunk) {
+        let part = matrices.part(first..(first + chunk).min(batch));
+        let found = device.upload(&part)?.svd(options)?.download()?;
+        all.sigma.place(first, &found.sigma);
+        for (whole, part) in [(&mut all.u, &found.u), (&mut all.v, &found.v)] {
+            if let (Some(whole), Some(part)) = (whole, part) {
+                whole.place(first, part);
+            }
+        }
+        all.reports.extend(found.reports);
+    }
+    Ok(all)
+}
+
+/// Matrices of `elements` elements that one buffer of the device holds: whole tiles.
+fn chunk(device: &Device, elements: usize) -> Result<usize, LinalgError> {
+    let limit = device.largest_buffer();
+    let tile = (4 * elements * LANES) as u64;
+    let by_groups = u64::from(device.limits().max_compute_workgroups_per_dimension);
+    match (limit / tile).min(by_groups) {
+        0 => {
+            Err(crate::gpu::DeviceError::TooLarge { label: "a tile of matrices".to_owned(), bytes: tile, limit }.into())
+        }
+        tiles => Ok(tiles as usize * LANES),
+    }
+}
+
+impl DeviceBatch {
+    /// The SVDs of these matrices, left on the device.
+    ///
+    /// # Errors
+    /// As [`svd`].
+    pub fn svd(&self, options: &SvdOptions) -> Result<DeviceSvd, LinalgError> {
+        let cutoff = options.cutoff_for(self.shape())?;
+        let Shape { batch, rows, columns, .. } = self.shape();
+        let device = self.device();
+        let size = rows.min(columns);
+        let form =
+            Form { rows: rows.max(columns), columns: size, transposed: rows < columns, vectors: options.vectors };
+        let of = |label: &str, rows: usize| {
+            DeviceBatch::uninitialized(device, label, Shape::new(batch, rows, size, LANES)?).map_err(LinalgError::from)
+        };
+        let tiled = self.with_lanes(LANES)?;
+        let sigma = DeviceBatch::uninitialized(device, "sigma", Shape::new(batch, size, 1, LANES)?)?;
+        let words = device.buffer::<Report>("reports", batch.max(1))?;
+        let uniform = device.uniform(&Matrices::new(batch, form.rows))?;
+        let groups = [batch.div_ceil(LANES) as u32, 1, 1];
+        let mut commands = device.record("svd");
+        let kernel = matrix_kernel(device, form)?;
+        let (mut u, mut v) = (None, None);
+        if options.vectors {
+            let (long, short) = (of("W", form.rows)?, of("V", size)?);
+            commands.dispatch(
+                &kernel,
+                &[&uniform, tiled.buffer(), sigma.buffer(), &words, long.buffer(), short.buffer()],
+                groups,
+            )?;
+            (u, v) = if form.transposed { (Some(short), Some(long)) } else { (Some(long), Some(short)) };
+        } else {
+            commands.dispatch(&kernel, &[&uniform, tiled.buffer(), sigma.buffer(), &words], groups)?;
+        }
+        commands.submit()?;
+        let reports = DeviceReports { device: device.clone(), words, batch };
+        Ok(DeviceSvd { u, sigma, v, reports, cutoff })
+    }
+
+    /// These matrices in tiles of `lanes`, copied by way of the host where they are not.
+    fn with_lanes(&self, lanes: usize) -> Result<Self, LinalgError> {
+        if self.shape().lanes == lanes {
+            return Ok(self.clone());
+        }
+        Ok(self.device().upload(&block_on(self.download_async())?.with_lanes(lanes)?)?)
+    }
+}
