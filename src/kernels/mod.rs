@@ -18,12 +18,18 @@ kernel_folder! {
     qr,
     /// Accepts or rejects the trial point.
     judge,
-    /// One-sided Jacobi on the triangular factor.
-    svd,
     /// Tests, filter and update.
     step,
     /// JᵀJ and Jᵀe.
     gram,
+}
+
+/// One-sided Jacobi: in registers, and in blocks of columns in memory.
+pub(crate) mod svd {
+    pub(crate) mod blocked;
+    pub(crate) mod host;
+    #[cfg(test)]
+    pub(crate) mod twin;
 }
 
 pub(crate) mod check;

@@ -4,6 +4,7 @@ use crate::block_on;
 use crate::gpu::Device;
 use crate::gpu::layout::LANES;
 use crate::kernels::matrices::{Matrices, Report};
+use crate::kernels::svd::blocked::{self, Operands};
 use crate::kernels::svd::host::{Form, matrix_kernel};
 use crate::ngd::Precision;
 
@@ -107,7 +108,7 @@ pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Res
         v: options.vectors.then(|| MatrixBatch::zeros(batch, columns, size)).transpose()?,
         reports: Vec::with_capacity(batch),
     };
-    let chunk = chunk(device, rows * columns)?;
+    let chunk = chunk(device, form(matrices.shape(), options))?;
     for first in (0..batch).step_by(chunk) {
         let part = matrices.part(first..(first + chunk).min(batch));
         let found = device.upload(&part)?.svd(options)?.download()?;
@@ -122,10 +123,15 @@ pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Res
     Ok(all)
 }
 
-/// Matrices of `elements` elements that one buffer of the device holds: whole tiles.
-fn chunk(device: &Device, elements: usize) -> Result<usize, LinalgError> {
+fn form(shape: Shape, options: &SvdOptions) -> Form {
+    let Shape { rows, columns, .. } = shape;
+    Form { rows: rows.max(columns), columns: rows.min(columns), transposed: rows < columns, vectors: options.vectors }
+}
+
+/// Matrices whose largest buffer the device holds: whole tiles.
+fn chunk(device: &Device, form: Form) -> Result<usize, LinalgError> {
     let limit = device.largest_buffer();
-    let tile = (4 * elements * LANES) as u64;
+    let tile = blocked::bytes(form) * LANES as u64;
     let by_groups = u64::from(device.limits().max_compute_workgroups_per_dimension);
     match (limit / tile).min(by_groups) {
         0 => {
@@ -145,31 +151,37 @@ impl DeviceBatch {
         let Shape { batch, rows, columns, .. } = self.shape();
         let device = self.device();
         let size = rows.min(columns);
-        let form =
-            Form { rows: rows.max(columns), columns: size, transposed: rows < columns, vectors: options.vectors };
+        let form = form(self.shape(), options);
         let of = |label: &str, rows: usize| {
             DeviceBatch::uninitialized(device, label, Shape::new(batch, rows, size, LANES)?).map_err(LinalgError::from)
         };
         let tiled = self.with_lanes(LANES)?;
         let sigma = DeviceBatch::uninitialized(device, "sigma", Shape::new(batch, size, 1, LANES)?)?;
         let words = device.buffer::<Report>("reports", batch.max(1))?;
-        let uniform = device.uniform(&Matrices::new(batch, form.rows))?;
-        let groups = [batch.div_ceil(LANES) as u32, 1, 1];
+        let vectors =
+            options.vectors.then(|| Ok::<_, LinalgError>((of("W", form.rows)?, of("V", size)?))).transpose()?;
+        let buffers = vectors.as_ref().map(|(long, short)| (long.buffer(), short.buffer()));
         let mut commands = device.record("svd");
-        let kernel = matrix_kernel(device, form)?;
-        let (mut u, mut v) = (None, None);
-        if options.vectors {
-            let (long, short) = (of("W", form.rows)?, of("V", size)?);
-            commands.dispatch(
-                &kernel,
-                &[&uniform, tiled.buffer(), sigma.buffer(), &words, long.buffer(), short.buffer()],
-                groups,
-            )?;
-            (u, v) = if form.transposed { (Some(short), Some(long)) } else { (Some(long), Some(short)) };
+        if form.in_registers() {
+            let kernel = matrix_kernel(device, form)?;
+            let uniform = device.uniform(&Matrices::new(batch, form.rows))?;
+            let groups = [batch.div_ceil(LANES) as u32, 1, 1];
+            match buffers {
+                Some((w, v)) => {
+                    commands.dispatch(&kernel, &[&uniform, tiled.buffer(), sigma.buffer(), &words, w, v], groups)?;
+                }
+                None => commands.dispatch(&kernel, &[&uniform, tiled.buffer(), sigma.buffer(), &words], groups)?,
+            }
         } else {
-            commands.dispatch(&kernel, &[&uniform, tiled.buffer(), sigma.buffer(), &words], groups)?;
+            let operands = Operands { a: tiled.buffer(), sigma: sigma.buffer(), reports: &words, vectors: buffers };
+            blocked::record(device, &mut commands, form, batch, LANES, &operands)?;
         }
         commands.submit()?;
+        let (u, v) = match vectors {
+            Some((long, short)) if form.transposed => (Some(short), Some(long)),
+            Some((long, short)) => (Some(long), Some(short)),
+            None => (None, None),
+        };
         let reports = DeviceReports { device: device.clone(), words, batch };
         Ok(DeviceSvd { u, sigma, v, reports, cutoff })
     }

@@ -18,6 +18,10 @@ pub(crate) const VECTORS: KernelSource =
 /// The most columns that are kept in registers by code without loops.
 pub(crate) const MOST_UNROLLED: usize = 8;
 
+/// The most numbers of a matrix and what it carries that are kept in registers: an 8×8 with its V. Larger ones spill to
+/// memory, and take drivers long to compile.
+const MOST_REGISTERS: usize = 128;
+
 /// The constants of the kernel for a step in `parameters` parameters.
 pub(crate) fn step_defs(parameters: usize) -> Vec<(&'static str, Def)> {
     vec![
@@ -47,15 +51,27 @@ pub(crate) struct Form {
     pub(crate) vectors: bool,
 }
 
+impl Form {
+    /// Rows carried along: V, where it is wanted.
+    pub(crate) fn carried(self) -> usize {
+        if self.vectors { self.columns } else { 0 }
+    }
+
+    /// Whether the matrix and what it carries fit in registers; the rest is for the blocked kernels.
+    pub(crate) fn in_registers(self) -> bool {
+        self.columns <= MOST_UNROLLED && (self.rows + self.carried()) * self.columns <= MOST_REGISTERS
+    }
+}
+
 /// The constants of the kernel for matrices.
 pub(crate) fn matrix_defs(form: Form) -> Vec<(&'static str, Def)> {
     vec![
         ("M", Def::UInt(form.rows as u32)),
         ("N", Def::UInt(form.columns as u32)),
-        ("C", Def::UInt(if form.vectors { form.columns as u32 } else { 0 })),
+        ("C", Def::UInt(form.carried() as u32)),
         ("TRANSPOSED", Def::Bool(form.transposed)),
         ("VECTORS", Def::Bool(form.vectors)),
-        (UNROLLED, Def::Bool(form.columns <= MOST_UNROLLED)),
+        (UNROLLED, Def::Bool(true)),
     ]
 }
 

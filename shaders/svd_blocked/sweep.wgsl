@@ -1,0 +1,199 @@
+// A sweep of block Jacobi over the columns of the working matrix: every pair of column blocks, in the order of a
+// round-robin tournament, is made orthogonal. The Gram matrix of its columns is summed and diagonalised in registers,
+// and the product of those rotations is applied to the columns in one pass: of the plain kernel's memory traffic a
+// quarter is left. Gram matrix and rotations keep a power of two for each column, as in svd, so that graded matrices
+// lose nothing to underflow.
+//
+// Invocation: x is the matrix. GRID: y is a pair of blocks, and the dispatch one round, for matrices so large that one
+// invocation must not do a whole sweep. The order of operations on a matrix is the same either way.
+#import natgrad::layout::LANES
+#import natgrad::bits::power_of_two
+#import natgrad::blocked::{Blocked, State, NEGLIGIBLE}
+
+@group(0) @binding(0) var<uniform> batch: Blocked;
+@group(0) @binding(1) var<storage, read_write> states: array<State>;
+@group(0) @binding(2) var<storage, read_write> x: array<Real>;      // (M+C) × BLOCKS·WIDTH
+@group(0) @binding(3) var<storage, read_write> scales: array<Real>; // BLOCKS·WIDTH × 1
+
+const M: u32 = #{M}u;
+const C: u32 = #{C}u;
+const BLOCKS: u32 = #{BLOCKS}u;  // even
+const WIDTH: u32 = 4u;
+const BOTH: u32 = 2u * WIDTH;
+const ROWS: u32 = M + C;
+// Squares of ratios beyond this overflow, and make no difference where they would not.
+const HUGE: Real = 1e18;
+
+// The blocks that meet as pair k of a round: the last one stays, the others go round.
+fn opponents(round: u32, k: u32) -> vec2<u32> {
+    let circle = BLOCKS - 1u;
+    let first = (round + k) % circle;
+    let second = select((round + circle - k) % circle, circle, k == 0u);
+    return vec2<u32>(min(first, second), max(first, second));
+}
+
+// Orthogonalises the columns of blocks p < q of matrix b; whether they were far from it.
+fn pair(b: u32, p: u32, q: u32) -> bool {
+    let tile = (b / LANES) * ROWS * (BLOCKS * WIDTH) * LANES + b % LANES;
+    let lengths = (b / LANES) * (BLOCKS * WIDTH) * LANES + b % LANES;
+    // @registers
+    var base: array<u32, BOTH>;
+    // @registers
+    var scale: array<Real, BOTH>;
+    // @registers
+    var inverse: array<Real, BOTH>;
+    // @registers
+    var g: array<Real, BOTH * BOTH>;
+    // @unroll
+    for (var j = 0u; j < BOTH; j++) {
+        let column = select(q * WIDTH + j - WIDTH, p * WIDTH + j, j < WIDTH);
+        base[j] = tile + column * ROWS * LANES;
+        scale[j] = scales[lengths + column * LANES];
+        inverse[j] = select(Real(0.0), 1.0 / scale[j], scale[j] > NEGLIGIBLE);
+        // @unroll
+        for (var k = j; k < BOTH; k++) {
+            g[j * BOTH + k] = 0.0;
+        }
+    }
+    for (var i = 0u; i < M; i++) {
+        // @registers
+        var c: array<Real, BOTH>;
+        // @unroll
+        for (var j = 0u; j < BOTH; j++) {
+            c[j] = x[base[j] + i * LANES] * inverse[j];
+        }
+        // @unroll
+        for (var j = 0u; j < BOTH; j++) {
+            // @unroll
+            for (var k = j; k < BOTH; k++) {
+                g[j * BOTH + k] += c[j] * c[k];
+            }
+        }
+    }
+
+    // How far the columns are from orthogonal, as the largest squared cosine.
+    var far = false;
+    var off = false;
+    // @unroll
+    for (var j = 0u; j < BOTH - 1u; j++) {
+        // @unroll
+        for (var k = j + 1u; k < BOTH; k++) {
+            let gg = g[j * BOTH + k] * g[j * BOTH + k];
+            let xy = g[j * BOTH + j] * g[k * BOTH + k];
+            far = far || gg > batch.tolerance * xy;
+            off = off || gg > batch.tolerance * batch.tolerance * xy;
+        }
+    }
+    if !off {
+        return false;
+    }
+
+    // The rotations that diagonalise g, multiplied up in r.
+    // @registers
+    var r: array<Real, BOTH * BOTH>;
+    // @unroll
+    for (var j = 0u; j < BOTH; j++) {
+        // @unroll
+        for (var k = 0u; k < BOTH; k++) {
+            r[j * BOTH + k] = select(Real(0.0), Real(1.0), j == k);
+        }
+    }
+    // @unroll
+    for (var j = 0u; j < BOTH - 1u; j++) {
+        // @unroll
+        for (var k = j + 1u; k < BOTH; k++) {
+            let xx = g[j * BOTH + j];
+            let yy = g[k * BOTH + k];
+            let xy = g[j * BOTH + k];
+            // Lengths and dot product over the product of both scales; a column of zeros has none and stays.
+            let ratio = scale[k] * inverse[j];
+            let back = scale[j] * inverse[k];
+            let d = yy * ratio - xx * back;
+            let root = select(sqrt(d * d + 4.0 * xy * xy), abs(d), abs(d) > HUGE);
+            let t = 2.0 * select(xy, -xy, d < 0.0) / max(abs(d) + root, Real(1e-37));
+            let cosine = 1.0 / sqrt(1.0 + t * t);
+            let sine = cosine * t;
+            let forth = sine * ratio;
+            let behind = sine * back;
+            // @unroll
+            for (var i = 0u; i < j; i++) {
+                let u = g[i * BOTH + j];
+                let v = g[i * BOTH + k];
+                g[i * BOTH + j] = cosine * u - forth * v;
+                g[i * BOTH + k] = behind * u + cosine * v;
+            }
+            // @unroll
+            for (var i = j + 1u; i < k; i++) {
+                let u = g[j * BOTH + i];
+                let v = g[i * BOTH + k];
+                g[j * BOTH + i] = cosine * u - forth * v;
+                g[i * BOTH + k] = behind * u + cosine * v;
+            }
+            // @unroll
+            for (var i = k + 1u; i < BOTH; i++) {
+                let u = g[j * BOTH + i];
+                let v = g[k * BOTH + i];
+                g[j * BOTH + i] = cosine * u - forth * v;
+                g[k * BOTH + i] = behind * u + cosine * v;
+            }
+            g[j * BOTH + j] = max(xx - t * ratio * xy, 0.0);
+            g[k * BOTH + k] = max(yy + t * back * xy, 0.0);
+            g[j * BOTH + k] = 0.0;
+            // @unroll
+            for (var i = 0u; i < BOTH; i++) {
+                let u = r[i * BOTH + j];
+                let v = r[i * BOTH + k];
+                r[i * BOTH + j] = cosine * u - sine * v;
+                r[i * BOTH + k] = sine * u + cosine * v;
+            }
+        }
+    }
+
+    for (var i = 0u; i < ROWS; i++) {
+        // @registers
+        var e: array<Real, BOTH>;
+        // @unroll
+        for (var j = 0u; j < BOTH; j++) {
+            e[j] = x[base[j] + i * LANES];
+        }
+        // @unroll
+        for (var j = 0u; j < BOTH; j++) {
+            var sum: Real = 0.0;
+            // @unroll
+            for (var k = 0u; k < BOTH; k++) {
+                sum += e[k] * r[k * BOTH + j];
+            }
+            x[base[j] + i * LANES] = sum;
+        }
+    }
+    // @unroll
+    for (var j = 0u; j < BOTH; j++) {
+        let column = select(q * WIDTH + j - WIDTH, p * WIDTH + j, j < WIDTH);
+        scales[lengths + column * LANES] = scale[j] * power_of_two(sqrt(g[j * BOTH + j]));
+    }
+    return far;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let b = id.x;
+    if b >= batch.count || states[b].running == 0u {
+        return;
+    }
+#ifdef GRID
+    let blocks = opponents(batch.round, id.y);
+    let far = pair(b, blocks.x, blocks.y);
+#else
+    var far = false;
+    for (var round = 0u; round < BLOCKS - 1u; round++) {
+        for (var k = 0u; k < BLOCKS / 2u; k++) {
+            let blocks = opponents(round, k);
+            let here = pair(b, blocks.x, blocks.y);
+            far = far || here;
+        }
+    }
+#endif
+    if far {
+        atomicMax(&states[b].rotating, 1u);
+    }
+}

@@ -1,0 +1,210 @@
+//! Declares `shaders/svd_blocked`: block Jacobi in device memory, for matrices that registers do not hold.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source};
+use crate::kernels::matrices::Report;
+use crate::kernels::problem::{Rules, rotation_tolerance};
+
+use super::host::Form;
+
+pub(crate) const MEASURE: KernelSource = kernel_source!("svd_blocked/measure", uniform batch, write states, read a);
+pub(crate) const START: KernelSource =
+    kernel_source!("svd_blocked/start", uniform batch, write states, read a, write x, write scales, write sweeps);
+pub(crate) const SWEEP: KernelSource =
+    kernel_source!("svd_blocked/sweep", uniform batch, write states, write x, write scales);
+pub(crate) const JUDGE: KernelSource = kernel_source!("svd_blocked/judge", uniform batch, write states, write sweeps);
+pub(crate) const LENGTHS: KernelSource = kernel_source!("svd_blocked/lengths", uniform batch, read x, write lengths);
+pub(crate) const PLACE_VALUES: KernelSource = kernel_source!(
+    "svd_blocked/place", uniform batch, write states, read x, read lengths, write sigma, write reports
+);
+pub(crate) const PLACE_VECTORS: KernelSource = kernel_source!(
+    "svd_blocked/place", uniform batch, write states, read x, read lengths, write sigma, write reports, write w, write v
+);
+
+/// Columns a block.
+const WIDTH: usize = 4;
+
+/// Multiply-adds of one sweep that one invocation may do; matrices with more are spread over several, a pair of blocks
+/// each. At a thousand million a second, slow for one invocation of a GPU, this takes 20 ms.
+const SWEEP_BUDGET: usize = 20_000_000;
+
+/// What all matrices of a batch share.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Blocked {
+    pub(crate) count: u32,
+    pub(crate) tolerance: f32,
+    pub(crate) nan: f32,
+    pub(crate) round: u32,
+    pub(crate) sweep: u32,
+    pub(crate) groups: u32,
+    pub(crate) padding: [u32; 2],
+}
+
+/// The state of one matrix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct State {
+    pub(crate) largest: u32,
+    pub(crate) rotating: u32,
+    pub(crate) running: u32,
+    pub(crate) sweeps: u32,
+}
+
+/// How a form is cut into blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Blocks {
+    /// An even number.
+    pub(crate) blocks: usize,
+    /// One dispatch a round, one invocation a pair.
+    pub(crate) grid: bool,
+}
+
+impl Blocks {
+    pub(crate) fn of(form: Form) -> Self {
+        let blocks = form.columns.div_ceil(WIDTH).next_multiple_of(2);
+        let pairs = blocks * (blocks - 1) / 2;
+        let both = 2 * WIDTH;
+        let each = both * (both + 1) / 2 * form.rows + both * both * (form.rows + form.carried());
+        Self { blocks, grid: pairs * each > SWEEP_BUDGET }
+    }
+
+    /// Columns of the working matrix.
+    pub(crate) fn padded(self) -> usize {
+        self.blocks * WIDTH
+    }
+}
+
+/// The constants of the kernels.
+pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
+    let blocks = Blocks::of(form);
+    let (long, short) = (form.rows as u32, form.columns as u32);
+    let (rows, columns) = if form.transposed { (short, long) } else { (long, short) };
+    vec![
+        ("M", Def::UInt(long)),
+        ("N", Def::UInt(short)),
+        ("C", Def::UInt(form.carried() as u32)),
+        ("A_ROWS", Def::UInt(rows)),
+        ("A_COLUMNS", Def::UInt(columns)),
+        ("PADDED", Def::UInt(blocks.padded() as u32)),
+        ("BLOCKS", Def::UInt(blocks.blocks as u32)),
+        ("TRANSPOSED", Def::Bool(form.transposed)),
+        ("VECTORS", Def::Bool(form.vectors)),
+        ("GRID", Def::Bool(blocks.grid)),
+    ]
+}
+
+/// The constants of the sweep, whose loops are unrolled.
+pub(crate) fn sweep_defs(form: Form) -> Vec<(&'static str, Def)> {
+    let mut defs = defs(form);
+    defs.push((UNROLLED, Def::Bool(true)));
+    defs
+}
+
+/// The buffers of a batch in the layout of the lane mapping.
+pub(crate) struct Operands<'a> {
+    pub(crate) a: &'a Buffer<f32>,
+    pub(crate) sigma: &'a Buffer<f32>,
+    pub(crate) reports: &'a Buffer<Report>,
+    /// W Σ⁻¹ and V.
+    pub(crate) vectors: Option<(&'a Buffer<f32>, &'a Buffer<f32>)>,
+}
+
+/// Records the SVDs of `count` matrices. `lanes` is the number of matrices a tile, and a workgroup.
+pub(crate) fn record(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    count: usize,
+    lanes: usize,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
+    let blocks = Blocks::of(form);
+    let padded = blocks.padded();
+    let groups = count.div_ceil(lanes) as u32;
+    let whole = groups as usize * lanes;
+    let kernel = |source: &KernelSource| device.kernel(source, &defs(form), &[]);
+    let sweep = device.kernel(&SWEEP, &sweep_defs(form), &[])?;
+    let uniform = |round: usize, sweep: u32| {
+        device.uniform(&Blocked {
+            count: count as u32,
+            tolerance: rotation_tolerance(form.rows) as f32,
+            nan: f32::NAN,
+            round: round as u32,
+            sweep,
+            groups,
+            padding: [0; 2],
+        })
+    };
+    let states = device.buffer_from("states", &vec![State::default(); count.max(1)])?;
+    let x = device.buffer::<f32>("working matrix", whole * (form.rows + form.carried()) * padded)?;
+    let scales = device.buffer::<f32>("scales", whole * padded)?;
+    let lengths = device.buffer::<f32>("lengths", whole * padded)?;
+    let pairs = if blocks.grid { blocks.blocks as u32 / 2 } else { 1 };
+    // The workgroups of each sweep: none, until the sweep before it finds that a matrix goes on.
+    let sweeps = device.buffer_from("sweeps", &[0, pairs, 1].repeat(Rules::MAX_SWEEPS as usize + 1))?;
+    let rounds = if blocks.grid { blocks.blocks - 1 } else { 1 };
+    let rounds: Vec<Uniform<Blocked>> = (0..rounds).map(|round| uniform(round, 0)).collect::<Result<_, _>>()?;
+    let first = &rounds[0];
+    let columns = if form.transposed { form.rows } else { form.columns };
+
+    commands.dispatch(&*kernel(&MEASURE)?, &[first, &states, operands.a], [groups, columns as u32, 1])?;
+    commands.dispatch(
+        &*kernel(&START)?,
+        &[first, &states, operands.a, &x, &scales, &sweeps],
+        [groups, padded as u32, 1],
+    )?;
+    let judge = kernel(&JUDGE)?;
+    for number in 0..Rules::MAX_SWEEPS {
+        for round in &rounds {
+            commands.dispatch_indirect(&sweep, &[round, &states, &x, &scales], &sweeps, 3 * number as usize)?;
+        }
+        commands.dispatch(&judge, &[&uniform(0, number)?, &states, &sweeps], [groups, 1, 1])?;
+    }
+    commands.dispatch(&*kernel(&LENGTHS)?, &[first, &x, &lengths], [groups, padded as u32, 1])?;
+    let over_columns = [groups, form.columns as u32, 1];
+    match operands.vectors {
+        Some((w, v)) => commands.dispatch(
+            &*kernel(&PLACE_VECTORS)?,
+            &[first, &states, &x, &lengths, operands.sigma, operands.reports, w, v],
+            over_columns,
+        ),
+        None => commands.dispatch(
+            &*kernel(&PLACE_VALUES)?,
+            &[first, &states, &x, &lengths, operands.sigma, operands.reports],
+            over_columns,
+        ),
+    }
+}
+
+/// Bytes of the largest buffer that a matrix takes.
+pub(crate) fn bytes(form: Form) -> u64 {
+    4 * ((form.rows + form.carried()) * Blocks::of(form).padded()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tournament_brings_every_pair_of_blocks_together_once_a_sweep() {
+        // The rule of shaders/svd_blocked/sweep.wgsl, in the same words.
+        for blocks in [2usize, 4, 6, 16, 128] {
+            let circle = blocks - 1;
+            let mut met = vec![0; blocks * blocks];
+            for round in 0..circle {
+                let mut busy = vec![false; blocks];
+                for k in 0..blocks / 2 {
+                    let first = (round + k) % circle;
+                    let second = if k == 0 { circle } else { (round + circle - k) % circle };
+                    for block in [first, second] {
+                        assert!(!std::mem::replace(&mut busy[block], true), "block {block} twice in round {round}");
+                    }
+                    met[first.min(second) * blocks + first.max(second)] += 1;
+                }
+            }
+            assert!((0..blocks).all(|p| (p + 1..blocks).all(|q| met[p * blocks + q] == 1)));
+        }
+    }
+}
