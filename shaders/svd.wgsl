@@ -40,6 +40,8 @@ const M: u32 = #{M}u;
 const N: u32 = #{N}u;
 const C: u32 = #{C}u;
 const ROWS: u32 = M + C;
+// The players that go round in a tournament of the columns; an even N's last one stays.
+const CIRCLE: u32 = N - 1u + N % 2u;
 
 // Columns shorter than this, beside a largest entry near 1, count as zero: σ = 0, and never rotated. The ratio of two
 // columns and the entries that matter of either are then normal numbers of f32.
@@ -176,10 +178,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
             squares[j] = sum * by * by;
         }
+        // Every pair once, in the order of a tournament: the pairs of a round have no column in common, so that the
+        // device can work on several at once. In the first pair of a round an even N's last column meets the others.
         // @unroll
-        for (var j = 0u; j < N - 1u; j++) {
+        for (var round = 0u; round < CIRCLE; round++) {
             // @unroll
-            for (var k = j + 1u; k < N; k++) {
+            for (var match_ = N % 2u; match_ < (CIRCLE + 1u) / 2u; match_++) {
+                // @constant
+                let j = (round + match_) % CIRCLE;
+                // @constant
+                let k = (round + CIRCLE - match_) % CIRCLE + (N - 1u - j) * (1u / (match_ + 1u));
                 var g: Real = 0.0;
                 // @unroll
                 for (var i = 0u; i < M; i++) {

@@ -98,10 +98,20 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
             r[j * BOTH + k] = select(Real(0.0), Real(1.0), j == k);
         }
     }
+    // Again in the order of a tournament: the pairs of a round have no column in common, so that the device can work on
+    // several at once.
     // @unroll
-    for (var j = 0u; j < BOTH - 1u; j++) {
+    for (var round = 0u; round < BOTH - 1u; round++) {
         // @unroll
-        for (var k = j + 1u; k < BOTH; k++) {
+        for (var match_ = 0u; match_ < WIDTH; match_++) {
+            // @constant
+            let one = (round + match_) % (BOTH - 1u);
+            // @constant
+            let two = (round + BOTH - 1u - match_) % (BOTH - 1u) + (BOTH - 1u - one) * (1u / (match_ + 1u));
+            // @constant
+            let j = min(one, two);
+            // @constant
+            let k = max(one, two);
             let xx = g[j * BOTH + j];
             let yy = g[k * BOTH + k];
             let xy = g[j * BOTH + k];

@@ -14,11 +14,12 @@
 //! ```
 //!
 //! becomes `var m_0: f32; … { m_0 = 2.0 * m_0; } …`. Bounds and indices are arithmetic over literals, `const` of type
-//! u32 and the variables of the loops around.
+//! u32, the variables of the loops around, and what is marked in such a loop: `// @constant` before `let j = i + 1u;`.
 
 use std::collections::HashMap;
 
 const UNROLL: &str = "// @unroll";
+const CONSTANT: &str = "// @constant";
 const REGISTERS: &str = "// @registers";
 
 /// The text with its marked loops and arrays expanded; `numbers` are the values of `#{NAME}`.
@@ -53,6 +54,11 @@ fn loops(text: &str, constants: &HashMap<String, i64>) -> Result<String, String>
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(UNROLL) {
+        if let Some(earlier) = rest[..at].find(CONSTANT) {
+            out += &rest[..earlier];
+            let named = named(&rest[earlier + CONSTANT.len()..], constants)?;
+            return Ok(out + &loops(&named, constants)?);
+        }
         let (before, after) = rest.split_at(at);
         out += before;
         let header = Header::parse(after[UNROLL.len()..].trim_start())?;
@@ -65,7 +71,20 @@ fn loops(text: &str, constants: &HashMap<String, i64>) -> Result<String, String>
         }
         rest = header.rest;
     }
-    Ok(out + rest)
+    match rest.split_once(CONSTANT) {
+        Some((before, after)) => Ok(out + before + &loops(&named(after, constants)?, constants)?),
+        None => Ok(out + rest),
+    }
+}
+
+/// What follows `let NAME = EXPRESSION;`, with the name replaced by its value.
+fn named(text: &str, constants: &HashMap<String, i64>) -> Result<String, String> {
+    let text = text.trim_start();
+    let wrong = || format!("{CONSTANT} before \"{}\": wants let name = …;", first_line(text));
+    let (definition, rest) = text.strip_prefix("let ").and_then(|text| text.split_once(';')).ok_or_else(wrong)?;
+    let (name, expression) = definition.split_once('=').ok_or_else(wrong)?;
+    let value = evaluate(expression, constants)?;
+    Ok(replace_word(rest, name.trim(), &format!("{value}u")))
 }
 
 /// `for (var i = FROM; i < TO; i++) { BODY } REST`.
@@ -177,7 +196,7 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default().trim()
 }
 
-/// The value of u32 arithmetic: literals, known names, + - * / %, parentheses.
+/// The value of u32 arithmetic: literals, known names, + - * / %, min, max, parentheses.
 fn evaluate(expression: &str, known: &HashMap<String, i64>) -> Result<i64, String> {
     let mut parser = Arithmetic { rest: expression.trim(), known };
     let value = parser.sum().filter(|_| parser.rest.is_empty());
@@ -230,7 +249,24 @@ impl Arithmetic<'_> {
         let end = self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest.trim_start();
+        if word == "min" || word == "max" {
+            let (a, b) = self.two()?;
+            return Some(if word == "min" { a.min(b) } else { a.max(b) });
+        }
         word.strip_suffix('u').unwrap_or(word).parse().ok().or_else(|| self.known.get(word).copied())
+    }
+
+    /// `(a, b)`.
+    fn two(&mut self) -> Option<(i64, i64)> {
+        if !self.take('(') {
+            return None;
+        }
+        let a = self.sum()?;
+        if !self.take(',') {
+            return None;
+        }
+        let b = self.sum()?;
+        self.take(')').then_some((a, b))
     }
 
     fn take(&mut self, c: char) -> bool {
@@ -257,6 +293,17 @@ mod tests {
                     k++) { f(j, k); } }";
         assert_eq!(with(wgsl, 3).unwrap(), "{ { f(0u, 1u); } { f(0u, 2u); } } { { f(1u, 2u); } }");
         assert_eq!(with(wgsl, 1).unwrap(), "");
+    }
+
+    #[test]
+    fn constants_within_a_loop_are_replaced_by_their_values() {
+        let wgsl = "// @unroll\nfor (var i = 0u; i < 2u; i++) {\n// @constant\nlet j = (i + 2u) % 3u;\n// @constant\nlet \
+                    k = j + 1u; m[j] = k; // @unroll\nfor (var l = j; l < 3u; l++) { f(l, k); } }";
+        assert_eq!(with(wgsl, 0).unwrap(), "{ m[2u] = 3u; {f(2u, 3u); } } { m[0u] = 1u; {f(0u, 1u); } {f(1u, 1u); } {f(2u, \
+                    1u); } }".replace("{f", "{ f"));
+        assert_eq!(with("// @constant\nlet j = max(1u, min(7u, 5u) - 2u);\nj", 0).unwrap(), "3u");
+        assert!(with("// @constant\nlet j = i;", 0).unwrap_err().contains("not constant"));
+        assert!(with("// @constant\nvar j = 0u;", 0).unwrap_err().contains("wants let"));
     }
 
     #[test]
