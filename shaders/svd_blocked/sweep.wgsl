@@ -18,7 +18,7 @@
 const M: u32 = #{M}u;
 const C: u32 = #{C}u;
 const BLOCKS: u32 = #{BLOCKS}u;  // even
-const WIDTH: u32 = 4u;
+const WIDTH: u32 = #{WIDTH}u;
 const BOTH: u32 = 2u * WIDTH;
 const ROWS: u32 = M + C;
 // Squares of ratios beyond this overflow, and make no difference where they would not.

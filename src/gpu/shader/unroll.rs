@@ -299,8 +299,12 @@ mod tests {
     fn constants_within_a_loop_are_replaced_by_their_values() {
         let wgsl = "// @unroll\nfor (var i = 0u; i < 2u; i++) {\n// @constant\nlet j = (i + 2u) % 3u;\n// @constant\nlet \
                     k = j + 1u; m[j] = k; // @unroll\nfor (var l = j; l < 3u; l++) { f(l, k); } }";
-        assert_eq!(with(wgsl, 0).unwrap(), "{ m[2u] = 3u; {f(2u, 3u); } } { m[0u] = 1u; {f(0u, 1u); } {f(1u, 1u); } {f(2u, \
-                    1u); } }".replace("{f", "{ f"));
+        assert_eq!(
+            with(wgsl, 0).unwrap(),
+            "{ m[2u] = 3u; {f(2u, 3u); } } { m[0u] = 1u; {f(0u, 1u); } {f(1u, 1u); } {f(2u, \
+                    1u); } }"
+                .replace("{f", "{ f")
+        );
         assert_eq!(with("// @constant\nlet j = max(1u, min(7u, 5u) - 2u);\nj", 0).unwrap(), "3u");
         assert!(with("// @constant\nlet j = i;", 0).unwrap_err().contains("not constant"));
         assert!(with("// @constant\nvar j = 0u;", 0).unwrap_err().contains("wants let"));
