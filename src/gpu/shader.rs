@@ -146,11 +146,7 @@ fn expanded<'a>(source: &KernelSource, defs: &[(&str, Def)]) -> Result<Cow<'a, s
     if !defs.contains(&(UNROLLED, Def::Bool(true))) {
         return Ok(Cow::Borrowed(source.wgsl));
     }
-    let number = |&(name, def)| match def {
-        Def::UInt(value) => Some((name, value)),
-        Def::Bool(_) => None,
-    };
-    unroll::unroll(source.wgsl, &defs.iter().filter_map(number).collect())
+    unroll::unroll(source.wgsl, defs)
         .map(Cow::Owned)
         .map_err(|message| DeviceError::Shader { name: source.name.to_owned(), message })
 }

@@ -3,6 +3,7 @@
 use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, selftest};
 use crate::model::Model;
 
+use super::svd::{blocked, host::Form};
 use super::{gram, jacobian, judge, qr, step, svd};
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -39,6 +40,26 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     let svd = Specialisation { defs: svd::host::step_defs(parameters as usize), ..plain(svd::host::STEP) };
     let qr = Specialisation { defs: qr::host::defs(parameters as usize), ..plain(qr::host::SOURCE) };
     [jacobian, qr, svd].into_iter().chain(others.map(of_size)).collect()
+}
+
+/// The kernels of linear algebra, for matrices of these many rows and columns.
+#[must_use]
+pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation> {
+    let (long, short) = (rows.max(columns), rows.min(columns));
+    let mut all = Vec::new();
+    for vectors in [false, true] {
+        let form = Form { rows: long, columns: short, transposed: rows < columns, vectors };
+        if form.in_registers() {
+            let source = if vectors { svd::host::VECTORS } else { svd::host::VALUES };
+            all.push(Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) });
+            continue;
+        }
+        let place = if vectors { blocked::PLACE_VECTORS } else { blocked::PLACE_VALUES };
+        let plainly = [blocked::MEASURE, blocked::START, blocked::JUDGE, blocked::LENGTHS, place];
+        all.extend(plainly.map(|source| Specialisation { defs: blocked::defs(form), ..plain(source) }));
+        all.push(Specialisation { defs: blocked::sweep_defs(form), ..plain(blocked::SWEEP) });
+    }
+    all
 }
 
 /// The kernels of the self-test.

@@ -18,21 +18,50 @@
 
 use std::collections::HashMap;
 
+use crate::gpu::Def;
+
 const UNROLL: &str = "// @unroll";
 const CONSTANT: &str = "// @constant";
 const REGISTERS: &str = "// @registers";
 
-/// The text with its marked loops and arrays expanded; `numbers` are the values of `#{NAME}`.
+/// The text with its marked loops and arrays expanded; `defs` are the values of `#{NAME}`, and the names that `#ifdef`
+/// finds: what is left out need not make sense.
 ///
 /// # Errors
 /// One line that says what is not constant, not closed or out of range.
-pub(super) fn unroll(wgsl: &str, numbers: &HashMap<&str, u32>) -> Result<String, String> {
-    let mut text = wgsl.to_owned();
-    for (name, value) in numbers {
-        text = text.replace(&format!("#{{{name}}}"), &value.to_string());
+pub(super) fn unroll(wgsl: &str, defs: &[(&str, Def)]) -> Result<String, String> {
+    let mut text = chosen(wgsl, defs);
+    for (name, def) in defs {
+        if let Def::UInt(value) = def {
+            text = text.replace(&format!("#{{{name}}}"), &value.to_string());
+        }
     }
     let constants = constants(&text);
     registers(&loops(&text, &constants)?, &constants)
+}
+
+/// The text without what `#ifdef`, `#ifndef`, `#else` and `#endif` leave out, and without those lines.
+fn chosen(wgsl: &str, defs: &[(&str, Def)]) -> String {
+    let is_there = |name: &str| defs.iter().any(|(def, value)| *def == name.trim() && *value != Def::Bool(false));
+    let mut taken: Vec<bool> = Vec::new();
+    let mut text = String::with_capacity(wgsl.len());
+    for line in wgsl.lines() {
+        if let Some(name) = line.strip_prefix("#ifdef ") {
+            taken.push(is_there(name));
+        } else if let Some(name) = line.strip_prefix("#ifndef ") {
+            taken.push(!is_there(name));
+        } else if line.starts_with("#else") {
+            if let Some(last) = taken.last_mut() {
+                *last = !*last;
+            }
+        } else if line.starts_with("#endif") {
+            taken.pop();
+        } else if taken.iter().all(|&taken| taken) {
+            text += line;
+            text += "\n";
+        }
+    }
+    text
 }
 
 /// The module's `const NAME: u32 = …;` that are arithmetic over numbers and each other, in order.
@@ -281,7 +310,7 @@ mod tests {
     use super::*;
 
     fn with(wgsl: &str, n: u32) -> Result<String, String> {
-        let expanded = unroll(wgsl, &HashMap::from([("N", n)]))?;
+        let expanded = unroll(wgsl, &[("N", Def::UInt(n)), ("YES", Def::Bool(true)), ("NO", Def::Bool(false))])?;
         Ok(expanded.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
@@ -308,6 +337,13 @@ mod tests {
         assert_eq!(with("// @constant\nlet j = max(1u, min(7u, 5u) - 2u);\nj", 0).unwrap(), "3u");
         assert!(with("// @constant\nlet j = i;", 0).unwrap_err().contains("not constant"));
         assert!(with("// @constant\nvar j = 0u;", 0).unwrap_err().contains("wants let"));
+    }
+
+    #[test]
+    fn what_is_left_out_need_not_make_sense() {
+        let wgsl = "// @registers\nvar m: array<f32, 1>;\n#ifdef NO\nm[9] = 0.0;\n#ifdef YES\nm[8] = 0.0;\n#endif\n#else\nm[0] = 1.0;\n\
+                    #ifndef YES\nm[7] = 0.0;\n#endif\n#endif\nend";
+        assert_eq!(with(wgsl, 0).unwrap(), "var m_0: f32; m_0 = 1.0; end");
     }
 
     #[test]

@@ -195,6 +195,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn host_and_shader_agree_on_the_structures() {
+        use crate::gpu::{Scalar, compose};
+        let form = Form { rows: 20, columns: 20, transposed: false, vectors: true };
+        let module = compose(&START, &defs(form), &[], Scalar::F32).unwrap();
+        for (name, size, last) in [("Blocked", size_of::<Blocked>(), 28), ("State", size_of::<State>(), 12)] {
+            let found = module.types.iter().find_map(|(_, ty)| match &ty.inner {
+                naga::TypeInner::Struct { members, span } if ty.name.as_deref()?.starts_with(name) => {
+                    Some((*span as usize, members.last()?.offset))
+                }
+                _ => None,
+            });
+            assert_eq!(found, Some((size, last)), "{name}");
+        }
+    }
+
+    #[test]
     fn a_tournament_brings_every_pair_of_blocks_together_once_a_sweep() {
         // The rule of shaders/svd_blocked/sweep.wgsl, in the same words.
         for blocks in [2usize, 4, 6, 16, 128] {
