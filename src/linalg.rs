@@ -1,6 +1,26 @@
 //! Batched dense linear algebra on a GPU: the kernels that natgrad's steps are made of, for matrices of any origin.
 //!
 //! Many matrices of one size at once, from 1×1 up: [`MatrixBatch`] on the host, [`DeviceBatch`] on the device.
+//!
+//! ```no_run
+//! use natgrad::Device;
+//! use natgrad::gpu::AdapterChoice;
+//! use natgrad::linalg::{MatrixBatch, SvdOptions, svd};
+//!
+//! let device = Device::open(&AdapterChoice::Auto)?;
+//! let a = MatrixBatch::from_fn(10_000, 8, 5, |b, i, j| ((b + 3 * i + 7 * j) % 11) as f32)?;
+//! let found = svd(&device, &a, &SvdOptions::default())?;
+//! println!("{:?}, largest singular value {}", found.reports[0], found.sigma.get(0, 0, 0));
+//!
+//! // Several operations in a row, without the way to the host between them.
+//! let there = device.upload(&a)?.svd(&SvdOptions::values())?;
+//! println!("{}", there.sigma.download()?.get(9_999, 4, 0));
+//! # Ok::<(), natgrad::linalg::LinalgError>(())
+//! ```
+//!
+//! Singular values are good to high relative accuracy: one-sided Jacobi with a power of two kept for every column (Demmel
+//! and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992) 1204). Up to eight columns (a matrix and its V in 128 numbers) the
+//! work is done in registers; beyond, in blocks of columns whose rotations are found in registers.
 
 mod batch;
 mod error;

@@ -71,7 +71,8 @@ fn known() -> [Known; 4] {
 }
 
 /// Tall, square, wide and rank-deficient matrices, in every place of a tile: singular values and least-norm solutions,
-/// and the same bits wherever a matrix stands.
+/// and the same bits wherever a matrix stands. The kernels keep their loops as they are written, since every opening of
+/// a device waits for them to be compiled.
 ///
 /// # Errors
 /// If the device is lost or out of memory.
@@ -116,9 +117,9 @@ fn run(device: &Device, known: &[Known]) -> Result<Found, DeviceError> {
     let groups = [(capacity / LANES) as u32, 1, 1];
 
     let mut commands = device.record("small SVD");
-    commands.dispatch(&*qr::host::kernel(device, P)?, &[&rules, &span, &problems, &states, &block, &factor], groups)?;
+    commands.dispatch(&*qr::host::looped(device, P)?, &[&rules, &span, &problems, &states, &block, &factor], groups)?;
     commands.dispatch(
-        &*svd::host::kernel(device, P)?,
+        &*svd::host::looped(device, P)?,
         &[&rules, &problems, &states, &factor, &w, &sigma, &lengths],
         groups,
     )?;

@@ -37,9 +37,13 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     let jacobian = Specialisation { generated: vec![jacobian::host::module(model)], ..plain(jacobian::host::SOURCE) };
     let others = [judge::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
     let of_size = |source| Specialisation { defs: vec![("P", Def::UInt(parameters))], ..plain(source) };
-    let svd = Specialisation { defs: svd::host::step_defs(parameters as usize), ..plain(svd::host::STEP) };
-    let qr = Specialisation { defs: qr::host::defs(parameters as usize), ..plain(qr::host::SOURCE) };
-    [jacobian, qr, svd].into_iter().chain(others.map(of_size)).collect()
+    let small = parameters as usize <= svd::host::MOST_UNROLLED;
+    let both = [false, true].into_iter().filter(|&unrolled| small || !unrolled).flat_map(|unrolled| {
+        let svd = svd::host::step_defs(parameters as usize, unrolled);
+        let qr = qr::host::defs(parameters as usize, unrolled);
+        [Specialisation { defs: svd, ..plain(svd::host::STEP) }, Specialisation { defs: qr, ..plain(qr::host::SOURCE) }]
+    });
+    std::iter::once(jacobian).chain(both).chain(others.map(of_size)).collect()
 }
 
 /// The kernels of linear algebra, for matrices of these many rows and columns.

@@ -8,12 +8,17 @@ use crate::kernels::svd::host::MOST_UNROLLED;
 pub(crate) const SOURCE: KernelSource =
     kernel_source!("qr", uniform rules, uniform span, read problems, write states, read block, write factor);
 
-/// The constants of the kernel for `parameters` parameters.
-pub(crate) fn defs(parameters: usize) -> Vec<(&'static str, Def)> {
-    vec![("P", Def::UInt(parameters as u32)), (UNROLLED, Def::Bool(parameters <= MOST_UNROLLED))]
+/// The constants of the kernel for `parameters` parameters, with its loops unrolled or as they are written.
+pub(crate) fn defs(parameters: usize, unrolled: bool) -> Vec<(&'static str, Def)> {
+    vec![("P", Def::UInt(parameters as u32)), (UNROLLED, Def::Bool(unrolled))]
 }
 
 /// The kernel for problems of `parameters` parameters.
 pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&SOURCE, &defs(parameters), &[])
+    device.kernel(&SOURCE, &defs(parameters, parameters <= MOST_UNROLLED), &[])
+}
+
+/// The same with its loops as they are written: slower, and in a moment compiled.
+pub(crate) fn looped(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
+    device.kernel(&SOURCE, &defs(parameters, false), &[])
 }

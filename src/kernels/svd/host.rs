@@ -22,20 +22,25 @@ pub(crate) const MOST_UNROLLED: usize = 8;
 /// memory, and take drivers long to compile.
 const MOST_REGISTERS: usize = 128;
 
-/// The constants of the kernel for a step in `parameters` parameters.
-pub(crate) fn step_defs(parameters: usize) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel for a step in `parameters` parameters, with its loops unrolled or as they are written.
+pub(crate) fn step_defs(parameters: usize, unrolled: bool) -> Vec<(&'static str, Def)> {
     vec![
         ("M", Def::UInt(parameters as u32)),
         ("N", Def::UInt(parameters as u32)),
         ("C", Def::UInt(1)),
         ("STEP", Def::Bool(true)),
-        (UNROLLED, Def::Bool(parameters <= MOST_UNROLLED)),
+        (UNROLLED, Def::Bool(unrolled)),
     ]
 }
 
 /// The kernel for problems of `parameters` parameters.
 pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&STEP, &step_defs(parameters), &[])
+    device.kernel(&STEP, &step_defs(parameters, parameters <= MOST_UNROLLED), &[])
+}
+
+/// The same with its loops as they are written: slower, and in a moment compiled.
+pub(crate) fn looped(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
+    device.kernel(&STEP, &step_defs(parameters, false), &[])
 }
 
 /// What an SVD of matrices is asked for.
