@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use natgrad::gpu::elementary::ElementarySet;
 use natgrad::gpu::{Def, KernelSource, Scalar, compose};
-use natgrad::{Model, Specialisation, selftest_specialisations, specialisations};
+use natgrad::{Model, Specialisation, peak_specialisations, selftest_specialisations, specialisations};
 
 #[path = "data/nist.rs"]
 mod nist;
@@ -86,7 +86,8 @@ fn models() -> Vec<Model> {
 }
 
 fn all_specialisations() -> Vec<Specialisation> {
-    models().iter().flat_map(specialisations).chain(selftest_specialisations()).collect()
+    let fixed = [selftest_specialisations(), peak_specialisations()].concat();
+    models().iter().flat_map(specialisations).chain(fixed).collect()
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn no_shader_file_is_left_out_of_the_kernels() {
     let names: Vec<&str> = all_specialisations().iter().map(|kernel| kernel.source.name).collect();
-    for (folder, prefix) in [("", ""), ("selftest", "selftest/")] {
+    for (folder, prefix) in [("", ""), ("selftest", "selftest/"), ("peaks", "peaks/")] {
         let files = files(folder);
         assert!(!files.is_empty());
         for file in files {

@@ -31,7 +31,7 @@ pub(crate) mod matrices;
 pub(crate) mod problem;
 mod specialisations;
 
-pub use specialisations::{Specialisation, selftest_specialisations, specialisations};
+pub use specialisations::{Specialisation, peak_specialisations, selftest_specialisations, specialisations};
 
 #[cfg(test)]
 mod tests;

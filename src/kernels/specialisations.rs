@@ -1,6 +1,6 @@
 //! Every shader as it is compiled, for the tests to translate without a device.
 
-use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, selftest};
+use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, peaks, selftest};
 use crate::model::Model;
 
 use super::{gram, jacobian, judge, qr, step, svd};
@@ -51,6 +51,12 @@ pub fn selftest_specialisations() -> Vec<Specialisation> {
             Specialisation { scalar, ..plain(source) }
         })
         .collect()
+}
+
+/// The kernels that measure what a device reaches.
+#[must_use]
+pub fn peak_specialisations() -> Vec<Specialisation> {
+    peaks::sources().into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
 }
 
 fn plain(source: KernelSource) -> Specialisation {
