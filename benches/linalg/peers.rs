@@ -47,14 +47,10 @@ impl Contender for Peer<'_> {
 
 fn tasks(matrices: &Matrices, count: usize, vectors: bool, scratch: impl Fn() -> MemBuffer) -> Vec<Task<'_>> {
     let (rows, columns, rank, size) = (matrices.rows, matrices.columns, matrices.rank(), matrices.size());
-    let task = |matrices: &'_ [f32]| {
-        let count = matrices.len() / size;
-        let vectors = vectors.then(|| (vec![0.0; count * rows * rank], vec![0.0; count * columns * rank]));
-        (vec![0.0; count * rank], vectors)
-    };
     let of = |part| {
-        let (sigma, vectors) = task(part);
-        Task { rows, columns, matrices: part, sigma, vectors, scratch: scratch() }
+        let count = <[f32]>::len(part) / size;
+        let vectors = vectors.then(|| (vec![0.0; count * rows * rank], vec![0.0; count * columns * rank]));
+        Task { rows, columns, matrices: part, sigma: vec![0.0; count * rank], vectors, scratch: scratch() }
     };
     matrices.first(count).chunks(TASK.div_ceil(size) * size).map(of).collect()
 }

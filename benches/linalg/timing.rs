@@ -79,13 +79,16 @@ impl Arguments {
 pub(crate) type Maker<'a> =
     Box<dyn for<'m> Fn(&'m Matrices, usize) -> Result<Option<Box<dyn Contender + 'm>>, LinalgError> + 'a>;
 
+/// How many matrices a run takes, and the work itself.
+pub(crate) type Prepared<'m> = (usize, Box<dyn Contender + 'm>);
+
 /// Work on as many matrices as take about a tenth of a second, and their number; or one line that says why there is
 /// none. `None` where it is not for this shape.
 pub(crate) fn prepared<'m>(
     make: &Maker<'_>,
     matrices: &'m Matrices,
     mode: Mode,
-) -> Result<Option<(usize, Box<dyn Contender + 'm>)>, String> {
+) -> Result<Option<Prepared<'m>>, String> {
     let most = matrices.batch();
     let made = |count: usize| make(matrices, count).map_err(|error| error.to_string());
     let mut count = LEAST.min(most);

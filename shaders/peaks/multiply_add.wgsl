@@ -14,7 +14,7 @@ struct Recurrence {
 @group(0) @binding(1) var<storage, read_write> sums: array<Real>;  // one an invocation
 
 const CHAINS: u32 = #{CHAINS}u;
-const STEPS: u32 = 32u;
+const STEPS: u32 = #{STEPS}u;
 
 #ifdef VECTOR
 alias Chain = vec4<Real>;
