@@ -35,7 +35,9 @@ pub use error::{Error, RequestError};
 pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};
 #[doc(hidden)]
-pub use kernels::{Specialisation, matrix_specialisations, selftest_specialisations, specialisations};
+pub use kernels::{
+    Specialisation, matrix_specialisations, peak_specialisations, selftest_specialisations, specialisations,
+};
 pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
 pub use pollster::block_on;

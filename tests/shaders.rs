@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use natgrad::gpu::elementary::ElementarySet;
 use natgrad::gpu::{Def, KernelSource, Scalar, compose};
-use natgrad::{Model, Specialisation, matrix_specialisations, selftest_specialisations, specialisations};
+use natgrad::{
+    Model, Specialisation, matrix_specialisations, peak_specialisations, selftest_specialisations, specialisations,
+};
 
 #[path = "data/nist.rs"]
 mod nist;
@@ -94,9 +96,8 @@ fn matrices() -> Vec<Specialisation> {
 }
 
 fn all_specialisations() -> Vec<Specialisation> {
-    let models = models();
-    let steps = models.iter().flat_map(specialisations);
-    steps.chain(selftest_specialisations()).chain(matrices()).collect()
+    let fixed = [selftest_specialisations(), peak_specialisations(), matrices()].concat();
+    models().iter().flat_map(specialisations).chain(fixed).collect()
 }
 
 #[test]
@@ -162,7 +163,8 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn no_shader_file_is_left_out_of_the_kernels() {
     let names: Vec<&str> = all_specialisations().iter().map(|kernel| kernel.source.name).collect();
-    for (folder, prefix) in [("", ""), ("selftest", "selftest/"), ("svd_blocked", "svd_blocked/")] {
+    for (folder, prefix) in [("", ""), ("selftest", "selftest/"), ("svd_blocked", "svd_blocked/"), ("peaks", "peaks/")]
+    {
         let files = files(folder);
         assert!(!files.is_empty());
         for file in files {

@@ -10,6 +10,7 @@ pub mod elementary;
 mod error;
 mod kernel;
 pub mod layout;
+pub mod peaks;
 mod random;
 mod readback;
 pub mod selftest;

@@ -37,7 +37,9 @@ pub(crate) mod matrices;
 pub(crate) mod problem;
 mod specialisations;
 
-pub use specialisations::{Specialisation, matrix_specialisations, selftest_specialisations, specialisations};
+pub use specialisations::{
+    Specialisation, matrix_specialisations, peak_specialisations, selftest_specialisations, specialisations,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Every shader as it is compiled, for the tests to translate without a device.
 
-use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, selftest};
+use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, peaks, selftest};
 use crate::model::Model;
 
 use super::svd::{blocked, host::Form};
@@ -37,7 +37,7 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     let jacobian = Specialisation { generated: vec![jacobian::host::module(model)], ..plain(jacobian::host::SOURCE) };
     let others = [judge::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
     let of_size = |source| Specialisation { defs: vec![("P", Def::UInt(parameters))], ..plain(source) };
-    let small = parameters as usize <= svd::host::MOST_UNROLLED;
+    let small = parameters as usize <= svd::host::MOST_UNROLLED_STEP;
     let both = [false, true].into_iter().filter(|&unrolled| small || !unrolled).flat_map(|unrolled| {
         let svd = svd::host::step_defs(parameters as usize, unrolled);
         let qr = qr::host::defs(parameters as usize, unrolled);
@@ -76,6 +76,12 @@ pub fn selftest_specialisations() -> Vec<Specialisation> {
             Specialisation { scalar, ..plain(source) }
         })
         .collect()
+}
+
+/// The kernels that measure what a device reaches.
+#[must_use]
+pub fn peak_specialisations() -> Vec<Specialisation> {
+    peaks::sources().into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
 }
 
 fn plain(source: KernelSource) -> Specialisation {

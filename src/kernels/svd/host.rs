@@ -15,7 +15,10 @@ pub(crate) const VALUES: KernelSource = kernel_source!("svd", uniform matrices, 
 pub(crate) const VECTORS: KernelSource =
     kernel_source!("svd", uniform matrices, read a, write sigma, write reports, write w, write v);
 
-/// The most columns that are kept in registers by code without loops.
+/// The most parameters of steps whose kernels are unrolled. SwiftShader takes seconds to compile six and minutes for seven.
+pub(crate) const MOST_UNROLLED_STEP: usize = 5;
+
+/// The most columns of matrices that are kept in registers by code without loops.
 pub(crate) const MOST_UNROLLED: usize = 8;
 
 /// The most numbers of a matrix and what it carries that are kept in registers: an 8×8 with its V. Larger ones spill to
@@ -35,7 +38,7 @@ pub(crate) fn step_defs(parameters: usize, unrolled: bool) -> Vec<(&'static str,
 
 /// The kernel for problems of `parameters` parameters.
 pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&STEP, &step_defs(parameters, parameters <= MOST_UNROLLED), &[])
+    device.kernel(&STEP, &step_defs(parameters, parameters <= MOST_UNROLLED_STEP), &[])
 }
 
 /// The same with its loops as they are written: slower, and in a moment compiled.
