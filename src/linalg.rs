@@ -24,12 +24,15 @@
 
 mod batch;
 mod error;
+mod gram;
 mod matrix;
 mod report;
 mod svd;
+mod tiles;
 
 pub use batch::DeviceBatch;
 pub use error::LinalgError;
+pub use gram::{GramKind, gram};
 pub use matrix::{Element, MatrixBatch, Shape};
 pub use report::{DeviceReports, MatrixReport, MatrixStatus};
 pub use svd::{DeviceSvd, Svd, SvdOptions, svd};

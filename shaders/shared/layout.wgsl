@@ -8,3 +8,15 @@ const LANES: u32 = 64u;
 fn element(b: u32, i: u32, j: u32, rows: u32, columns: u32) -> u32 {
     return (b / LANES) * rows * columns * LANES + (j * rows + i) * LANES + b % LANES;
 }
+
+// Where matrix b begins in tiles of `lanes` matrices of so many elements: element (i, j) lies (j·rows + i)·lanes further.
+fn origin(b: u32, elements: u32, lanes: u32) -> u32 {
+    return (b / lanes) * elements * lanes + b % lanes;
+}
+
+// The matrix and which of its `parts` invocation g works on: neighbours have the same part of neighbouring matrices, and
+// where tiles hold few matrices, neighbouring parts.
+fn share(g: u32, parts: u32, lanes: u32) -> vec2<u32> {
+    let rest = g / lanes;
+    return vec2<u32>((rest / parts) * lanes + g % lanes, rest % parts);
+}

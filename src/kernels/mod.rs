@@ -22,6 +22,8 @@ kernel_folder! {
     step,
     /// JᵀJ and Jᵀe.
     gram,
+    /// AᵀA and AAᵀ of matrices of any origin.
+    product,
 }
 
 /// One-sided Jacobi: in registers, and in blocks of columns in memory.
@@ -36,10 +38,13 @@ pub(crate) mod check;
 pub(crate) mod matrices;
 pub(crate) mod problem;
 mod specialisations;
+pub(crate) mod work;
 
 pub use specialisations::{
     Specialisation, matrix_specialisations, peak_specialisations, selftest_specialisations, specialisations,
 };
 
+#[cfg(test)]
+mod matrix_tests;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compos
 use crate::model::Model;
 
 use super::svd::{blocked, host::Form};
-use super::{gram, jacobian, judge, qr, step, svd};
+use super::{gram, jacobian, judge, product, qr, step, svd};
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
 #[derive(Clone, Debug)]
@@ -50,7 +50,9 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
 #[must_use]
 pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation> {
     let (long, short) = (rows.max(columns), rows.min(columns));
-    let mut all = Vec::new();
+    let mut all = [rows, columns]
+        .map(|n| Specialisation { defs: product::host::defs(n), ..plain(product::host::SOURCE) })
+        .to_vec();
     for vectors in [false, true] {
         let form = Form { rows: long, columns: short, transposed: rows < columns, vectors };
         if form.in_registers() {

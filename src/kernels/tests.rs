@@ -12,11 +12,11 @@ use crate::starts::{Distribution, random_start};
 use crate::sweep::StepRule;
 
 const LANES: usize = 64;
-const U: f64 = 1.0 / (1u64 << 24) as f64;
+pub(super) const U: f64 = 1.0 / (1u64 << 24) as f64;
 /// Not a multiple of the tile.
 const BATCH: usize = 70;
 
-fn for_each_device(test: impl Fn(&Device)) {
+pub(super) fn for_each_device(test: impl Fn(&Device)) {
     let mut tested = 0;
     for summary in Device::list() {
         match Device::open(&crate::gpu::AdapterChoice::Index(summary.index)) {
@@ -33,7 +33,7 @@ fn for_each_device(test: impl Fn(&Device)) {
     }
 }
 
-fn uniform(b: usize, k: usize) -> f64 {
+pub(super) fn uniform(b: usize, k: usize) -> f64 {
     // Numbers of f32, so that device and twin start from the same bits.
     f64::from(random_start(b as u64, k as u32, Distribution::Uniform, 1.0) as f32)
 }

@@ -1,0 +1,79 @@
+//! How many matrices lie in a tile, and how many are worked on at a time.
+
+use std::ops::Range;
+
+use crate::gpu::layout::LANES;
+use crate::gpu::{Device, DeviceError};
+
+use super::{Element, LinalgError, MatrixBatch, Shape};
+
+/// Matrices a tile for kernels that take any number: as many as are worked on side by side, fewer where the batch is
+/// smaller or where a tile of matrices of `elements` elements would not fit a buffer. No result depends on it.
+pub(super) fn lanes(device: &Device, batch: usize, elements: usize) -> usize {
+    let fits = (device.largest_buffer() / (4 * elements as u64)).max(1);
+    LANES.min(batch.next_power_of_two()).min(1 << fits.ilog2().min(8))
+}
+
+/// Matrices that one buffer of the device holds when the largest operand has `elements` elements: whole tiles.
+pub(super) fn chunk(device: &Device, lanes: usize, elements: usize) -> Result<usize, LinalgError> {
+    let limit = device.largest_buffer();
+    let tile = (4 * elements * lanes) as u64;
+    match limit / tile {
+        0 => Err(DeviceError::TooLarge { label: "a tile of matrices".to_owned(), bytes: tile, limit }.into()),
+        tiles => Ok(tiles as usize * lanes),
+    }
+}
+
+/// Results of this shape, all zeros, if the host can hold them.
+pub(super) fn results(shape: Shape) -> Result<MatrixBatch, LinalgError> {
+    let each = 4 * (shape.rows * shape.columns) as u64;
+    let padded = shape.batch.next_multiple_of(shape.lanes) as u64;
+    crate::memory::check(padded, each, |needed, free, fits| LinalgError::OutOfMemory { needed, free, fits })?;
+    Ok(MatrixBatch::zeros_in(shape))
+}
+
+impl<T: Element> MatrixBatch<T> {
+    /// Some of the matrices in tiles of `lanes`.
+    pub(super) fn part_in(&self, range: Range<usize>, lanes: usize) -> Self {
+        if self.shape().lanes == lanes {
+            return self.part(range);
+        }
+        let Shape { rows, columns, .. } = self.shape();
+        let mut part = Self::zeros_in(Shape { batch: range.len(), rows, columns, lanes });
+        for (to, b) in range.enumerate() {
+            for j in 0..columns {
+                for i in 0..rows {
+                    part.set(to, i, j, self.get(b, i, j));
+                }
+            }
+        }
+        part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_in_other_tiles_holds_the_same_matrices() {
+        let all = MatrixBatch::from_fn(70, 3, 2, |b, i, j| (b * 100 + i * 10 + j) as f32).unwrap();
+        for lanes in [1, 8, 64] {
+            let part = all.part_in(5..68, lanes);
+            assert_eq!((part.batch(), part.shape().lanes), (63, lanes));
+            assert!((0..63).all(|b| part.matrix(b) == all.matrix(b + 5)));
+        }
+    }
+
+    #[test]
+    fn results_beyond_memory_are_refused_with_the_number_that_fits() {
+        let shape = Shape::new(1 << 30, 2048, 2048, 64).unwrap();
+        match results(shape).unwrap_err() {
+            LinalgError::OutOfMemory { needed, free, fits } => {
+                assert_eq!(needed, 1 << 54);
+                assert_eq!(fits, free >> 24);
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
