@@ -153,8 +153,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
 
-    // A sweep squares what is left of the angles: the first in which all cosines are below the root of the tolerance is
-    // the last.
+    // A pair whose cosine is rounding stays as it is: columns of equal length would be turned by any angle, and what is
+    // already orthogonal to both would be lost. The first sweep without a rotation is the last.
+    let rounding = tolerance * tolerance;
     var sweeps = 0u;
     var rotating = true;
     while rotating && sweeps < max_sweeps {
@@ -196,14 +197,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 let x = squares[j];
                 let y = squares[k];
                 let gg = g * g;
-                rotating = rotating || gg > tolerance * (x * y);
+                let apart = gg > rounding * (x * y);
+                rotating = rotating || apart;
                 // Lengths and dot product over the product of both scales.
                 let ratio = scale[k] * inverse[j];
                 let back = scale[j] * inverse[k];
                 let d = y * ratio - x * back;
                 let root = select(sqrt(d * d + 4.0 * gg), abs(d), abs(d) > HUGE);
                 // t = sign(ζ)/(|ζ| + √(1+ζ²)), ζ = d/2g; where both are 0 there is nothing to rotate.
-                let t = 2.0 * select(g, -g, d < 0.0) / max(abs(d) + root, Real(1e-37));
+                let t = select(Real(0.0), 2.0 * select(g, -g, d < 0.0) / max(abs(d) + root, Real(1e-37)), apart);
                 let c = 1.0 / sqrt(1.0 + t * t);
                 let s = c * t;
                 let forth = s * ratio;

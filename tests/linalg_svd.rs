@@ -59,6 +59,49 @@ fn lapacks_ratios_of_random_matrices_are_below_ten() {
     }
 }
 
+/// U Σ Vᵀ with σ = (1, …, 1, 2⁻²³) and U, V products of reflections: a cluster, and one direction at rounding.
+fn clustered(batch: usize, n: usize) -> MatrixBatch {
+    let normal = |b: usize, k: usize| random_start(b as u64, k as u32, Distribution::Normal, 1.0);
+    let matrices: Vec<Vec<f64>> = (0..batch)
+        .map(|b| {
+            let mut a: Vec<f64> = (0..n * n).map(|k| f64::from(u8::from(k % (n + 1) == 0))).collect();
+            a[n * n - 1] = ULP;
+            // I − 2wwᵀ/wᵀw from the left, and from the right by way of the transpose, n times each.
+            for k in 0..2 * n {
+                let w: Vec<f64> = (0..n).map(|i| normal(b, k * n + i)).collect();
+                let square: f64 = w.iter().map(|x| x * x).sum();
+                for j in 0..n {
+                    let along = 2.0 * (0..n).map(|i| w[i] * a[j * n + i]).sum::<f64>() / square;
+                    (0..n).for_each(|i| a[j * n + i] -= along * w[i]);
+                }
+                a = (0..n * n).map(|at| a[at % n * n + at / n]).collect();
+            }
+            a
+        })
+        .collect();
+    MatrixBatch::from_fn(batch, n, n, |b, i, j| matrices[b][j * n + i] as f32).unwrap()
+}
+
+#[test]
+fn vectors_of_clustered_singular_values_are_orthogonal() {
+    for device in common::devices() {
+        for n in [4, 8, 16] {
+            let a = clustered(300, n);
+            let found = svd(&device, &a, &SvdOptions::default()).unwrap();
+            let (u, v) = (found.u.unwrap(), found.v.unwrap());
+            let mut worst = [0.0f64; 3];
+            for b in 0..300 {
+                assert_eq!(found.reports[b].status, MatrixStatus::Converged);
+                for (worst, ratio) in worst.iter_mut().zip(ratios(&a, &u, &found.sigma, &v, b)) {
+                    *worst = worst.max(ratio);
+                }
+            }
+            println!("{n}×{n}: {worst:.2?}");
+            assert!(worst.iter().all(|&ratio| ratio < 10.0), "{n}×{n}: {worst:?}");
+        }
+    }
+}
+
 fn r(m: usize, n: usize) -> usize {
     m.min(n)
 }

@@ -17,7 +17,7 @@ struct Blocked {
 // Of one matrix, changed by several invocations at once.
 struct State {
     largest: atomic<u32>,   // the bits of its largest |entry|
-    rotating: atomic<u32>,  // 1: a pair of columns in this sweep was far from orthogonal
+    rotating: atomic<u32>,  // 1: a pair of columns was rotated in this sweep
     running: u32,           // 1: not yet orthogonal
     sweeps: u32,
 }

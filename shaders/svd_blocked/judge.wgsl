@@ -1,5 +1,4 @@
-// After a sweep: which matrices go on, and whether any does. A sweep squares what is left of the angles: the first in
-// which all cosines are below the root of the tolerance is the last.
+// After a sweep: which matrices go on, and whether any does. The first sweep without a rotation is a matrix's last.
 // Invocation: one matrix.
 #import natgrad::blocked::{Blocked, State}
 

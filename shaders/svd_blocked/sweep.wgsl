@@ -32,7 +32,7 @@ fn opponents(round: u32, k: u32) -> vec2<u32> {
     return vec2<u32>(min(first, second), max(first, second));
 }
 
-// Orthogonalises the columns of blocks p < q of matrix b; whether they were far from it.
+// Orthogonalises the columns of blocks p < q of matrix b; whether they were not.
 fn pair(b: u32, p: u32, q: u32) -> bool {
     let tile = (b / LANES) * ROWS * (BLOCKS * WIDTH) * LANES + b % LANES;
     let lengths = (b / LANES) * (BLOCKS * WIDTH) * LANES + b % LANES;
@@ -71,8 +71,8 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
         }
     }
 
-    // How far the columns are from orthogonal, as the largest squared cosine.
-    var far = false;
+    // Whether any cosine is more than rounding.
+    let rounding = batch.tolerance * batch.tolerance;
     var off = false;
     // @unroll
     for (var j = 0u; j < BOTH - 1u; j++) {
@@ -80,15 +80,15 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
         for (var k = j + 1u; k < BOTH; k++) {
             let gg = g[j * BOTH + k] * g[j * BOTH + k];
             let xy = g[j * BOTH + j] * g[k * BOTH + k];
-            far = far || gg > batch.tolerance * xy;
-            off = off || gg > batch.tolerance * batch.tolerance * xy;
+            off = off || gg > rounding * xy;
         }
     }
     if !off {
         return false;
     }
 
-    // The rotations that diagonalise g, multiplied up in r.
+    // The rotations that diagonalise g, multiplied up in r. A pair whose cosine is rounding stays as it is: columns of
+    // equal length would be turned by any angle, and what is already orthogonal to both would be lost.
     // @registers
     var r: array<Real, BOTH * BOTH>;
     // @unroll
@@ -120,7 +120,8 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
             let back = scale[j] * inverse[k];
             let d = yy * ratio - xx * back;
             let root = select(sqrt(d * d + 4.0 * xy * xy), abs(d), abs(d) > HUGE);
-            let t = 2.0 * select(xy, -xy, d < 0.0) / max(abs(d) + root, Real(1e-37));
+            let apart = xy * xy > rounding * (xx * yy);
+            let t = select(Real(0.0), 2.0 * select(xy, -xy, d < 0.0) / max(abs(d) + root, Real(1e-37)), apart);
             let cosine = 1.0 / sqrt(1.0 + t * t);
             let sine = cosine * t;
             let forth = sine * ratio;
@@ -181,7 +182,7 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
         let column = select(q * WIDTH + j - WIDTH, p * WIDTH + j, j < WIDTH);
         scales[lengths + column * LANES] = scale[j] * power_of_two(sqrt(g[j * BOTH + j]));
     }
-    return far;
+    return true;
 }
 
 @compute @workgroup_size(64)
@@ -192,18 +193,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 #ifdef GRID
     let blocks = opponents(batch.round, id.y);
-    let far = pair(b, blocks.x, blocks.y);
+    let rotated = pair(b, blocks.x, blocks.y);
 #else
-    var far = false;
+    var rotated = false;
     for (var round = 0u; round < BLOCKS - 1u; round++) {
         for (var k = 0u; k < BLOCKS / 2u; k++) {
             let blocks = opponents(round, k);
             let here = pair(b, blocks.x, blocks.y);
-            far = far || here;
+            rotated = rotated || here;
         }
     }
 #endif
-    if far {
+    if rotated {
         atomicMax(&states[b].rotating, 1u);
     }
 }

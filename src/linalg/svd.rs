@@ -55,11 +55,11 @@ impl SvdOptions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Svd {
-    /// U, m×r with orthonormal columns; columns of zero singular values are zero. `None` where not asked for.
+    /// U, m×r with orthonormal columns; those of zero singular values are zero where m ≥ n. `None` where not asked for.
     pub u: Option<MatrixBatch>,
     /// The singular values, r×1, descending.
     pub sigma: MatrixBatch,
-    /// V, n×r with orthonormal columns; `None` where not asked for.
+    /// V, n×r with orthonormal columns; those of zero singular values are zero where m < n. `None` where not asked for.
     pub v: Option<MatrixBatch>,
     /// How each went.
     pub reports: Vec<MatrixReport>,
