@@ -1,13 +1,15 @@
 //! Batched linear algebra against the peers: `cargo bench --bench linalg`, or `cargo bench --bench linalg -- 8x8` for some.
 //!
-//! Criterion measures and compares with the run before; at the end a table sets everybody side by side, with the
-//! fraction of the device's own peaks, which are measured first. `NATGRAD_DEVICE` names the device.
+//! Criterion measures, and compares with the run before; its times are those of a thousand matrices. At the end a table
+//! sets everybody side by side, with the fractions of the device's own peaks, which are measured first. `NATGRAD_DEVICE`
+//! names the device.
 
 mod contender;
 #[cfg(target_arch = "x86_64")]
 mod fast_svd;
 mod matrices;
 mod peers;
+mod probe;
 mod table;
 mod timing;
 
@@ -38,6 +40,9 @@ const SHAPES: [(usize, usize); 12] = [
     (20, 100),
 ];
 
+/// The contenders that are natgrad.
+const OURS: [&str; 2] = ["device", "end_to_end"];
+
 /// The largest batch, in bytes of input: more than caches hold.
 const BATCH_BYTES: usize = 64 << 20;
 /// Matrices whose singular values are compared with those in f64.
@@ -53,6 +58,7 @@ fn main() {
             std::process::exit(3);
         }
     };
+    probe::try_if_asked(&device);
     let peaks = (arguments.mode == Mode::Bench).then(|| measured_peaks(&device));
     let mut criterion = Criterion::default()
         .sample_size(10)
@@ -115,9 +121,15 @@ fn bench_shape(
     let truth = matrices.singular_values(CHECKED);
     let mut group = criterion.benchmark_group(&name);
     group.sampling_mode(SamplingMode::Flat);
+    group.throughput(Throughput::Elements(timing::UNIT));
     let mut figures = Vec::new();
+    let obstacle = (arguments.mode != Mode::List).then(|| probe::obstacle(task, m, n)).flatten();
     for (contender, make) in contenders {
         if !arguments.wants(&format!("{name}/{contender}")) {
+            continue;
+        }
+        if let Some(why) = obstacle.as_ref().filter(|_| OURS.contains(&contender)) {
+            println!("{name}/{contender} is skipped: {why}");
             continue;
         }
         let (count, mut work) = match timing::prepared(&make, &matrices, arguments.mode) {
@@ -128,10 +140,9 @@ fn bench_shape(
                 continue;
             }
         };
-        group.throughput(Throughput::Elements(count as u64));
         let mut seconds = Vec::new();
         group.bench_function(contender, |bencher| {
-            bencher.iter_custom(|times| timing::repeated(work.as_mut(), times, &mut seconds));
+            bencher.iter_custom(|times| timing::repeated(work.as_mut(), count, times, &mut seconds));
         });
         // Empty where criterion's own filter left it out.
         if let Some(best) = seconds.iter().copied().min_by(f64::total_cmp) {

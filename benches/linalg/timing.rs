@@ -8,7 +8,7 @@ use super::contender::Contender;
 use super::matrices::Matrices;
 
 /// The time that one run is to take.
-const RUN: Duration = Duration::from_millis(100);
+const RUN: Duration = Duration::from_millis(80);
 /// A run this long tells well enough how many matrices take `RUN`.
 const TELLING: Duration = Duration::from_millis(20);
 /// The longest run that is worth waiting for.
@@ -82,7 +82,7 @@ pub(crate) type Maker<'a> =
 /// How many matrices a run takes, and the work itself.
 pub(crate) type Prepared<'m> = (usize, Box<dyn Contender + 'm>);
 
-/// Work on as many matrices as take about a tenth of a second, and their number; or one line that says why there is
+/// Work on as many matrices as take about `RUN`, and their number; or one line that says why there is
 /// none. `None` where it is not for this shape.
 pub(crate) fn prepared<'m>(
     make: &Maker<'_>,
@@ -126,13 +126,17 @@ fn timed(work: &mut dyn Contender) -> Result<Duration, String> {
     Ok(start.elapsed())
 }
 
-/// Runs the work so many times; how long all took, with the seconds of each noted.
-pub(crate) fn repeated(work: &mut dyn Contender, times: u64, seconds: &mut Vec<f64>) -> Duration {
-    (0..times)
-        .map(|_| {
-            let time = timed(work).unwrap_or_else(|error| panic!("{error}"));
-            seconds.push(time.as_secs_f64());
-            time
-        })
-        .sum()
+/// Matrices whose time criterion is told: batches differ from run to run, as many matrices as fit the time.
+pub(crate) const UNIT: u64 = 1000;
+
+/// Runs the work, on `count` matrices, so many times; how long `UNIT` matrices took as often, with the seconds of each
+/// run noted.
+pub(crate) fn repeated(work: &mut dyn Contender, count: usize, times: u64, seconds: &mut Vec<f64>) -> Duration {
+    let mut all = Duration::ZERO;
+    for _ in 0..times {
+        let time = timed(work).unwrap_or_else(|error| panic!("{error}"));
+        seconds.push(time.as_secs_f64());
+        all += time;
+    }
+    all.mul_f64(UNIT as f64 / count as f64)
 }
