@@ -34,5 +34,5 @@ pub use batch::DeviceBatch;
 pub use error::LinalgError;
 pub use gram::{GramKind, gram};
 pub use matrix::{Element, MatrixBatch, Shape};
-pub use report::{DeviceReports, MatrixReport, MatrixStatus};
+pub use report::{MatrixReport, MatrixStatus};
 pub use svd::{DeviceSvd, Svd, SvdOptions, svd};

@@ -1,7 +1,8 @@
-//! SVDs on the device against the algebra: LAPACK's ratios, known spectra, and the same bits wherever a matrix stands.
+//! SVDs on the device against the algebra: LAPACK's ratios, clusters, and the same bits wherever a matrix stands.
 
-use natgrad::linalg::{MatrixBatch, MatrixStatus, SvdOptions, svd};
-use natgrad::{Distribution, random_start};
+use natgrad::gpu::{AdapterChoice, Device};
+use natgrad::linalg::{LinalgError, MatrixBatch, MatrixStatus, Shape, Svd, SvdOptions, svd};
+use natgrad::{Distribution, random_start, wgpu};
 
 mod common;
 
@@ -36,25 +37,42 @@ fn ratios(a: &MatrixBatch, u: &MatrixBatch, sigma: &MatrixBatch, v: &MatrixBatch
     [residual / (norm * longest * ULP), unit(u, m) / (m as f64 * ULP), unit(v, n) / (n as f64 * ULP)]
 }
 
+/// Decomposes the matrices and holds every one to the claims: converged, σ descending, LAPACK's ratios below ten.
+fn holds_to_its_claims(device: &Device, a: &MatrixBatch) {
+    let (m, n) = (a.rows(), a.columns());
+    let Svd { u: Some(u), sigma, v: Some(v), reports, .. } = svd(device, a, &SvdOptions::default()).unwrap() else {
+        panic!("no vectors")
+    };
+    let mut worst = [0.0f64; 3];
+    for b in 0..a.batch() {
+        assert_eq!(reports[b].status, MatrixStatus::Converged, "{m}×{n}, matrix {b}");
+        assert!((1..m.min(n)).all(|k| sigma.get(b, k - 1, 0) >= sigma.get(b, k, 0)), "{m}×{n}, matrix {b}");
+        for (worst, ratio) in worst.iter_mut().zip(ratios(a, &u, &sigma, &v, b)) {
+            assert!(!ratio.is_nan());
+            *worst = worst.max(ratio);
+        }
+    }
+    println!("{m}×{n}: {worst:.2?}");
+    assert!(worst.iter().all(|&ratio| ratio < 10.0), "{m}×{n}: {worst:?}");
+}
+
 #[test]
 fn lapacks_ratios_of_random_matrices_are_below_ten() {
     for device in common::devices() {
         for (m, n) in
             [(1, 1), (2, 3), (3, 3), (5, 2), (8, 8), (7, 12), (16, 16), (30, 8), (13, 9), (9, 40), (33, 33), (64, 64)]
         {
-            let a = random(70, m, n);
-            let found = svd(&device, &a, &SvdOptions::default()).unwrap();
-            let (u, v) = (found.u.unwrap(), found.v.unwrap());
-            let mut worst = [0.0f64; 3];
-            for b in 0..70 {
-                assert_eq!(found.reports[b].status, MatrixStatus::Converged);
-                assert!((1..r(m, n)).all(|k| found.sigma.get(b, k - 1, 0) >= found.sigma.get(b, k, 0)));
-                for (worst, ratio) in worst.iter_mut().zip(ratios(&a, &u, &found.sigma, &v, b)) {
-                    *worst = worst.max(ratio);
-                }
-            }
-            println!("{m}×{n}: {worst:.2?}");
-            assert!(worst.iter().all(|&ratio| ratio < 10.0), "{m}×{n}: {worst:?}");
+            holds_to_its_claims(&device, &random(70, m, n));
+        }
+    }
+}
+
+#[test]
+fn lapacks_ratios_of_matrices_that_many_invocations_share_are_below_ten() {
+    // 200 columns are more than one invocation sweeps: a round of the tournament is a dispatch of its own.
+    for device in common::devices() {
+        for (m, n) in [(200, 200), (150, 220)] {
+            holds_to_its_claims(&device, &random(2, m, n));
         }
     }
 }
@@ -86,22 +104,129 @@ fn clustered(batch: usize, n: usize) -> MatrixBatch {
 fn vectors_of_clustered_singular_values_are_orthogonal() {
     for device in common::devices() {
         for n in [4, 8, 16] {
-            let a = clustered(300, n);
-            let found = svd(&device, &a, &SvdOptions::default()).unwrap();
-            let (u, v) = (found.u.unwrap(), found.v.unwrap());
-            let mut worst = [0.0f64; 3];
-            for b in 0..300 {
-                assert_eq!(found.reports[b].status, MatrixStatus::Converged);
-                for (worst, ratio) in worst.iter_mut().zip(ratios(&a, &u, &found.sigma, &v, b)) {
-                    *worst = worst.max(ratio);
-                }
-            }
-            println!("{n}×{n}: {worst:.2?}");
-            assert!(worst.iter().all(|&ratio| ratio < 10.0), "{n}×{n}: {worst:?}");
+            holds_to_its_claims(&device, &clustered(300, n));
         }
     }
 }
 
-fn r(m: usize, n: usize) -> usize {
-    m.min(n)
+/// Sizes in registers, tall and wide, and beyond.
+const SIZES: [(usize, usize); 4] = [(4, 3), (3, 5), (20, 6), (9, 12)];
+
+#[test]
+fn values_without_vectors_are_those_with_them() {
+    for device in common::devices() {
+        for (m, n) in SIZES {
+            let a = random(70, m, n);
+            let (with, without) =
+                (svd(&device, &a, &SvdOptions::default()).unwrap(), svd(&device, &a, &SvdOptions::values()).unwrap());
+            assert!(without.u.is_none() && without.v.is_none());
+            for b in 0..70 {
+                assert_eq!((without.reports[b].status, without.reports[b].rank), (MatrixStatus::Converged, m.min(n)));
+                for k in 0..m.min(n) {
+                    // Both are backward stable; the compiler may contract one kernel's arithmetic and not the other's.
+                    let off = (with.sigma.get(b, k, 0) - without.sigma.get(b, k, 0)).abs();
+                    let bound = 8.0 * ULP as f32 * (m.max(n) as f32).sqrt() * with.sigma.get(b, 0, 0);
+                    assert!(off <= bound, "{m}×{n}, matrix {b}: σ[{k}] off by {off:e}");
+                }
+            }
+        }
+    }
+}
+
+/// Everything of matrix b of a decomposition, to the bit.
+fn bits(found: &Svd, b: usize) -> Vec<u32> {
+    let parts = [found.u.as_ref().unwrap(), &found.sigma, found.v.as_ref().unwrap()];
+    let numbers = parts.into_iter().flat_map(|part| part.matrix(b)).map(f32::to_bits);
+    numbers.chain([found.reports[b].sweeps]).collect()
+}
+
+#[test]
+fn a_matrix_has_the_same_bits_in_any_place_batch_chunk_and_layout() {
+    for device in common::devices() {
+        // Buffers too small for all of the larger sizes at once.
+        let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 18, ..wgpu::Limits::defaults() };
+        let small = Device::open_with_limits(&AdapterChoice::Index(device.summary().index), &limits).unwrap();
+        for (m, n) in SIZES {
+            let a = random(300, m, n);
+            let options = SvdOptions::default();
+            let whole = svd(&device, &a, &options).unwrap();
+            let same = |found: &Svd, first: usize, what: &str| {
+                for b in 0..found.reports.len() {
+                    assert_eq!(bits(found, b), bits(&whole, first + b), "{m}×{n}, {what}: matrix {b}");
+                }
+            };
+            same(&svd(&device, &a, &options).unwrap(), 0, "once more");
+            same(&svd(&small, &a, &options).unwrap(), 0, "in chunks");
+            for (first, count) in [(149, 1), (3, 2), (70, 64)] {
+                let part = MatrixBatch::from_fn(count, m, n, |b, i, j| a.get(first + b, i, j)).unwrap();
+                same(&svd(&device, &part, &options).unwrap(), first, "a smaller batch");
+            }
+            let there = device.upload(&a.with_lanes(4).unwrap()).unwrap();
+            same(&there.svd(&options).unwrap().download().unwrap(), 0, "other tiles");
+        }
+    }
+}
+
+#[test]
+fn a_matrix_that_is_not_finite_has_a_status_and_changes_no_bit_of_its_neighbours() {
+    for device in common::devices() {
+        for (m, n) in SIZES {
+            let a = random(70, m, n);
+            let mut bad = a.clone();
+            bad.set(33, 1, 2, f32::NAN);
+            bad.set(34, 0, 0, f32::NEG_INFINITY);
+            let options = SvdOptions::default();
+            let (found, expected) = (svd(&device, &bad, &options).unwrap(), svd(&device, &a, &options).unwrap());
+            for b in 0..70 {
+                if b != 33 && b != 34 {
+                    assert_eq!(bits(&found, b), bits(&expected, b), "{m}×{n}, matrix {b}");
+                    continue;
+                }
+                assert_eq!((found.reports[b].status, found.reports[b].rank), (MatrixStatus::NonFinite, 0));
+                for part in [found.u.as_ref().unwrap(), &found.sigma, found.v.as_ref().unwrap()] {
+                    assert!(part.matrix(b).iter().all(|value| value.is_nan()), "{m}×{n}, matrix {b}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn ranks_are_counted_at_the_cutoff_and_zero_matrices_have_none() {
+    for device in common::devices() {
+        for (m, n) in SIZES {
+            // Diagonal: 1, 10⁻³, 0, …; and nothing at all.
+            let entry = |b: usize, i: usize, j: usize| if b == 0 && i == j { [1.0, 1e-3, 0.0][i.min(2)] } else { 0.0 };
+            let a = MatrixBatch::from_fn(2, m, n, entry).unwrap();
+            for (options, rank) in [
+                (SvdOptions::default(), 2),
+                (SvdOptions::default().cutoff(1e-2), 1),
+                (SvdOptions::values().cutoff(0.0), 2),
+            ] {
+                let found = svd(&device, &a, &options).unwrap();
+                assert_eq!((found.reports[0].rank, found.reports[1].rank), (rank, 0), "{m}×{n}");
+                assert_eq!((found.sigma.get(0, 0, 0), found.sigma.get(0, 2, 0)), (1.0, 0.0));
+                assert_eq!(found.reports[1].status, MatrixStatus::Converged);
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_requests_are_errors_with_their_numbers_and_no_matrices_have_no_results() {
+    for device in common::devices() {
+        let a = random(3, 4, 3);
+        let error = svd(&device, &a, &SvdOptions::default().cutoff(1.0)).unwrap_err();
+        assert_eq!(error.to_string(), "cutoff 1 is outside [0, 1): it is relative to the largest singular value");
+        let none = svd(&device, &random(0, 4, 3), &SvdOptions::default()).unwrap();
+        assert_eq!((none.reports.len(), none.sigma.rows()), (0, 3));
+        let there = device.upload(&random(0, 4, 3)).unwrap();
+        assert_eq!(there.svd(&SvdOptions::default()).unwrap().download().unwrap().reports.len(), 0);
+    }
+    // A shape made by hand is checked where it is used.
+    for shape in [Shape { batch: 1, rows: 0, columns: 2, lanes: 1 }, Shape { batch: 1, rows: 2, columns: 2, lanes: 0 }]
+    {
+        let error = MatrixBatch::from_layout(shape, vec![0.0f32; 4]).unwrap_err();
+        assert!(matches!(error, LinalgError::Empty { .. } | LinalgError::Lanes { .. }), "{error}");
+    }
 }

@@ -43,7 +43,7 @@ pub fn gram(device: &Device, matrices: &MatrixBatch, kind: GramKind) -> Result<M
     let chunk = chunk(device, lanes, elements)?;
     let mut all = results(Shape::new(shape.batch, size, size, lanes)?)?;
     for first in (0..shape.batch).step_by(chunk) {
-        let part = matrices.part_in(first..(first + chunk).min(shape.batch), lanes);
+        let part = matrices.part(first..(first + chunk).min(shape.batch), lanes);
         all.place(first, &device.upload(&part)?.gram(kind)?.download()?);
     }
     Ok(all)

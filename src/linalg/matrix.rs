@@ -132,9 +132,10 @@ impl<T: Element> MatrixBatch<T> {
     /// Elements that already lie as the shape says.
     ///
     /// # Errors
-    /// If their number is not that of the shape.
+    /// If the shape is none (see [`Shape::new`]) or their number is not that of it.
     pub fn from_layout(shape: Shape, data: Vec<T>) -> Result<Self, LinalgError> {
-        let Shape { batch, rows, columns, .. } = shape;
+        let Shape { batch, rows, columns, lanes } = shape;
+        let shape = Shape::new(batch, rows, columns, lanes)?;
         if data.len() != shape.len() {
             return Err(LinalgError::Length { batch, rows, columns, expected: shape.len(), given: data.len() });
         }
@@ -146,51 +147,37 @@ impl<T: Element> MatrixBatch<T> {
     /// # Errors
     /// If `lanes` is no power of two up to 256.
     pub fn with_lanes(&self, lanes: usize) -> Result<Self, LinalgError> {
-        let Shape { batch, rows, columns, .. } = self.shape;
-        let mut matrices = Self::zeros_in(Shape::new(batch, rows, columns, lanes)?);
-        for b in 0..batch {
-            for j in 0..columns {
-                for i in 0..rows {
-                    matrices.set(b, i, j, self.get(b, i, j));
-                }
-            }
-        }
-        Ok(matrices)
+        Shape::new(self.shape.batch, self.shape.rows, self.shape.columns, lanes)?;
+        Ok(self.part(0..self.shape.batch, lanes))
     }
 
-    /// Matrices `first` to `last`, in the same layout.
-    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
-        let Shape { rows, columns, lanes, .. } = self.shape;
-        let mut part = Self::zeros_in(Shape { batch: range.len(), ..self.shape });
-        if range.start.is_multiple_of(lanes) {
-            let from = range.start * rows * columns;
-            let count = part.data.len().min(self.data.len() - from);
-            part.data[..count].copy_from_slice(&self.data[from..from + count]);
-            return part;
-        }
-        for (to, b) in range.enumerate() {
-            for j in 0..columns {
-                for i in 0..rows {
-                    part.set(to, i, j, self.get(b, i, j));
-                }
-            }
-        }
+    /// The matrices of a range, in tiles of `lanes`.
+    pub(super) fn part(&self, range: std::ops::Range<usize>, lanes: usize) -> Self {
+        let mut part = Self::zeros_in(Shape { batch: range.len(), lanes, ..self.shape });
+        part.copy(0, self, range);
         part
     }
 
     /// Puts the matrices of `part` in the place of those from `first` on.
-    pub(crate) fn place(&mut self, first: usize, part: &Self) {
+    pub(super) fn place(&mut self, first: usize, part: &Self) {
+        self.copy(first, part, 0..part.shape.batch);
+    }
+
+    /// Copies the matrices of a range of `from` to those from `first` on: whole tiles at once, where tiles meet tiles.
+    fn copy(&mut self, first: usize, from: &Self, range: std::ops::Range<usize>) {
         let Shape { rows, columns, lanes, .. } = self.shape;
-        if first.is_multiple_of(lanes) && part.shape.lanes == lanes {
-            let from = first * rows * columns;
-            let count = part.data.len().min(self.data.len() - from);
-            self.data[from..from + count].copy_from_slice(&part.data[..count]);
+        let each = rows * columns;
+        if from.shape.lanes == lanes && first.is_multiple_of(lanes) && range.start.is_multiple_of(lanes) {
+            let (to, at) = (first * each, range.start * each);
+            let count =
+                (range.len().next_multiple_of(lanes) * each).min(self.data.len() - to).min(from.data.len() - at);
+            self.data[to..to + count].copy_from_slice(&from.data[at..at + count]);
             return;
         }
-        for b in 0..part.shape.batch {
+        for (b, of) in (first..).zip(range) {
             for j in 0..columns {
                 for i in 0..rows {
-                    self.set(first + b, i, j, part.get(b, i, j));
+                    self.set(b, i, j, from.get(of, i, j));
                 }
             }
         }
@@ -293,11 +280,21 @@ mod tests {
         for cuts in [[0, 64, 128, 200], [0, 3, 131, 200]] {
             let mut again = MatrixBatch::zeros(200, 3, 2).unwrap();
             for cut in cuts.windows(2) {
-                let part = whole.part(cut[0]..cut[1]);
+                let part = whole.part(cut[0]..cut[1], 64);
                 assert_eq!(part.get(0, 1, 1), whole.get(cut[0], 1, 1));
                 again.place(cut[0], &part);
             }
             assert_eq!(again, whole);
+        }
+    }
+
+    #[test]
+    fn a_part_in_other_tiles_holds_the_same_matrices() {
+        let all = numbered(70);
+        for lanes in [1, 8, 64] {
+            let part = all.part(5..68, lanes);
+            assert_eq!((part.batch(), part.shape().lanes), (63, lanes));
+            assert!((0..63).all(|b| part.matrix(b) == all.matrix(b + 5)));
         }
     }
 

@@ -1,9 +1,8 @@
 //! What is told of each matrix.
 
-use crate::gpu::{Buffer, Device};
 use crate::kernels::matrices::Report;
 
-use super::{DeviceBatch, Element, LinalgError, MatrixBatch};
+use super::{Element, MatrixBatch};
 
 /// How the factorisation of one matrix ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,28 +36,6 @@ pub struct MatrixReport {
     pub rank: usize,
     /// Sweeps of Jacobi rotations.
     pub sweeps: u32,
-}
-
-/// Reports that still lie on the device, a matrix each.
-#[derive(Clone, Debug)]
-pub struct DeviceReports {
-    pub(super) device: Device,
-    pub(super) words: Buffer<Report>,
-    pub(super) batch: usize,
-}
-
-impl DeviceReports {
-    /// Copies them to the host; ranks are counted there, from the singular values.
-    ///
-    /// # Errors
-    /// If the device is lost.
-    pub fn download(&self, sigma: &DeviceBatch, cutoff: f64) -> Result<Vec<MatrixReport>, LinalgError> {
-        Ok(reports(&self.words()?, &sigma.download()?, cutoff))
-    }
-
-    pub(super) fn words(&self) -> Result<Vec<Report>, LinalgError> {
-        Ok(self.device.read_range(&self.words, 0..self.batch)?)
-    }
 }
 
 /// The reports with their ranks at the relative cutoff.

@@ -1,14 +1,15 @@
 //! Singular value decompositions.
 
 use crate::block_on;
-use crate::gpu::Device;
 use crate::gpu::layout::LANES;
+use crate::gpu::{Buffer, Device};
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::svd::blocked::{self, Operands};
 use crate::kernels::svd::host::{Form, matrix_kernel};
 use crate::ngd::Precision;
 
-use super::report::{DeviceReports, reports};
+use super::report::reports;
+use super::tiles::{chunk, results};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape};
 
 /// What an SVD is to find.
@@ -75,8 +76,7 @@ pub struct DeviceSvd {
     pub sigma: DeviceBatch,
     /// V, n×r.
     pub v: Option<DeviceBatch>,
-    /// How each went.
-    pub reports: DeviceReports,
+    words: Buffer<Report>,
     cutoff: f64,
 }
 
@@ -88,7 +88,8 @@ impl DeviceSvd {
     pub fn download(&self) -> Result<Svd, LinalgError> {
         let host = |batch: &Option<DeviceBatch>| batch.as_ref().map(DeviceBatch::download).transpose();
         let sigma = self.sigma.download()?;
-        let reports = reports(&self.reports.words()?, &sigma, self.cutoff);
+        let words = self.sigma.device().read_range(&self.words, 0..sigma.batch())?;
+        let reports = reports(&words, &sigma, self.cutoff);
         Ok(Svd { u: host(&self.u)?, v: host(&self.v)?, sigma, reports })
     }
 }
@@ -96,21 +97,23 @@ impl DeviceSvd {
 /// The SVDs of matrices on the host, as many at a time as the device holds.
 ///
 /// # Errors
-/// If the cutoff is outside [0, 1), a matrix is too large for the device, or the device fails. A matrix that is not
-/// finite is no error: its [report](Svd::reports) says so.
+/// If the cutoff is outside [0, 1), the results do not fit the host's memory, 64 matrices with what they carry do not fit
+/// a buffer of the device (of 128 MiB, the least that WebGPU promises: 512×512 with vectors do), or the device fails. A
+/// matrix that is not finite is no error: its [report](Svd::reports) says so.
 pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Result<Svd, LinalgError> {
     let Shape { batch, rows, columns, .. } = matrices.shape();
     let size = rows.min(columns);
     options.cutoff_for(matrices.shape())?;
+    let of = |rows: usize, columns: usize| results(Shape::new(batch, rows, columns, LANES)?);
     let mut all = Svd {
-        u: options.vectors.then(|| MatrixBatch::zeros(batch, rows, size)).transpose()?,
-        sigma: MatrixBatch::zeros(batch, size, 1)?,
-        v: options.vectors.then(|| MatrixBatch::zeros(batch, columns, size)).transpose()?,
+        u: options.vectors.then(|| of(rows, size)).transpose()?,
+        sigma: of(size, 1)?,
+        v: options.vectors.then(|| of(columns, size)).transpose()?,
         reports: Vec::with_capacity(batch),
     };
-    let chunk = chunk(device, form(matrices.shape(), options))?;
+    let chunk = at_once(device, form(matrices.shape(), options))?;
     for first in (0..batch).step_by(chunk) {
-        let part = matrices.part(first..(first + chunk).min(batch));
+        let part = matrices.part(first..(first + chunk).min(batch), LANES);
         let found = device.upload(&part)?.svd(options)?.download()?;
         all.sigma.place(first, &found.sigma);
         for (whole, part) in [(&mut all.u, &found.u), (&mut all.v, &found.v)] {
@@ -128,17 +131,11 @@ fn form(shape: Shape, options: &SvdOptions) -> Form {
     Form { rows: rows.max(columns), columns: rows.min(columns), transposed: rows < columns, vectors: options.vectors }
 }
 
-/// Matrices whose largest buffer the device holds: whole tiles.
-fn chunk(device: &Device, form: Form) -> Result<usize, LinalgError> {
-    let limit = device.largest_buffer();
-    let tile = blocked::bytes(form) * LANES as u64;
-    let by_groups = u64::from(device.limits().max_compute_workgroups_per_dimension);
-    match (limit / tile).min(by_groups) {
-        0 => {
-            Err(crate::gpu::DeviceError::TooLarge { label: "a tile of matrices".to_owned(), bytes: tile, limit }.into())
-        }
-        tiles => Ok(tiles as usize * LANES),
-    }
+/// Matrices that the device's buffers and one dispatch hold: whole tiles.
+fn at_once(device: &Device, form: Form) -> Result<usize, LinalgError> {
+    let elements = if form.in_registers() { form.rows * form.columns } else { blocked::elements(form) };
+    let most_groups = device.limits().max_compute_workgroups_per_dimension as usize;
+    Ok(chunk(device, LANES, elements)?.min(most_groups * LANES))
 }
 
 impl DeviceBatch {
@@ -182,8 +179,7 @@ impl DeviceBatch {
             Some((long, short)) => (Some(long), Some(short)),
             None => (None, None),
         };
-        let reports = DeviceReports { device: device.clone(), words, batch };
-        Ok(DeviceSvd { u, sigma, v, reports, cutoff })
+        Ok(DeviceSvd { u, sigma, v, words, cutoff })
     }
 
     /// These matrices in tiles of `lanes`, copied by way of the host where they are not.

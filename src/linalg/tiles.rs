@@ -1,11 +1,9 @@
 //! How many matrices lie in a tile, and how many are worked on at a time.
 
-use std::ops::Range;
-
 use crate::gpu::layout::LANES;
 use crate::gpu::{Device, DeviceError};
 
-use super::{Element, LinalgError, MatrixBatch, Shape};
+use super::{LinalgError, MatrixBatch, Shape};
 
 /// Matrices a tile for kernels that take any number: as many as are worked on side by side, fewer where the batch is
 /// smaller or where a tile of matrices of `elements` elements would not fit a buffer. No result depends on it.
@@ -32,38 +30,9 @@ pub(super) fn results(shape: Shape) -> Result<MatrixBatch, LinalgError> {
     Ok(MatrixBatch::zeros_in(shape))
 }
 
-impl<T: Element> MatrixBatch<T> {
-    /// Some of the matrices in tiles of `lanes`.
-    pub(super) fn part_in(&self, range: Range<usize>, lanes: usize) -> Self {
-        if self.shape().lanes == lanes {
-            return self.part(range);
-        }
-        let Shape { rows, columns, .. } = self.shape();
-        let mut part = Self::zeros_in(Shape { batch: range.len(), rows, columns, lanes });
-        for (to, b) in range.enumerate() {
-            for j in 0..columns {
-                for i in 0..rows {
-                    part.set(to, i, j, self.get(b, i, j));
-                }
-            }
-        }
-        part
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_part_in_other_tiles_holds_the_same_matrices() {
-        let all = MatrixBatch::from_fn(70, 3, 2, |b, i, j| (b * 100 + i * 10 + j) as f32).unwrap();
-        for lanes in [1, 8, 64] {
-            let part = all.part_in(5..68, lanes);
-            assert_eq!((part.batch(), part.shape().lanes), (63, lanes));
-            assert!((0..63).all(|b| part.matrix(b) == all.matrix(b + 5)));
-        }
-    }
 
     #[test]
     fn results_beyond_memory_are_refused_with_the_number_that_fits() {

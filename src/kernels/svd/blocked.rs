@@ -185,9 +185,9 @@ pub(crate) fn record(
     }
 }
 
-/// Bytes of the largest buffer that a matrix takes.
-pub(crate) fn bytes(form: Form) -> u64 {
-    4 * ((form.rows + form.carried()) * Blocks::of(form).padded()) as u64
+/// Elements of the largest buffer that a matrix takes: the working matrix.
+pub(crate) fn elements(form: Form) -> usize {
+    (form.rows + form.carried()) * Blocks::of(form).padded()
 }
 
 #[cfg(test)]
