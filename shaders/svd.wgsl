@@ -5,7 +5,7 @@
 // J D = QR D = (Q V) Σ (W Σ⁻¹)ᵀ, so the right singular vectors of JD are the columns of W Σ⁻¹, and the carried row
 // becomes β = Vᵀc = Uᵀe. Then Δ = D W Σ⁻²φ β, P = W Σ⁻² Wᵀ and (JᵀJ)⁺ = D W Σ⁻⁴ Wᵀ D need neither U nor V.
 // Otherwise A is the matrix itself (its transpose where wide), and the identity is carried and becomes V (C = N), or
-// nothing is (C = 0).
+// nothing is (C = 0); or, as in a step, A and the rows carried are the transpose of [R | c] (CARRIED).
 //
 // QR first is the preconditioner of Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322; the columns keep a
 // power of two each, so that graded matrices lose nothing to underflow.
@@ -13,6 +13,7 @@
 // Invocation: one matrix. Columns leave by descending σ.
 #import natgrad::layout::element
 #import natgrad::bits::{is_finite, power_of_two}
+#import natgrad::rotation::{rotation, NEGLIGIBLE}
 #ifdef STEP
 #import natgrad::problem::{Problem, State, Rules, RUNNING, FACTORIZATION_LIMIT}
 
@@ -27,12 +28,12 @@
 #import natgrad::matrices::{Matrices, Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
-@group(0) @binding(1) var<storage, read> a: array<Real>;              // M × N, or N × M
+@group(0) @binding(1) var<storage, read> a: array<Real>;              // M × N; N × M; CARRIED: N × (M + C)
 @group(0) @binding(2) var<storage, read_write> sigma: array<Real>;    // N × 1
 @group(0) @binding(3) var<storage, read_write> reports: array<Report>;
 #ifdef VECTORS
 @group(0) @binding(4) var<storage, read_write> w: array<Real>;        // M × N: W Σ⁻¹
-@group(0) @binding(5) var<storage, read_write> v: array<Real>;        // N × N
+@group(0) @binding(5) var<storage, read_write> v: array<Real>;        // C × N: V, or Vᵀc transposed
 #endif
 #endif
 
@@ -42,12 +43,6 @@ const C: u32 = #{C}u;
 const ROWS: u32 = M + C;
 // The players that go round in a tournament of the columns; an even N's last one stays.
 const CIRCLE: u32 = N - 1u + N % 2u;
-
-// Columns shorter than this, beside a largest entry near 1, count as zero: σ = 0, and never rotated. The ratio of two
-// columns and the entries that matter of either are then normal numbers of f32.
-const NEGLIGIBLE: Real = 8e-28;
-// Squares of ratios beyond this overflow, and make no difference where they would not.
-const HUGE: Real = 1e18;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -108,6 +103,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var finite = true;
     // @unroll
     for (var j = 0u; j < N; j++) {
+#ifdef CARRIED
+        // @unroll
+        for (var i = 0u; i < ROWS; i++) {
+            m[j * ROWS + i] = a[element(b, j, i, N, ROWS)];
+            finite = finite && is_finite(m[j * ROWS + i]);
+        }
+        // @unroll
+        for (var i = 0u; i < M; i++) {
+            largest = max(largest, abs(m[j * ROWS + i]));
+        }
+#else
         // @unroll
         for (var i = 0u; i < M; i++) {
 #ifdef TRANSPOSED
@@ -122,10 +128,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var i = M; i < ROWS; i++) {
             m[j * ROWS + i] = select(Real(0.0), Real(1.0), i == M + j);
         }
-    }
 #endif
-
-#ifndef STEP
+    }
     // Of a matrix that is not finite nothing is known; its numbers are set to NaN at the end.
     // @unroll
     for (var k = 0u; k < N * ROWS; k++) {
@@ -196,18 +200,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 }
                 let x = squares[j];
                 let y = squares[k];
-                let gg = g * g;
-                let apart = gg > rounding * (x * y);
+                let apart = g * g > rounding * (x * y);
                 rotating = rotating || apart;
-                // Lengths and dot product over the product of both scales.
                 let ratio = scale[k] * inverse[j];
                 let back = scale[j] * inverse[k];
-                let d = y * ratio - x * back;
-                let root = select(sqrt(d * d + 4.0 * gg), abs(d), abs(d) > HUGE);
-                // t = sign(ζ)/(|ζ| + √(1+ζ²)), ζ = d/2g; where both are 0 there is nothing to rotate.
-                let t = select(Real(0.0), 2.0 * select(g, -g, d < 0.0) / max(abs(d) + root, Real(1e-37)), apart);
-                let c = 1.0 / sqrt(1.0 + t * t);
-                let s = c * t;
+                let turn = rotation(x, y, g, ratio, back, apart);
+                let c = turn.cosine;
+                let s = turn.sine;
                 let forth = s * ratio;
                 let behind = s * back;
                 // @unroll
@@ -224,8 +223,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     m[j * ROWS + i] = c * p - s * q;
                     m[k * ROWS + i] = s * p + c * q;
                 }
-                squares[j] = max(x - t * ratio * g, 0.0);
-                squares[k] = max(y + t * back * g, 0.0);
+                squares[j] = max(x - turn.tangent * ratio * g, 0.0);
+                squares[k] = max(y + turn.tangent * back * g, 0.0);
             }
         }
     }
@@ -259,8 +258,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             w[element(b, i, place, ROWS, N)] = m[j * ROWS + i] * (scale[j] * unit);
         }
         w[element(b, M, place, ROWS, N)] = m[j * ROWS + M];
-#endif
-#ifndef STEP
+#else
         sigma[element(b, place, 0u, N, 1u)] = select(matrices.nan, squares[j] * unit, finite);
 #endif
 #ifdef VECTORS
@@ -271,7 +269,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
         // @unroll
         for (var i = M; i < ROWS; i++) {
-            v[element(b, i - M, place, N, N)] = select(matrices.nan, m[j * ROWS + i], finite);
+            v[element(b, i - M, place, C, N)] = select(matrices.nan, m[j * ROWS + i], finite);
         }
 #endif
     }
@@ -281,6 +279,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         states[b].status = FACTORIZATION_LIMIT;
     }
 #else
-    reports[b] = Report(select(select(CONVERGED, SWEEP_LIMIT, rotating), NON_FINITE, !finite), sweeps);
+    var longest: Real = 0.0;
+    // @unroll
+    for (var j = 0u; j < N; j++) {
+        longest = max(longest, squares[j]);
+    }
+    var rank = 0u;
+    // @unroll
+    for (var j = 0u; j < N; j++) {
+        rank += select(0u, 1u, squares[j] > matrices.cutoff * longest);
+    }
+    rank = select(0u, rank, finite);
+    reports[b] = Report(select(select(CONVERGED, SWEEP_LIMIT, rotating), NON_FINITE, !finite), sweeps, rank);
 #endif
 }

@@ -10,8 +10,8 @@ struct Blocked {
     round: u32,        // of the tournament, where a dispatch is one round
     sweep: u32,        // sweeps before this one
     groups: u32,       // workgroups over the matrices
-    padding_a: u32,
-    padding_b: u32,
+    cutoff: Real,      // relative, on σ
+    padding: u32,
 }
 
 // Of one matrix, changed by several invocations at once.
@@ -21,9 +21,6 @@ struct State {
     running: u32,           // 1: not yet orthogonal
     sweeps: u32,
 }
-
-// Columns shorter than this, beside a largest entry near 1, count as zero: σ = 0, and never rotated.
-const NEGLIGIBLE: Real = 8e-28;
 
 // The bits of an infinity; those of a NaN are above.
 const INFINITE: u32 = 0x7f800000u;

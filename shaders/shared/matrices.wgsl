@@ -8,12 +8,17 @@ struct Matrices {
     max_sweeps: u32,
     tolerance: Real,  // on cosines between columns
     nan: Real,        // a NaN: WGSL has no literal for it
+    cutoff: Real,     // relative, on σ
+    doubt: Real,      // the rank is in doubt where the condition is above the inverse of this
+    first: u32,       // invocation of this dispatch, where several share the work
+    padding: u32,
 }
 
 // Of one matrix.
 struct Report {
     status: u32,
     sweeps: u32,
+    rank: u32,        // singular values above the cutoff
 }
 
 // The statuses of src/linalg/report.rs.

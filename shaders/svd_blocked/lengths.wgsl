@@ -2,7 +2,8 @@
 // Invocation: x is the matrix, y a column.
 #import natgrad::layout::element
 #import natgrad::bits::power_of_two
-#import natgrad::blocked::{Blocked, NEGLIGIBLE}
+#import natgrad::rotation::NEGLIGIBLE
+#import natgrad::blocked::{Blocked}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
 @group(0) @binding(1) var<storage, read> x: array<Real>;             // (M+C) × PADDED

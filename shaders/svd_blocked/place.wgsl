@@ -13,7 +13,7 @@
 @group(0) @binding(5) var<storage, read_write> reports: array<Report>;
 #ifdef VECTORS
 @group(0) @binding(6) var<storage, read_write> w: array<Real>;      // M × N
-@group(0) @binding(7) var<storage, read_write> v: array<Real>;      // N × N
+@group(0) @binding(7) var<storage, read_write> v: array<Real>;      // C × N: V, or Vᵀc transposed
 #endif
 
 const M: u32 = #{M}u;
@@ -50,12 +50,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < M; i++) {
         w[element(b, i, place, M, N)] = select(batch.nan, x[element(b, i, j, ROWS, PADDED)] * inverse, finite);
     }
-    for (var i = 0u; i < N; i++) {
-        v[element(b, i, place, N, N)] = select(batch.nan, x[element(b, M + i, j, ROWS, PADDED)], finite);
+    for (var i = 0u; i < C; i++) {
+        v[element(b, i, place, C, N)] = select(batch.nan, x[element(b, M + i, j, ROWS, PADDED)], finite);
     }
 #endif
     if j == 0u {
+        var longest: Real = 0.0;
+        for (var k = 0u; k < PADDED; k++) {
+            longest = max(longest, lengths[element(b, k, 0u, PADDED, 1u)]);
+        }
+        var rank = 0u;
+        for (var k = 0u; k < PADDED; k++) {
+            rank += select(0u, 1u, lengths[element(b, k, 0u, PADDED, 1u)] > batch.cutoff * longest);
+        }
         let running = states[b].running != 0u;
-        reports[b] = Report(select(select(CONVERGED, SWEEP_LIMIT, running), NON_FINITE, !finite), states[b].sweeps);
+        let status = select(select(CONVERGED, SWEEP_LIMIT, running), NON_FINITE, !finite);
+        reports[b] = Report(status, states[b].sweeps, select(0u, rank, finite));
     }
 }

@@ -1,13 +1,14 @@
 // The working matrix: A, or its transpose where A is wide, over one power of two, with the identity carried below it
-// where vectors are wanted; columns of zeros fill the last blocks.
+// where vectors are wanted, or the transpose of [R | c] (CARRIED); columns of zeros fill the last blocks.
 // Invocation: x is the matrix, y a column of the working matrix.
 #import natgrad::layout::element
 #import natgrad::bits::power_of_two
-#import natgrad::blocked::{Blocked, State, NEGLIGIBLE, INFINITE}
+#import natgrad::rotation::NEGLIGIBLE
+#import natgrad::blocked::{Blocked, State, INFINITE}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
-@group(0) @binding(2) var<storage, read> a: array<Real>;            // M × N, or N × M
+@group(0) @binding(2) var<storage, read> a: array<Real>;            // M × N; N × M; CARRIED: N × (M + C)
 @group(0) @binding(3) var<storage, read_write> x: array<Real>;      // (M+C) × PADDED
 @group(0) @binding(4) var<storage, read_write> scales: array<Real>; // PADDED × 1: a power of two near each length
 @group(0) @binding(5) var<storage, read_write> sweeps: array<atomic<u32>>; // workgroups of each sweep, three words each
@@ -19,10 +20,14 @@ const PADDED: u32 = #{PADDED}u;
 const ROWS: u32 = M + C;
 
 fn entry(b: u32, i: u32, j: u32) -> Real {
+#ifdef CARRIED
+    return a[element(b, j, i, N, ROWS)];
+#else
 #ifdef TRANSPOSED
     return a[element(b, j, i, N, M)];
 #else
     return a[element(b, i, j, M, N)];
+#endif
 #endif
 }
 
@@ -61,6 +66,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         x[element(b, i, j, ROWS, PADDED)] = value;
     }
     for (var i = M; i < ROWS; i++) {
+#ifdef CARRIED
+        var value: Real = 0.0;
+        if j < N {
+            value = entry(b, i, j);
+        }
+        x[element(b, i, j, ROWS, PADDED)] = value;
+#else
         x[element(b, i, j, ROWS, PADDED)] = select(Real(0.0), Real(1.0), i - M == j);
+#endif
     }
 }

@@ -8,7 +8,8 @@
 // invocation must not do a whole sweep. The order of operations on a matrix is the same either way.
 #import natgrad::layout::LANES
 #import natgrad::bits::power_of_two
-#import natgrad::blocked::{Blocked, State, NEGLIGIBLE}
+#import natgrad::rotation::{rotation, NEGLIGIBLE}
+#import natgrad::blocked::{Blocked, State}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
@@ -21,8 +22,6 @@ const BLOCKS: u32 = #{BLOCKS}u;  // even
 const WIDTH: u32 = #{WIDTH}u;
 const BOTH: u32 = 2u * WIDTH;
 const ROWS: u32 = M + C;
-// Squares of ratios beyond this overflow, and make no difference where they would not.
-const HUGE: Real = 1e18;
 
 // The blocks that meet as pair k of a round: the last one stays, the others go round.
 fn opponents(round: u32, k: u32) -> vec2<u32> {
@@ -115,15 +114,12 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
             let xx = g[j * BOTH + j];
             let yy = g[k * BOTH + k];
             let xy = g[j * BOTH + k];
-            // Lengths and dot product over the product of both scales; a column of zeros has none and stays.
+            // A column of zeros has no scale and stays.
             let ratio = scale[k] * inverse[j];
             let back = scale[j] * inverse[k];
-            let d = yy * ratio - xx * back;
-            let root = select(sqrt(d * d + 4.0 * xy * xy), abs(d), abs(d) > HUGE);
-            let apart = xy * xy > rounding * (xx * yy);
-            let t = select(Real(0.0), 2.0 * select(xy, -xy, d < 0.0) / max(abs(d) + root, Real(1e-37)), apart);
-            let cosine = 1.0 / sqrt(1.0 + t * t);
-            let sine = cosine * t;
+            let turn = rotation(xx, yy, xy, ratio, back, xy * xy > rounding * (xx * yy));
+            let cosine = turn.cosine;
+            let sine = turn.sine;
             let forth = sine * ratio;
             let behind = sine * back;
             // @unroll
@@ -147,8 +143,8 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
                 g[j * BOTH + i] = cosine * u - forth * v;
                 g[k * BOTH + i] = behind * u + cosine * v;
             }
-            g[j * BOTH + j] = max(xx - t * ratio * xy, 0.0);
-            g[k * BOTH + k] = max(yy + t * back * xy, 0.0);
+            g[j * BOTH + j] = max(xx - turn.tangent * ratio * xy, 0.0);
+            g[k * BOTH + k] = max(yy + turn.tangent * back * xy, 0.0);
             g[j * BOTH + k] = 0.0;
             // @unroll
             for (var i = 0u; i < BOTH; i++) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytemuck::Pod;
 
-use super::{Bindable, Buffer, Device, DeviceError, Kernel, Readback};
+use super::{Bindable, Buffer, Device, DeviceError, Kernel, Readback, Uniform};
 
 /// Work in the order in which the device will do it: every command sees what those before it wrote.
 #[derive(Debug)]
@@ -98,6 +98,27 @@ impl Commands {
         let size = source.end - source.start;
         self.encode("a copy", |encoder| {
             encoder.copy_buffer_to_buffer(from.raw(), source.start, into.raw(), target.start, Some(size));
+        })
+    }
+
+    /// Copies one word of a buffer into a uniform value, to its word `to`: a count that only the device knows.
+    ///
+    /// # Errors
+    /// If there is no such word in either.
+    pub fn copy_word<T: Pod>(
+        &mut self,
+        from: &Buffer<u32>,
+        at: usize,
+        into: &Uniform<T>,
+        to: usize,
+    ) -> Result<(), DeviceError> {
+        let source = from.bytes("a copy", &(at..at.saturating_add(1)))?;
+        let words = size_of::<T>() / 4;
+        if to >= words {
+            return Err(DeviceError::OutOfRange { what: "a copy", start: to, end: to.saturating_add(1), len: words });
+        }
+        self.encode("a copy", |encoder| {
+            encoder.copy_buffer_to_buffer(from.raw(), source.start, into.raw(), 4 * to as u64, Some(4));
         })
     }
 

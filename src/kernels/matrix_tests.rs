@@ -1,9 +1,12 @@
 //! The kernels for matrices of any origin against their f64 twins, on every adapter present, in plain and in
 //! interleaved layouts.
 
-use super::product;
+use super::matrices::Report;
+use super::svd::host::Count;
 use super::tests::{U, for_each_device, uniform};
-use crate::gpu::{Buffer, Device, layout::element};
+use super::{combine, join, product, solve};
+use crate::gpu::layout::{LANES, element};
+use crate::gpu::{Buffer, Device};
 
 /// Not a multiple of a tile.
 const BATCH: usize = 9;
@@ -62,6 +65,103 @@ fn products_agree_with_their_twin_in_one_dispatch_and_in_several() {
                         }
                     }
                 }
+            }
+        }
+    });
+}
+
+#[test]
+fn solutions_by_the_triangular_factor_agree_with_their_twin_and_what_is_in_doubt_is_listed() {
+    for_each_device(|device| {
+        // Two rows of the identity, once more at the foot of a random matrix, keep the columns independent: κ < 100.
+        for (rows, columns, rights) in [(1, 1, 1), (6, 3, 2), (23, 5, 1), (8, 6, 3)] {
+            let a: Vec<Matrix> = (0..BATCH)
+                .map(|b| {
+                    let mut a = random(b, rows, columns);
+                    (0..columns).for_each(|j| a[rows - columns + j][j] += 8.0);
+                    // The first is of rank 1.
+                    if b == 0 {
+                        a.iter_mut().for_each(|row| row.fill(0.5));
+                    }
+                    a
+                })
+                .collect();
+            let b: Vec<Matrix> = (0..BATCH).map(|b| random(b + 100, rows, rights)).collect();
+            let form = solve::host::Form { rows, columns, rights };
+            let x = room(device, columns, rights, LANES);
+            let factor = room(device, columns, columns + rights, LANES);
+            let reports = device.buffer::<Report>("reports", BATCH).unwrap();
+            let doubt = device.buffer::<u32>("doubt", 1 + BATCH).unwrap();
+            let operands = solve::host::Operands {
+                a: &upload(device, &a, LANES),
+                b: &upload(device, &b, LANES),
+                x: &x,
+                reports: &reports,
+                factor: &factor,
+                doubt: &doubt,
+            };
+            let mut commands = device.record("solutions");
+            solve::host::record(device, &mut commands, form, BATCH, solve::host::doubt(0.0, 1e-6), &operands).unwrap();
+            commands.submit().unwrap();
+            let listed = device.read(&doubt).unwrap();
+            // One column is always of full rank.
+            let hidden = usize::from(columns > 1);
+            assert_eq!(listed[..=hidden], [hidden as u32, 0][..=hidden], "{rows}×{columns}");
+            let found = download(device, &x, columns, rights, LANES);
+            for of in hidden..BATCH {
+                let expected = solve::twin::solve(&a[of], &b[of]);
+                let size = expected.iter().flatten().fold(0.0f64, |size, x| size.max(x.abs()));
+                for j in 0..columns {
+                    for k in 0..rights {
+                        // κ < 100 and some 4 (m + n) roundings.
+                        let bound = 400.0 * (rows + columns) as f64 * U * size;
+                        let off = (found[of][j][k] - expected[j][k]).abs();
+                        assert!(off <= bound, "{rows}×{columns}, matrix {of}: [{j}][{k}] off by {off:e}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn combinations_and_matrices_side_by_side_agree_with_their_twins() {
+    for_each_device(|device| {
+        for (terms, left, right) in [(1, 1, 1), (3, 5, 2), (10, 9, 17)] {
+            let (x, y) = ((0..BATCH).map(|b| random(b, left, terms)), (0..BATCH).map(|b| random(b + 50, right, terms)));
+            let (x, y): (Vec<Matrix>, Vec<Matrix>) = (x.collect(), y.collect());
+            let sigma: Vec<Matrix> =
+                (0..BATCH).map(|b| (0..terms).map(|t| vec![1.0 + uniform(b, t).abs()]).collect()).collect();
+            let ranks: Vec<usize> = (0..BATCH).map(|b| b % (terms + 1)).collect();
+            let words: Vec<Report> =
+                ranks.iter().map(|&rank| Report { status: 0, sweeps: 1, rank: rank as u32 }).collect();
+            let result = room(device, left, right, LANES);
+            let operands = combine::host::Operands {
+                left: &upload(device, &x, LANES),
+                right: &upload(device, &y, LANES),
+                sigma: &upload(device, &sigma, LANES),
+                found: &device.buffer_from("reports", &words).unwrap(),
+                result: &result,
+                listed: None,
+            };
+            let joined = room(device, left, 2 * terms, LANES);
+            let form = combine::host::Form { terms, left, right, plain: false };
+            let sides = join::host::Form { rows: left, left: terms, right: terms };
+            let mut commands = device.record("combinations");
+            combine::host::record(device, &mut commands, form, Count::known(BATCH), &operands).unwrap();
+            let both = [operands.left, operands.left, &joined];
+            join::host::record(device, &mut commands, sides, BATCH, both).unwrap();
+            commands.submit().unwrap();
+            let (found, side_by_side) =
+                (download(device, &result, left, right, LANES), download(device, &joined, left, 2 * terms, LANES));
+            for b in 0..BATCH {
+                let sigma: Vec<f64> = sigma[b].iter().map(|row| row[0]).collect();
+                let expected = combine::twin::combine(&x[b], &y[b], &sigma, ranks[b]);
+                for (found, expected) in found[b].iter().flatten().zip(expected.iter().flatten()) {
+                    // Entries at most 1, σ at least 1: three roundings a term.
+                    assert!((found - expected).abs() <= 4.0 * (terms * terms) as f64 * U, "{found} for {expected}");
+                }
+                assert_eq!(side_by_side[b], join::twin::join(&x[b], &x[b]));
             }
         }
     });

@@ -24,6 +24,12 @@ kernel_folder! {
     gram,
     /// AᵀA and AAᵀ of matrices of any origin.
     product,
+    /// Least squares by the triangular factor.
+    solve,
+    /// XΣ⁻¹Yᵀ of what an SVD found.
+    combine,
+    /// Two matrices side by side.
+    join,
 }
 
 /// One-sided Jacobi: in registers, and in blocks of columns in memory.
@@ -46,5 +52,7 @@ pub use specialisations::{
 
 #[cfg(test)]
 mod matrix_tests;
+#[cfg(test)]
+mod structures;
 #[cfg(test)]
 mod tests;

@@ -181,44 +181,18 @@ mod tests {
     use std::mem::offset_of;
 
     use super::*;
-    use crate::gpu::{Def, Scalar, compose};
-
-    /// Size, and offset of each member, as the shader has them. The composer decorates names, so that a struct is found
-    /// by what its name begins with.
-    fn in_shader(source: &crate::gpu::KernelSource, name: &str) -> (u32, Vec<(String, u32)>) {
-        let module = compose(source, &[("P", Def::UInt(3))], &[], Scalar::F32).unwrap();
-        let found: Vec<_> = module
-            .types
-            .iter()
-            .filter_map(|(_, ty)| match &ty.inner {
-                naga::TypeInner::Struct { members, span } if ty.name.as_deref()?.starts_with(name) => {
-                    Some((*span, members.iter().map(|m| (m.name.clone().unwrap(), m.offset)).collect()))
-                }
-                _ => None,
-            })
-            .collect();
-        assert_eq!(found.len(), 1, "{name} in {}", source.name);
-        found.into_iter().next().unwrap()
-    }
-
-    /// The same of the Rust struct; every member is four bytes, so none can be forgotten.
-    macro_rules! in_rust {
-        ($name:ident: $($member:ident),+ $(,)?) => {{
-            let members = vec![$((stringify!($member).to_owned(), offset_of!($name, $member) as u32)),+];
-            assert_eq!(4 * members.len(), size_of::<$name>());
-            (size_of::<$name>() as u32, members)
-        }};
-    }
+    use crate::gpu::Def;
+    use crate::kernels::structures::{in_rust, in_shader};
 
     #[test]
     fn host_and_shader_agree_on_every_offset() {
         let source = crate::kernels::qr::host::SOURCE;
         assert_eq!(
-            in_shader(&source, "Problem"),
+            in_shader(&source, &[("P", Def::UInt(3))], "Problem"),
             in_rust!(Problem: first_row, rows, fixed_rank, window, step_size, damping, cutoff, response_norm, scaling)
         );
         assert_eq!(
-            in_shader(&source, "State"),
+            in_shader(&source, &[("P", Def::UInt(3))], "State"),
             in_rust!(
                 State: status, reason, steps, rank, sweeps, rejections, quiet_steps, fresh, trial_norm,
                 residual_norm, first_norm, epsilon, growth, predicted, best_tangent, trial_range
@@ -229,12 +203,12 @@ mod tests {
     #[test]
     fn host_and_shader_agree_on_the_uniforms() {
         for source in [crate::kernels::qr::host::SOURCE, crate::kernels::gram::host::SOURCE] {
-            let (size, members) = in_shader(&source, "Block");
+            let (size, members) = in_shader(&source, &[("P", Def::UInt(3))], "Block");
             assert_eq!((size, members), in_rust!(Block: first, rows, all, padding));
             // A uniform's size is a multiple of 16.
             assert_eq!(size % 16, 0);
         }
-        let (size, members) = in_shader(&crate::kernels::qr::host::SOURCE, "Rules");
+        let (size, members) = in_shader(&crate::kernels::qr::host::SOURCE, &[("P", Def::UInt(3))], "Rules");
         assert_eq!(size as usize, size_of::<Rules>());
         assert_eq!(size % 16, 0);
         let expected = [

@@ -3,8 +3,11 @@
 use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, peaks, selftest};
 use crate::model::Model;
 
-use super::svd::{blocked, host::Form};
-use super::{gram, jacobian, judge, product, qr, step, svd};
+use super::svd::{
+    blocked,
+    host::{Form, Source},
+};
+use super::{combine, gram, jacobian, join, judge, product, qr, solve, step, svd};
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
 #[derive(Clone, Debug)]
@@ -49,12 +52,16 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
 /// The kernels of linear algebra, for matrices of these many rows and columns.
 #[must_use]
 pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation> {
-    let (long, short) = (rows.max(columns), rows.min(columns));
     let mut all = [rows, columns]
         .map(|n| Specialisation { defs: product::host::defs(n), ..plain(product::host::SOURCE) })
         .to_vec();
-    for vectors in [false, true] {
-        let form = Form { rows: long, columns: short, transposed: rows < columns, vectors };
+    let short = rows.min(columns);
+    let plain_forms = [false, true].map(|vectors| Form::of_matrices(rows, columns, vectors));
+    // The triangular factors of tall matrices, and wide matrices themselves, with right-hand sides or none.
+    let factored =
+        [0, 1, 3].map(|carried| Form { rows: columns, columns: short, source: Source::Factor(carried), vectors: true });
+    for form in plain_forms.into_iter().chain(factored) {
+        let vectors = form.vectors;
         if form.in_registers() {
             let source = if vectors { svd::host::VECTORS } else { svd::host::VALUES };
             all.push(Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) });
@@ -64,6 +71,21 @@ pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation
         let plainly = [blocked::MEASURE, blocked::START, blocked::JUDGE, blocked::LENGTHS, place];
         all.extend(plainly.map(|source| Specialisation { defs: blocked::defs(form), ..plain(source) }));
         all.push(Specialisation { defs: blocked::sweep_defs(form), ..plain(blocked::SWEEP) });
+    }
+    for rights in [1, 3] {
+        let form = solve::host::Form { rows, columns, rights };
+        if form.in_registers() {
+            all.push(Specialisation { defs: solve::host::defs(form), ..plain(solve::host::SOURCE) });
+        }
+        let form = join::host::Form { rows, left: columns, right: rights };
+        all.push(Specialisation { defs: join::host::defs(form), ..plain(join::host::SOURCE) });
+        let solution = combine::host::Form { terms: short, left: columns, right: rights, plain: false };
+        all.push(Specialisation { defs: combine::host::defs(solution, true), ..plain(combine::host::LISTED) });
+    }
+    let (inverse, square) = ((columns, rows, false), (columns, columns, true));
+    for (left, right, is_plain) in [inverse, square] {
+        let form = combine::host::Form { terms: short, left, right, plain: is_plain };
+        all.push(Specialisation { defs: combine::host::defs(form, false), ..plain(combine::host::SOURCE) });
     }
     all
 }

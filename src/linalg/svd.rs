@@ -3,13 +3,12 @@
 use crate::block_on;
 use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Device};
-use crate::kernels::matrices::{Matrices, Report};
-use crate::kernels::svd::blocked::{self, Operands};
-use crate::kernels::svd::host::{Form, matrix_kernel};
-use crate::ngd::Precision;
+use crate::kernels::matrices::Report;
+use crate::kernels::svd::blocked;
+use crate::kernels::svd::host::{Count, Form, Operands, Source, record};
 
-use super::report::reports;
-use super::tiles::{chunk, results};
+use super::pinv::cutoff;
+use super::tiles::{at_once, results};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape};
 
 /// What an SVD is to find.
@@ -42,14 +41,6 @@ impl SvdOptions {
         self.cutoff = Some(cutoff);
         self
     }
-
-    fn cutoff_for(&self, shape: Shape) -> Result<f64, LinalgError> {
-        match self.cutoff {
-            Some(value) if (0.0..1.0).contains(&value) => Ok(value),
-            Some(value) => Err(LinalgError::Cutoff { value }),
-            None => Ok(Precision::F32.default_cutoff(shape.rows, shape.columns)),
-        }
-    }
 }
 
 /// The thin SVD A = U Σ Vᵀ of every matrix of a batch, with r = min(m, n).
@@ -76,8 +67,7 @@ pub struct DeviceSvd {
     pub sigma: DeviceBatch,
     /// V, n×r.
     pub v: Option<DeviceBatch>,
-    words: Buffer<Report>,
-    cutoff: f64,
+    pub(super) words: Buffer<Report>,
 }
 
 impl DeviceSvd {
@@ -89,7 +79,7 @@ impl DeviceSvd {
         let host = |batch: &Option<DeviceBatch>| batch.as_ref().map(DeviceBatch::download).transpose();
         let sigma = self.sigma.download()?;
         let words = self.sigma.device().read_range(&self.words, 0..sigma.batch())?;
-        let reports = reports(&words, &sigma, self.cutoff);
+        let reports = words.iter().map(MatrixReport::of).collect();
         Ok(Svd { u: host(&self.u)?, v: host(&self.v)?, sigma, reports })
     }
 }
@@ -103,7 +93,7 @@ impl DeviceSvd {
 pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Result<Svd, LinalgError> {
     let Shape { batch, rows, columns, .. } = matrices.shape();
     let size = rows.min(columns);
-    options.cutoff_for(matrices.shape())?;
+    cutoff(options.cutoff, matrices.shape())?;
     let of = |rows: usize, columns: usize| results(Shape::new(batch, rows, columns, LANES)?);
     let mut all = Svd {
         u: options.vectors.then(|| of(rows, size)).transpose()?,
@@ -111,7 +101,7 @@ pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Res
         v: options.vectors.then(|| of(columns, size)).transpose()?,
         reports: Vec::with_capacity(batch),
     };
-    let chunk = at_once(device, form(matrices.shape(), options))?;
+    let chunk = at_once(device, elements(form(matrices.shape(), options)))?;
     for first in (0..batch).step_by(chunk) {
         let part = matrices.part(first..(first + chunk).min(batch), LANES);
         let found = device.upload(&part)?.svd(options)?.download()?;
@@ -127,15 +117,13 @@ pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Res
 }
 
 fn form(shape: Shape, options: &SvdOptions) -> Form {
-    let Shape { rows, columns, .. } = shape;
-    Form { rows: rows.max(columns), columns: rows.min(columns), transposed: rows < columns, vectors: options.vectors }
+    Form::of_matrices(shape.rows, shape.columns, options.vectors)
 }
 
-/// Matrices that the device's buffers and one dispatch hold: whole tiles.
-fn at_once(device: &Device, form: Form) -> Result<usize, LinalgError> {
-    let elements = if form.in_registers() { form.rows * form.columns } else { blocked::elements(form) };
-    let most_groups = device.limits().max_compute_workgroups_per_dimension as usize;
-    Ok(chunk(device, LANES, elements)?.min(most_groups * LANES))
+/// Elements of the largest buffer that an SVD takes, of each matrix.
+pub(super) fn elements(form: Form) -> usize {
+    let working = if form.in_registers() { 0 } else { blocked::elements(form) };
+    working.max(form.rows * form.columns)
 }
 
 impl DeviceBatch {
@@ -144,7 +132,7 @@ impl DeviceBatch {
     /// # Errors
     /// As [`svd`].
     pub fn svd(&self, options: &SvdOptions) -> Result<DeviceSvd, LinalgError> {
-        let cutoff = options.cutoff_for(self.shape())?;
+        let cutoff = cutoff(options.cutoff, self.shape())?;
         let Shape { batch, rows, columns, .. } = self.shape();
         let device = self.device();
         let size = rows.min(columns);
@@ -159,31 +147,19 @@ impl DeviceBatch {
             options.vectors.then(|| Ok::<_, LinalgError>((of("W", form.rows)?, of("V", size)?))).transpose()?;
         let buffers = vectors.as_ref().map(|(long, short)| (long.buffer(), short.buffer()));
         let mut commands = device.record("svd");
-        if form.in_registers() {
-            let kernel = matrix_kernel(device, form)?;
-            let uniform = device.uniform(&Matrices::new(batch, form.rows))?;
-            let groups = [batch.div_ceil(LANES) as u32, 1, 1];
-            match buffers {
-                Some((w, v)) => {
-                    commands.dispatch(&kernel, &[&uniform, tiled.buffer(), sigma.buffer(), &words, w, v], groups)?;
-                }
-                None => commands.dispatch(&kernel, &[&uniform, tiled.buffer(), sigma.buffer(), &words], groups)?,
-            }
-        } else {
-            let operands = Operands { a: tiled.buffer(), sigma: sigma.buffer(), reports: &words, vectors: buffers };
-            blocked::record(device, &mut commands, form, batch, LANES, &operands)?;
-        }
+        let operands = Operands { a: tiled.buffer(), sigma: sigma.buffer(), reports: &words, vectors: buffers };
+        record(device, &mut commands, form, Count::known(batch), cutoff, &operands)?;
         commands.submit()?;
         let (u, v) = match vectors {
-            Some((long, short)) if form.transposed => (Some(short), Some(long)),
+            Some((long, short)) if form.source == Source::Transpose => (Some(short), Some(long)),
             Some((long, short)) => (Some(long), Some(short)),
             None => (None, None),
         };
-        Ok(DeviceSvd { u, sigma, v, words, cutoff })
+        Ok(DeviceSvd { u, sigma, v, words })
     }
 
     /// These matrices in tiles of `lanes`, copied by way of the host where they are not.
-    fn with_lanes(&self, lanes: usize) -> Result<Self, LinalgError> {
+    pub(super) fn with_lanes(&self, lanes: usize) -> Result<Self, LinalgError> {
         if self.shape().lanes == lanes {
             return Ok(self.clone());
         }

@@ -1,8 +1,11 @@
 //! How many matrices lie in a tile, and how many are worked on at a time.
 
+use std::ops::Range;
+
 use crate::gpu::layout::LANES;
 use crate::gpu::{Device, DeviceError};
 
+use super::pinv::Reported;
 use super::{LinalgError, MatrixBatch, Shape};
 
 /// Matrices a tile for kernels that take any number: as many as are worked on side by side, fewer where the batch is
@@ -20,6 +23,27 @@ pub(super) fn chunk(device: &Device, lanes: usize, elements: usize) -> Result<us
         0 => Err(DeviceError::TooLarge { label: "a tile of matrices".to_owned(), bytes: tile, limit }.into()),
         tiles => Ok(tiles as usize * lanes),
     }
+}
+
+/// The same in tiles of `LANES`, and of a dispatch that has a workgroup a tile.
+pub(super) fn at_once(device: &Device, elements: usize) -> Result<usize, LinalgError> {
+    let most_groups = device.limits().max_compute_workgroups_per_dimension as usize;
+    Ok(chunk(device, LANES, elements)?.min(most_groups * LANES))
+}
+
+/// Matrices of this shape with their reports, found so many at a time.
+pub(super) fn in_chunks(
+    shape: Shape,
+    chunk: usize,
+    find: impl Fn(Range<usize>) -> Result<Reported, LinalgError>,
+) -> Result<Reported, LinalgError> {
+    let mut all = Reported { matrices: results(shape)?, reports: Vec::with_capacity(shape.batch) };
+    for first in (0..shape.batch).step_by(chunk) {
+        let found = find(first..(first + chunk).min(shape.batch))?;
+        all.matrices.place(first, &found.matrices);
+        all.reports.extend(found.reports);
+    }
+    Ok(all)
 }
 
 /// Results of this shape, all zeros, if the host can hold them.

@@ -2,11 +2,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source};
-use crate::kernels::matrices::Report;
+use crate::gpu::layout::LANES;
+use crate::gpu::{Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source};
 use crate::kernels::problem::{Rules, rotation_tolerance};
 
-use super::host::Form;
+use super::host::{Count, Form, Operands};
 
 pub(crate) const MEASURE: KernelSource = kernel_source!("svd_blocked/measure", uniform batch, write states, read a);
 pub(crate) const START: KernelSource =
@@ -42,7 +42,8 @@ pub(crate) struct Blocked {
     pub(crate) round: u32,
     pub(crate) sweep: u32,
     pub(crate) groups: u32,
-    pub(crate) padding: [u32; 2],
+    pub(crate) cutoff: f32,
+    pub(crate) padding: u32,
 }
 
 /// The state of one matrix.
@@ -85,21 +86,17 @@ impl Blocks {
 /// The constants of the kernels.
 pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
     let blocks = Blocks::of(form);
-    let (long, short) = (form.rows as u32, form.columns as u32);
-    let (rows, columns) = if form.transposed { (short, long) } else { (long, short) };
-    vec![
-        ("M", Def::UInt(long)),
-        ("N", Def::UInt(short)),
-        ("C", Def::UInt(form.carried() as u32)),
-        ("A_ROWS", Def::UInt(rows)),
-        ("A_COLUMNS", Def::UInt(columns)),
+    let (rows, columns) = form.operand();
+    let mut defs = form.defs();
+    defs.extend([
+        ("A_ROWS", Def::UInt(rows as u32)),
+        ("A_COLUMNS", Def::UInt(columns as u32)),
         ("PADDED", Def::UInt(blocks.padded() as u32)),
         ("WIDTH", Def::UInt(blocks.width as u32)),
         ("BLOCKS", Def::UInt(blocks.blocks as u32)),
-        ("TRANSPOSED", Def::Bool(form.transposed)),
-        ("VECTORS", Def::Bool(form.vectors)),
         ("GRID", Def::Bool(blocks.grid)),
-    ]
+    ]);
+    defs
 }
 
 /// The constants of the sweep, whose loops are unrolled.
@@ -109,42 +106,36 @@ pub(crate) fn sweep_defs(form: Form) -> Vec<(&'static str, Def)> {
     defs
 }
 
-/// The buffers of a batch in the layout of the lane mapping.
-pub(crate) struct Operands<'a> {
-    pub(crate) a: &'a Buffer<f32>,
-    pub(crate) sigma: &'a Buffer<f32>,
-    pub(crate) reports: &'a Buffer<Report>,
-    /// W Σ⁻¹ and V.
-    pub(crate) vectors: Option<(&'a Buffer<f32>, &'a Buffer<f32>)>,
-}
-
-/// Records the SVDs of `count` matrices. `lanes` is the number of matrices a tile, and a workgroup.
+/// Records the SVDs of a batch.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
     form: Form,
-    count: usize,
-    lanes: usize,
+    count: Count<'_>,
+    cutoff: f64,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let blocks = Blocks::of(form);
     let padded = blocks.padded();
-    let groups = count.div_ceil(lanes) as u32;
-    let whole = groups as usize * lanes;
+    let groups = count.most.div_ceil(LANES) as u32;
+    let whole = groups as usize * LANES;
     let kernel = |source: &KernelSource| device.kernel(source, &defs(form), &[]);
     let sweep = device.kernel(&SWEEP, &sweep_defs(form), &[])?;
-    let uniform = |round: usize, sweep: u32| {
-        device.uniform(&Blocked {
-            count: count as u32,
+    let uniform = |commands: &mut Commands, round: usize, sweep: u32| {
+        let uniform = device.uniform(&Blocked {
+            count: count.most as u32,
             tolerance: rotation_tolerance(form.rows) as f32,
             nan: f32::NAN,
             round: round as u32,
             sweep,
             groups,
-            padding: [0; 2],
-        })
+            cutoff: cutoff as f32,
+            padding: 0,
+        })?;
+        count.put(commands, &uniform)?;
+        Ok::<_, DeviceError>(uniform)
     };
-    let states = device.buffer_from("states", &vec![State::default(); count.max(1)])?;
+    let states = device.buffer_from("states", &vec![State::default(); count.most.max(1)])?;
     let x = device.buffer::<f32>("working matrix", whole * (form.rows + form.carried()) * padded)?;
     let scales = device.buffer::<f32>("scales", whole * padded)?;
     let lengths = device.buffer::<f32>("lengths", whole * padded)?;
@@ -152,9 +143,10 @@ pub(crate) fn record(
     // The workgroups of each sweep: none, until the sweep before it finds that a matrix goes on.
     let sweeps = device.buffer_from("sweeps", &[0, pairs, 1].repeat(Rules::MAX_SWEEPS as usize + 1))?;
     let rounds = if blocks.grid { blocks.blocks - 1 } else { 1 };
-    let rounds: Vec<Uniform<Blocked>> = (0..rounds).map(|round| uniform(round, 0)).collect::<Result<_, _>>()?;
+    let rounds: Vec<Uniform<Blocked>> =
+        (0..rounds).map(|round| uniform(commands, round, 0)).collect::<Result<_, _>>()?;
     let first = &rounds[0];
-    let columns = if form.transposed { form.rows } else { form.columns };
+    let (_, columns) = form.operand();
 
     commands.dispatch(&*kernel(&MEASURE)?, &[first, &states, operands.a], [groups, columns as u32, 1])?;
     commands.dispatch(
@@ -167,7 +159,8 @@ pub(crate) fn record(
         for round in &rounds {
             commands.dispatch_indirect(&sweep, &[round, &states, &x, &scales], &sweeps, 3 * number as usize)?;
         }
-        commands.dispatch(&judge, &[&uniform(0, number)?, &states, &sweeps], [groups, 1, 1])?;
+        let uniform = uniform(commands, 0, number)?;
+        commands.dispatch(&judge, &[&uniform, &states, &sweeps], [groups, 1, 1])?;
     }
     commands.dispatch(&*kernel(&LENGTHS)?, &[first, &x, &lengths], [groups, padded as u32, 1])?;
     let over_columns = [groups, form.columns as u32, 1];
@@ -196,18 +189,13 @@ mod tests {
 
     #[test]
     fn host_and_shader_agree_on_the_structures() {
-        use crate::gpu::{Scalar, compose};
-        let form = Form { rows: 20, columns: 20, transposed: false, vectors: true };
-        let module = compose(&START, &defs(form), &[], Scalar::F32).unwrap();
-        for (name, size, last) in [("Blocked", size_of::<Blocked>(), 28), ("State", size_of::<State>(), 12)] {
-            let found = module.types.iter().find_map(|(_, ty)| match &ty.inner {
-                naga::TypeInner::Struct { members, span } if ty.name.as_deref()?.starts_with(name) => {
-                    Some((*span as usize, members.last()?.offset))
-                }
-                _ => None,
-            });
-            assert_eq!(found, Some((size, last)), "{name}");
-        }
+        use crate::kernels::structures::{in_rust, in_shader};
+        let defs = defs(Form::of_matrices(20, 20, true));
+        assert_eq!(
+            in_shader(&START, &defs, "Blocked"),
+            in_rust!(Blocked: count, tolerance, nan, round, sweep, groups, cutoff, padding)
+        );
+        assert_eq!(in_shader(&START, &defs, "State"), in_rust!(State: largest, rotating, running, sweeps));
     }
 
     #[test]

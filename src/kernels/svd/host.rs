@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::gpu::{Def, Device, DeviceError, Kernel, KernelSource, UNROLLED, kernel_source};
+use bytemuck::Pod;
+
+use crate::gpu::layout::LANES;
+use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, Kernel, KernelSource, UNROLLED, Uniform, kernel_source};
+use crate::kernels::matrices::{Matrices, Report};
 
 /// W, σ and β of (RD)ᵀ with c carried.
 pub(crate) const STEP: KernelSource =
@@ -11,7 +15,7 @@ pub(crate) const STEP: KernelSource =
 /// Singular values only.
 pub(crate) const VALUES: KernelSource = kernel_source!("svd", uniform matrices, read a, write sigma, write reports);
 
-/// Singular values and vectors.
+/// Singular values, W Σ⁻¹ and what is carried.
 pub(crate) const VECTORS: KernelSource =
     kernel_source!("svd", uniform matrices, read a, write sigma, write reports, write w, write v);
 
@@ -53,16 +57,59 @@ pub(crate) struct Form {
     pub(crate) rows: usize,
     /// The shorter side.
     pub(crate) columns: usize,
-    /// Whether the matrices are wide, so that the kernel works on their transposes.
-    pub(crate) transposed: bool,
-    /// Whether U and V are wanted.
+    /// What the matrices are and carry.
+    pub(crate) source: Source,
+    /// Whether W Σ⁻¹ and what is carried are wanted.
     pub(crate) vectors: bool,
 }
 
+/// What a kernel rotates the columns of, and what it carries along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The matrices as they are, with the identity where vectors are wanted: it becomes V.
+    Matrix,
+    /// The transposes of wide matrices, with the identity where vectors are wanted.
+    Transpose,
+    /// [R | c]ᵀ of matrices [R | c], R with as many rows as the form has columns, and so many columns c: cᵀ is carried and
+    /// becomes (Vᵀc)ᵀ.
+    Factor(usize),
+}
+
 impl Form {
-    /// Rows carried along: V, where it is wanted.
+    /// The form of plain matrices of this size: wide ones by their transposes.
+    pub(crate) fn of_matrices(rows: usize, columns: usize, vectors: bool) -> Self {
+        let source = if rows < columns { Source::Transpose } else { Source::Matrix };
+        Self { rows: rows.max(columns), columns: rows.min(columns), source, vectors }
+    }
+
+    /// Rows carried along.
     pub(crate) fn carried(self) -> usize {
-        if self.vectors { self.columns } else { 0 }
+        match self.source {
+            Source::Factor(columns) => columns,
+            _ if self.vectors => self.columns,
+            _ => 0,
+        }
+    }
+
+    /// Rows and columns of what the kernel reads.
+    pub(crate) fn operand(self) -> (usize, usize) {
+        match self.source {
+            Source::Matrix => (self.rows, self.columns),
+            Source::Transpose => (self.columns, self.rows),
+            Source::Factor(carried) => (self.columns, self.rows + carried),
+        }
+    }
+
+    /// The defs that say all this.
+    pub(super) fn defs(self) -> Vec<(&'static str, Def)> {
+        vec![
+            ("M", Def::UInt(self.rows as u32)),
+            ("N", Def::UInt(self.columns as u32)),
+            ("C", Def::UInt(self.carried() as u32)),
+            ("TRANSPOSED", Def::Bool(self.source == Source::Transpose)),
+            ("CARRIED", Def::Bool(matches!(self.source, Source::Factor(_)))),
+            ("VECTORS", Def::Bool(self.vectors)),
+        ]
     }
 
     /// Whether the matrix and what it carries fit in registers; the rest is for the blocked kernels.
@@ -73,17 +120,60 @@ impl Form {
 
 /// The constants of the kernel for matrices.
 pub(crate) fn matrix_defs(form: Form) -> Vec<(&'static str, Def)> {
-    vec![
-        ("M", Def::UInt(form.rows as u32)),
-        ("N", Def::UInt(form.columns as u32)),
-        ("C", Def::UInt(form.carried() as u32)),
-        ("TRANSPOSED", Def::Bool(form.transposed)),
-        ("VECTORS", Def::Bool(form.vectors)),
-        (UNROLLED, Def::Bool(true)),
-    ]
+    let mut defs = form.defs();
+    defs.push((UNROLLED, Def::Bool(true)));
+    defs
 }
 
-/// The kernel for matrices.
-pub(crate) fn matrix_kernel(device: &Device, form: Form) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(if form.vectors { &VECTORS } else { &VALUES }, &matrix_defs(form), &[])
+/// What the SVDs of a batch read and write, in tiles of `LANES` matrices.
+pub(crate) struct Operands<'a> {
+    pub(crate) a: &'a Buffer<f32>,
+    pub(crate) sigma: &'a Buffer<f32>,
+    pub(crate) reports: &'a Buffer<Report>,
+    /// W Σ⁻¹, and what was carried, transposed: V, or (Vᵀc)ᵀ.
+    pub(crate) vectors: Option<(&'a Buffer<f32>, &'a Buffer<f32>)>,
+}
+
+/// How many matrices there are: known on the host, or on the device by the time the kernels run.
+#[derive(Clone, Copy)]
+pub(crate) struct Count<'a> {
+    /// At most so many.
+    pub(crate) most: usize,
+    /// The word that holds their number, where it is not `most`.
+    pub(crate) word: Option<(&'a Buffer<u32>, usize)>,
+}
+
+impl Count<'_> {
+    /// So many.
+    pub(crate) fn known(count: usize) -> Self {
+        Self { most: count, word: None }
+    }
+
+    /// Puts the number into the first word of a uniform, once the commands recorded so far have run.
+    pub(crate) fn put<T: Pod>(self, commands: &mut Commands, uniform: &Uniform<T>) -> Result<(), DeviceError> {
+        self.word.map_or(Ok(()), |(buffer, at)| commands.copy_word(buffer, at, uniform, 0))
+    }
+}
+
+/// Records the SVDs of a batch, of singular values with their ranks at a relative cutoff.
+pub(crate) fn record(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    count: Count<'_>,
+    cutoff: f64,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
+    if !form.in_registers() {
+        return super::blocked::record(device, commands, form, count, cutoff, operands);
+    }
+    let kernel = device.kernel(if form.vectors { &VECTORS } else { &VALUES }, &matrix_defs(form), &[])?;
+    let uniform = device.uniform(&Matrices::new(count.most, form.rows, cutoff))?;
+    count.put(commands, &uniform)?;
+    let groups = [count.most.div_ceil(LANES) as u32, 1, 1];
+    let Operands { a, sigma, reports, vectors } = *operands;
+    match vectors {
+        Some((w, v)) => commands.dispatch(&kernel, &[&uniform, a, sigma, reports, w, v], groups),
+        None => commands.dispatch(&kernel, &[&uniform, a, sigma, reports], groups),
+    }
 }

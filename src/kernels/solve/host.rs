@@ -1,0 +1,88 @@
+//! Declares `shaders/solve.wgsl`: least squares by the triangular factor, in registers.
+
+use crate::gpu::layout::LANES;
+use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::matrices::{Matrices, Report};
+use crate::kernels::svd::host::MOST_UNROLLED;
+
+pub(crate) const SOURCE: KernelSource =
+    kernel_source!("solve", uniform matrices, read a, read b, write x, write reports, write factor, write doubt);
+
+/// Rows of a block that is merged into the triangle.
+const HEIGHT: usize = 8;
+
+/// The most right-hand sides that are carried in registers.
+const MOST_RIGHTS: usize = 4;
+
+/// How much smaller than the nearest condition that could hide a rank deficiency ‖R‖·‖R⁻¹‖ has to be. Rounding moves the
+/// singular values of R by some √n·u of the largest, below a tenth of the default cutoff; the rest is safety.
+const MARGIN: f64 = 16.0;
+
+/// Sizes of a least-squares problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Rows of A, at least its columns.
+    pub(crate) rows: usize,
+    /// Columns of A.
+    pub(crate) columns: usize,
+    /// Columns of b.
+    pub(crate) rights: usize,
+}
+
+impl Form {
+    /// Whether the triangle fits in registers.
+    pub(crate) fn in_registers(self) -> bool {
+        self.rows >= self.columns && self.columns <= MOST_UNROLLED && self.rights <= MOST_RIGHTS
+    }
+}
+
+/// In doubt is the rank of every matrix.
+pub(crate) const ALWAYS: f64 = 1e18;
+
+/// The condition of which the inverse is this leaves the rank in doubt: the cutoff, or the noise of the kernels where the
+/// cutoff is below it.
+pub(crate) fn doubt(cutoff: f64, noise: f64) -> f64 {
+    MARGIN * cutoff.max(noise)
+}
+
+/// The constants of the kernel.
+pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
+    // As even as can be, so that the last block is nearly full.
+    let height = form.rows.div_ceil(form.rows.div_ceil(HEIGHT));
+    vec![
+        ("M", Def::UInt(form.rows as u32)),
+        ("N", Def::UInt(form.columns as u32)),
+        ("K", Def::UInt(form.rights as u32)),
+        ("HEIGHT", Def::UInt(height as u32)),
+        (UNROLLED, Def::Bool(true)),
+    ]
+}
+
+/// What the kernel reads and writes, in tiles of `LANES` matrices.
+pub(crate) struct Operands<'a> {
+    pub(crate) a: &'a Buffer<f32>,
+    pub(crate) b: &'a Buffer<f32>,
+    pub(crate) x: &'a Buffer<f32>,
+    pub(crate) reports: &'a Buffer<Report>,
+    /// [R | c] of the matrices in doubt, in the order of the list.
+    pub(crate) factor: &'a Buffer<f32>,
+    /// Zeros; then the number of matrices in doubt, and which they are.
+    pub(crate) doubt: &'a Buffer<u32>,
+}
+
+/// Records the solutions of `count` problems, as far as their rank is in no [`doubt`].
+pub(crate) fn record(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    count: usize,
+    doubt: f64,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
+    let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
+    let matrices = Matrices { doubt: doubt as f32, ..Matrices::new(count, form.rows, 0.0) };
+    let uniform = device.uniform(&matrices)?;
+    let Operands { a, b, x, reports, factor, doubt } = *operands;
+    let groups = count.div_ceil(LANES) as u32;
+    commands.dispatch(&kernel, &[&uniform, a, b, x, reports, factor, doubt], [groups, 1, 1])
+}
