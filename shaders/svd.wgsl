@@ -12,7 +12,7 @@
 //
 // Invocation: one matrix. Columns leave by descending σ.
 #import natgrad::layout::element
-#import natgrad::bits::{is_finite, power_of_two}
+#import natgrad::bits::{is_finite, power_of_two, power_of_root, reciprocal}
 #import natgrad::rotation::{rotation, NEGLIGIBLE}
 #ifdef STEP
 #import natgrad::problem::{Problem, State, Rules, RUNNING, FACTORIZATION_LIMIT}
@@ -141,6 +141,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // One power of two for the whole matrix, and one for each column, which is remembered: columns have lengths near 1
     // throughout, whatever their part in the matrix.
     let unit = power_of_two(largest);
+    let by_unit = reciprocal(unit);
     // @unroll
     for (var j = 0u; j < N; j++) {
         var big: Real = 0.0;
@@ -148,23 +149,24 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var i = 0u; i < M; i++) {
             big = max(big, abs(m[j * ROWS + i]));
         }
-        scale[j] = power_of_two(big / unit);
-        inverse[j] = 1.0 / scale[j];
-        let by = select(Real(0.0), inverse[j] / unit, big > NEGLIGIBLE * unit);
+        let there = big > NEGLIGIBLE * unit;
+        scale[j] = select(Real(1.0), power_of_two(big * by_unit), there);
+        inverse[j] = reciprocal(scale[j]);
+        let by = select(Real(0.0), by_unit, there);
         // @unroll
         for (var i = 0u; i < M; i++) {
-            m[j * ROWS + i] = m[j * ROWS + i] * by;
+            m[j * ROWS + i] = m[j * ROWS + i] * by * inverse[j];
         }
     }
 
     // A pair whose cosine is rounding stays as it is: columns of equal length would be turned by any angle, and what is
-    // already orthogonal to both would be lost. The first sweep without a rotation is the last.
+    // already orthogonal to both would be lost. The first sweep without a rotation is a matrix's last.
     let rounding = tolerance * tolerance;
     var sweeps = 0u;
     var rotating = true;
     while rotating && sweeps < max_sweeps {
-        rotating = false;
         sweeps += 1u;
+        rotating = false;
         // @unroll
         for (var j = 0u; j < N; j++) {
             // The rotations of the last sweep may have cancelled most of a column.
@@ -173,10 +175,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             for (var i = 0u; i < M; i++) {
                 sum += m[j * ROWS + i] * m[j * ROWS + i];
             }
-            let unit = power_of_two(sqrt(sum));
-            scale[j] = scale[j] * unit;
-            inverse[j] = 1.0 / scale[j];
-            let by = select(Real(0.0), 1.0 / unit, scale[j] > NEGLIGIBLE);
+            let step = power_of_root(sum);
+            let by_step = reciprocal(step);
+            let there = scale[j] * step > NEGLIGIBLE;
+            scale[j] = select(Real(1.0), scale[j] * step, there);
+            inverse[j] = select(Real(1.0), inverse[j] * by_step, there);
+            let by = select(Real(0.0), by_step, there);
             // @unroll
             for (var i = 0u; i < M; i++) {
                 m[j * ROWS + i] = m[j * ROWS + i] * by;
@@ -212,16 +216,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 // @unroll
                 for (var i = 0u; i < M; i++) {
                     let p = m[j * ROWS + i];
-                    let q = m[k * ROWS + i];
-                    m[j * ROWS + i] = c * p - forth * q;
-                    m[k * ROWS + i] = behind * p + c * q;
+                    let r = m[k * ROWS + i];
+                    m[j * ROWS + i] = c * p - forth * r;
+                    m[k * ROWS + i] = behind * p + c * r;
                 }
                 // @unroll
                 for (var i = M; i < ROWS; i++) {
                     let p = m[j * ROWS + i];
-                    let q = m[k * ROWS + i];
-                    m[j * ROWS + i] = c * p - s * q;
-                    m[k * ROWS + i] = s * p + c * q;
+                    let r = m[k * ROWS + i];
+                    m[j * ROWS + i] = c * p - s * r;
+                    m[k * ROWS + i] = s * p + c * r;
                 }
                 squares[j] = max(x - turn.tangent * ratio * g, 0.0);
                 squares[k] = max(y + turn.tangent * back * g, 0.0);
@@ -241,28 +245,29 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     // @unroll
     for (var j = 0u; j < N; j++) {
+        let length = squares[j];
         // The column's place by descending σ; among equals the earlier one comes first.
         var place = 0u;
         // @unroll
         for (var k = 0u; k < j; k++) {
-            place += select(0u, 1u, squares[k] >= squares[j]);
+            place += select(0u, 1u, squares[k] >= length);
         }
         // @unroll
         for (var k = j + 1u; k < N; k++) {
-            place += select(0u, 1u, squares[k] > squares[j]);
+            place += select(0u, 1u, squares[k] > length);
         }
 #ifdef STEP
-        sigma[element(b, place, 0u, N, 1u)] = squares[j] * unit;
+        sigma[element(b, place, 0u, N, 1u)] = length * unit;
         // @unroll
         for (var i = 0u; i < M; i++) {
             w[element(b, i, place, ROWS, N)] = m[j * ROWS + i] * (scale[j] * unit);
         }
         w[element(b, M, place, ROWS, N)] = m[j * ROWS + M];
 #else
-        sigma[element(b, place, 0u, N, 1u)] = select(matrices.nan, squares[j] * unit, finite);
+        sigma[element(b, place, 0u, N, 1u)] = select(matrices.nan, length * unit, finite);
 #endif
 #ifdef VECTORS
-        let by = select(Real(0.0), scale[j] / squares[j], squares[j] > 0.0);
+        let by = select(Real(0.0), scale[j] / length, length > 0.0);
         // @unroll
         for (var i = 0u; i < M; i++) {
             w[element(b, i, place, M, N)] = select(matrices.nan, m[j * ROWS + i] * by, finite);

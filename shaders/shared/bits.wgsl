@@ -20,6 +20,20 @@ fn power_of_two(x: Real) -> Real {
     return Real(bitcast<f32>(clamp(exponent, 2u, 252u) << 23u));
 }
 
+// The power of two in [√x/2, √x], without the root; 1 for zero.
+fn power_of_root(x: Real) -> Real {
+    let exponent = (bitcast<u32>(f32(x)) >> 23u) & 0xffu;
+    if exponent == 0u {
+        return 1.0;
+    }
+    return Real(bitcast<f32>(((exponent + 127u) >> 1u) << 23u));
+}
+
+// 1/x of a power of two that the functions above have made, without the division.
+fn reciprocal(x: Real) -> Real {
+    return Real(bitcast<f32>((254u - (bitcast<u32>(f32(x)) >> 23u)) << 23u));
+}
+
 // The length of (x, y) without overflow or underflow of the squares.
 fn length2(x: Real, y: Real) -> Real {
     let big = max(abs(x), abs(y));

@@ -7,7 +7,7 @@
 // Invocation: x is the matrix. GRID: y is a pair of blocks, and the dispatch one round, for matrices so large that one
 // invocation must not do a whole sweep. The order of operations on a matrix is the same either way.
 #import natgrad::layout::LANES
-#import natgrad::bits::power_of_two
+#import natgrad::bits::power_of_root
 #import natgrad::rotation::{rotation, NEGLIGIBLE}
 #import natgrad::blocked::{Blocked, State}
 
@@ -176,7 +176,7 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
     // @unroll
     for (var j = 0u; j < BOTH; j++) {
         let column = select(q * WIDTH + j - WIDTH, p * WIDTH + j, j < WIDTH);
-        scales[lengths + column * LANES] = scale[j] * power_of_two(sqrt(g[j * BOTH + j]));
+        scales[lengths + column * LANES] = scale[j] * power_of_root(g[j * BOTH + j]);
     }
     return true;
 }

@@ -1,16 +1,24 @@
 //! Typed device memory.
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytemuck::Pod;
 
 use super::DeviceError;
+use super::pool::Lease;
 
 /// Anything a kernel can be given.
 pub trait Bindable {
     /// The wgpu buffer behind it.
     fn raw(&self) -> &wgpu::Buffer;
+
+    /// What must live until the commands that use it are submitted, beside the wgpu buffer.
+    fn lease(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
 }
 
 /// A storage buffer of `len` elements of T on the device; clones share it. T's size is a multiple of 4 bytes, the
@@ -19,6 +27,8 @@ pub trait Bindable {
 pub struct Buffer<T> {
     raw: wgpu::Buffer,
     len: usize,
+    /// Where the memory goes back to, if it is used again.
+    lease: Option<Arc<Lease>>,
     element: PhantomData<T>,
 }
 
@@ -27,7 +37,12 @@ impl<T: Pod> Buffer<T> {
         const {
             assert!(size_of::<T>() > 0 && size_of::<T>().is_multiple_of(4), "an element takes a multiple of 4 bytes");
         }
-        Self { raw, len, element: PhantomData }
+        Self { raw, len, lease: None, element: PhantomData }
+    }
+
+    /// The same on loan.
+    pub(super) fn leased(self, lease: Lease) -> Self {
+        Self { lease: Some(Arc::new(lease)), ..self }
     }
 
     /// The first `len` elements of a buffer made elsewhere.
@@ -70,6 +85,10 @@ impl<T: Pod> Buffer<T> {
 impl<T> Bindable for Buffer<T> {
     fn raw(&self) -> &wgpu::Buffer {
         &self.raw
+    }
+
+    fn lease(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.lease.clone().map(|lease| lease as _)
     }
 }
 

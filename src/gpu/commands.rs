@@ -1,6 +1,8 @@
 //! A list of work for the device, recorded and then submitted at once.
 
+use std::any::Any;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytemuck::Pod;
 
@@ -13,6 +15,8 @@ pub struct Commands {
     label: String,
     /// The encoder; or, where there could be none, why: submitting says so.
     encoder: Result<wgpu::CommandEncoder, DeviceError>,
+    /// Memory that nobody else may use before this is submitted.
+    leases: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Commands {
@@ -22,7 +26,12 @@ impl Commands {
             encoder: device.scoped(label, 0, || device.raw().create_command_encoder(&descriptor)),
             device: device.clone(),
             label: label.to_owned(),
+            leases: Vec::new(),
         }
+    }
+
+    fn keep(&mut self, bound: &dyn Bindable) {
+        self.leases.extend(bound.lease());
     }
 
     /// Runs a kernel over this many workgroups, with buffers in the order of its bindings.
@@ -60,6 +69,7 @@ impl Commands {
         dispatch: impl FnOnce(&mut wgpu::ComputePass<'_>),
     ) -> Result<(), DeviceError> {
         let group = kernel.bind(&self.device, bindings)?;
+        bindings.iter().for_each(|&bound| self.keep(bound));
         self.encode(kernel.name(), |encoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some(kernel.name()),
@@ -76,6 +86,7 @@ impl Commands {
     /// # Errors
     /// If the device is lost.
     pub fn clear<T: Pod>(&mut self, buffer: &Buffer<T>) -> Result<(), DeviceError> {
+        self.keep(buffer);
         self.encode("a clearing", |encoder| encoder.clear_buffer(buffer.raw(), 0, None))
     }
 
@@ -90,6 +101,8 @@ impl Commands {
         into: &Buffer<T>,
         to: usize,
     ) -> Result<(), DeviceError> {
+        self.keep(from);
+        self.keep(into);
         let source = from.bytes("a copy", &range)?;
         let target = into.bytes("a copy", &(to..to.saturating_add(range.len())))?;
         if source.is_empty() {
@@ -112,6 +125,7 @@ impl Commands {
         into: &Uniform<T>,
         to: usize,
     ) -> Result<(), DeviceError> {
+        self.keep(from);
         let source = from.bytes("a copy", &(at..at.saturating_add(1)))?;
         let words = size_of::<T>() / 4;
         if to >= words {
@@ -129,6 +143,7 @@ impl Commands {
     /// If the range ends beyond the buffer, or memory is exhausted.
     pub fn read_later<T: Pod>(&mut self, buffer: &Buffer<T>, range: Range<usize>) -> Result<Readback<T>, DeviceError> {
         use wgpu::BufferUsages as Usage;
+        self.keep(buffer);
         let bytes = buffer.bytes("a read-back", &range)?;
         let size = bytes.end - bytes.start;
         let staging = self.device.raw_buffer("read-back", size, Usage::MAP_READ | Usage::COPY_DST)?;
@@ -145,7 +160,7 @@ impl Commands {
     /// # Errors
     /// If a command was wrong, memory is exhausted or the device is lost.
     pub fn submit(self) -> Result<(), DeviceError> {
-        let Self { device, label, encoder } = self;
+        let Self { device, label, encoder, leases: _leases } = self;
         let encoder = encoder?;
         device.scoped(&label, 0, || {
             device.queue().submit([encoder.finish()]);

@@ -9,6 +9,7 @@ use bytemuck::Pod;
 use super::adapter::{AdapterChoice, AdapterSummary, choose, enumerate, required_limits};
 use super::error::one_line;
 use super::kernel::{Def, GeneratedModule, Kernel, KernelSource};
+use super::pool::Pool;
 use super::{Buffer, Commands, DeviceError, Scalar, Uniform};
 
 /// What the self-test found this device good for.
@@ -44,6 +45,7 @@ struct Inner {
     features: wgpu::Features,
     capabilities: Capabilities,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
+    pool: Arc<Pool>,
     /// Why the device is lost, once it is.
     lost: Arc<Mutex<Option<String>>>,
 }
@@ -146,6 +148,7 @@ impl Device {
             summary,
             capabilities: Capabilities::default(),
             kernels: Mutex::default(),
+            pool: Arc::default(),
             lost,
         }))
     }
@@ -165,6 +168,7 @@ impl Device {
             summary: self.0.summary.clone(),
             capabilities,
             kernels: Mutex::default(),
+            pool: Arc::default(),
             lost: Arc::clone(&self.0.lost),
         }))
     }
@@ -230,6 +234,26 @@ impl Device {
         let raw =
             self.raw_buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST | Usage::INDIRECT)?;
         Ok(Buffer::new(raw, len))
+    }
+
+    /// A storage buffer with undefined contents. Its memory is used again by later operations, once the last clone is
+    /// dropped and the commands that use it are submitted.
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer).
+    pub(crate) fn scratch<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>, DeviceError> {
+        let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
+        if let Some((raw, lease)) = self.0.pool.take(bytes) {
+            return Ok(Buffer::new(raw, len).leased(lease));
+        }
+        let buffer = self.buffer(label, len)?;
+        let lease = self.0.pool.lend(super::Bindable::raw(&buffer).clone());
+        Ok(buffer.leased(lease))
+    }
+
+    /// Frees the device memory that is kept for later operations, at most 1 GiB.
+    pub fn release_memory(&self) {
+        self.0.pool.clear();
     }
 
     /// A storage buffer with these contents.

@@ -11,6 +11,7 @@ mod error;
 mod kernel;
 pub mod layout;
 pub mod peaks;
+mod pool;
 mod random;
 mod readback;
 pub mod selftest;

@@ -39,7 +39,7 @@ impl<T: Element> DeviceBatch<T> {
 
     /// Room for matrices of this shape; what is in it is undefined.
     pub(crate) fn uninitialized(device: &Device, label: &str, shape: Shape) -> Result<Self, DeviceError> {
-        Ok(Self { device: device.clone(), shape, buffer: device.buffer(label, shape.len())? })
+        Ok(Self { device: device.clone(), shape, buffer: device.scratch(label, shape.len())? })
     }
 
     /// Copies the matrices to the host.
@@ -71,7 +71,8 @@ impl<T: Element> DeviceBatch<T> {
         &self.device
     }
 
-    /// The memory they lie in.
+    /// The memory they lie in, and perhaps some more behind it. The results of operations are not its last users: when the
+    /// batch and its clones are dropped, later operations use it again, so do not keep the wgpu buffer for longer.
     #[must_use]
     pub fn buffer(&self) -> &Buffer<T> {
         &self.buffer

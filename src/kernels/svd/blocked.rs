@@ -136,9 +136,9 @@ pub(crate) fn record(
         Ok::<_, DeviceError>(uniform)
     };
     let states = device.buffer_from("states", &vec![State::default(); count.most.max(1)])?;
-    let x = device.buffer::<f32>("working matrix", whole * (form.rows + form.carried()) * padded)?;
-    let scales = device.buffer::<f32>("scales", whole * padded)?;
-    let lengths = device.buffer::<f32>("lengths", whole * padded)?;
+    let x = device.scratch::<f32>("working matrix", whole * (form.rows + form.carried()) * padded)?;
+    let scales = device.scratch::<f32>("scales", whole * padded)?;
+    let lengths = device.scratch::<f32>("lengths", whole * padded)?;
     let pairs = if blocks.grid { blocks.blocks as u32 / 2 } else { 1 };
     // The workgroups of each sweep: none, until the sweep before it finds that a matrix goes on.
     let sweeps = device.buffer_from("sweeps", &[0, pairs, 1].repeat(Rules::MAX_SWEEPS as usize + 1))?;
