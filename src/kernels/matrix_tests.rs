@@ -4,7 +4,7 @@
 use super::matrices::Report;
 use super::svd::host::Count;
 use super::tests::{U, for_each_device, uniform};
-use super::{combine, join, product, solve};
+use super::{combine, join, product, qr_blocked, solve};
 use crate::gpu::layout::{LANES, element};
 use crate::gpu::{Buffer, Device};
 
@@ -162,6 +162,56 @@ fn combinations_and_matrices_side_by_side_agree_with_their_twins() {
                     assert!((found - expected).abs() <= 4.0 * (terms * terms) as f64 * U, "{found} for {expected}");
                 }
                 assert_eq!(side_by_side[b], join::twin::join(&x[b], &x[b]));
+            }
+        }
+    });
+}
+
+#[test]
+fn factors_agree_with_their_twin_up_to_signs_and_q_transposed_undoes_q() {
+    for_each_device(|device| {
+        for (rows, columns) in [(3, 3), (12, 5), (40, 11)] {
+            let a: Vec<Matrix> = (0..BATCH)
+                .map(|b| {
+                    let mut a = random(b, rows, columns);
+                    (0..columns).for_each(|j| a[j][j] += 4.0);
+                    a
+                })
+                .collect();
+            let form = qr_blocked::host::Form { rows, columns };
+            let mut commands = device.record("factors");
+            let source = upload(device, &a, LANES);
+            let factors =
+                qr_blocked::host::Factors::record(device, &mut commands, form, false, BATCH, &source).unwrap();
+            let r = room(device, columns, columns, LANES);
+            factors.triangle(device, &mut commands, false, (qr_blocked::host::Beside::Nothing, None), &r).unwrap();
+            let c: Vec<Matrix> = (0..BATCH).map(|b| random(b + 100, rows, 3)).collect();
+            let given = upload(device, &c, LANES);
+            let there_and_back = factors.padded(device, &mut commands, &given, 3).unwrap();
+            for target in [qr_blocked::host::Target::Plain(3), qr_blocked::host::Target::Transposed(3)] {
+                factors.apply(device, &mut commands, target, &there_and_back).unwrap();
+            }
+            let returned = room(device, rows, 3, LANES);
+            factors.crop(device, &mut commands, &there_and_back, 3, &returned).unwrap();
+            commands.submit().unwrap();
+            let found = download(device, &r, columns, columns, LANES);
+            let back = download(device, &returned, rows, 3, LANES);
+            for b in 0..BATCH {
+                let (_, expected) = qr_blocked::twin::qr(&a[b]);
+                let size = (rows as f64).sqrt() * 5.0;
+                // Diagonals of 4 among entries of at most 1: κ is below 50, and an element takes part in some
+                // 2 (rows + columns) roundings.
+                let bound = 50.0 * 2.0 * (rows + columns) as f64 * U * size;
+                for i in 0..columns {
+                    let sign = found[b][i][i].signum();
+                    for j in 0..columns {
+                        let off = (sign * found[b][i][j] - expected[i][j]).abs();
+                        assert!(off <= bound, "{rows}×{columns}: r[{i}][{j}] off by {off:e}");
+                    }
+                }
+                for (back, given) in back[b].iter().flatten().zip(c[b].iter().flatten()) {
+                    assert!((back - given).abs() <= 4.0 * (rows + columns) as f64 * U * (rows as f64).sqrt());
+                }
             }
         }
     });

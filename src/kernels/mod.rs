@@ -24,6 +24,8 @@ kernel_folder! {
     gram,
     /// AᵀA and AAᵀ of matrices of any origin.
     product,
+    /// QR of matrices of any size.
+    qr_blocked,
     /// Least squares by the triangular factor.
     solve,
     /// XΣ⁻¹Yᵀ of what an SVD found.

@@ -56,7 +56,7 @@ impl<T: Element> DeviceBatch<T> {
     /// If the device is lost.
     pub async fn download_async(&self) -> Result<MatrixBatch<T>, LinalgError> {
         let data = self.device.read_range_async(&self.buffer, 0..self.shape.len()).await?;
-        MatrixBatch::from_layout(self.shape, data)
+        Ok(MatrixBatch::from_layout(self.shape, data)?.with_zero_padding())
     }
 
     /// Their number, size and layout.

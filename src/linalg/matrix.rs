@@ -142,6 +142,18 @@ impl<T: Element> MatrixBatch<T> {
         Ok(Self { shape, data })
     }
 
+    /// The same with zeros in the places of the last tile that belong to no matrix, whatever lay there.
+    pub(super) fn with_zero_padding(mut self) -> Self {
+        let Shape { batch, rows, columns, lanes } = self.shape;
+        let last = batch / lanes * (rows * columns * lanes);
+        for (at, entry) in self.data[last..].iter_mut().enumerate() {
+            if at % lanes >= batch % lanes {
+                *entry = T::default();
+            }
+        }
+        self
+    }
+
     /// The same matrices in tiles of `lanes`.
     ///
     /// # Errors
@@ -272,6 +284,17 @@ mod tests {
         let columns = tiles.with_lanes(1).unwrap();
         assert_eq!(columns.matrix(1), columns.as_slice()[6..12]);
         assert_eq!(columns.matrix(1), [100.0, 110.0, 120.0, 101.0, 111.0, 121.0]);
+    }
+
+    #[test]
+    fn what_pads_the_last_tile_is_zero() {
+        let whole = numbered(70);
+        let mut dirty = whole.clone();
+        let unused = |b: usize| Shape { batch: 128, ..whole.shape() }.index(b, 2, 1);
+        dirty.data[unused(70)] = 1.0;
+        dirty.data[unused(127)] = f32::NAN;
+        assert_eq!(dirty.with_zero_padding(), whole);
+        assert_eq!(numbered(64).with_zero_padding(), numbered(64));
     }
 
     #[test]

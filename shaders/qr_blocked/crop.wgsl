@@ -1,0 +1,27 @@
+// Matrices without the zeros around them; all of a matrix that is not finite is NaN.
+// Invocation: x is the matrix, y a column.
+#import natgrad::layout::element
+#import natgrad::panel::{Panel, INFINITE}
+
+@group(0) @binding(0) var<uniform> panel: Panel;
+@group(0) @binding(1) var<storage, read> padded: array<Real>;          // ROWS × COLUMNS
+@group(0) @binding(2) var<storage, read> bits: array<u32>;             // of the largest magnitude of each matrix
+@group(0) @binding(3) var<storage, read_write> cropped: array<Real>;   // M × N
+
+const M: u32 = #{M}u;
+const N: u32 = #{N}u;
+const ROWS: u32 = #{ROWS}u;
+const COLUMNS: u32 = #{COLUMNS}u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let b = id.x;
+    let j = id.y;
+    if b >= panel.count {
+        return;
+    }
+    let finite = bits[b] < INFINITE;
+    for (var i = 0u; i < M; i++) {
+        cropped[element(b, i, j, M, N)] = select(panel.nan, padded[element(b, i, j, ROWS, COLUMNS)], finite);
+    }
+}

@@ -1,0 +1,159 @@
+// Householder QR of a panel of WIDTH columns, each of its elements read and written once: the square block at the top is
+// reduced to a triangle, and the rows below are merged into that, HEIGHT at a time, a reflector a column (the flat tree
+// of Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34 (2012) A206, with the first rows as its root, so that Q
+// has orthonormal columns whatever the rank). R takes the place of the triangle, the reflectors that of what they clear;
+// their factors τ lie in a matrix with a row for each block of rows.
+//
+// Invocation: one matrix.
+#import natgrad::layout::{origin, LANES}
+#import natgrad::bits::power_of_two
+#import natgrad::panel::Panel
+
+@group(0) @binding(0) var<uniform> panel: Panel;
+@group(0) @binding(1) var<storage, read_write> a: array<Real>;     // M × N
+@group(0) @binding(2) var<storage, read_write> taus: array<Real>;  // BLOCKS × K
+
+const M: u32 = #{M}u;
+const N: u32 = #{N}u;
+const K: u32 = #{K}u;          // reflectors: the smaller of both; all three are whole blocks
+const WIDTH: u32 = #{WIDTH}u;
+const HEIGHT: u32 = #{HEIGHT}u;  // rows that are merged at a time
+const BLOCKS: u32 = #{BLOCKS}u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let b = id.x;
+    if b >= panel.count {
+        return;
+    }
+    let top = panel.top;
+    // Where the panel and its factors begin: all else is a constant further.
+    let columns = origin(b, M * N, LANES) + top * M * LANES;
+    let factors = origin(b, BLOCKS * K, LANES) + top * BLOCKS * LANES;
+    let triangle = columns + top * LANES;
+    // The triangle, and below its diagonal the reflectors that made it.
+    // @registers
+    var r: array<Real, WIDTH * WIDTH>;
+    // @unroll
+    for (var j = 0u; j < WIDTH; j++) {
+        // @unroll
+        for (var i = 0u; i < WIDTH; i++) {
+            r[i * WIDTH + j] = a[triangle + (j * M + i) * LANES];
+        }
+    }
+    // H = I − τvvᵀ with v = (1, x/(r−β)), β = −sign(r)·‖(r, x)‖, as LAPACK has it; I where all is zero. Lengths are
+    // measured in units of the largest entry, so that no square overflows or underflows.
+    // @unroll
+    for (var j = 0u; j < WIDTH; j++) {
+        var largest = abs(r[j * WIDTH + j]);
+        // @unroll
+        for (var i = j + 1u; i < WIDTH; i++) {
+            largest = max(largest, abs(r[i * WIDTH + j]));
+        }
+        let unit = power_of_two(largest);
+        let inverse_unit = 1.0 / unit;
+        let pivot = r[j * WIDTH + j] * inverse_unit;
+        var below: Real = 0.0;
+        // @unroll
+        for (var i = j + 1u; i < WIDTH; i++) {
+            r[i * WIDTH + j] = r[i * WIDTH + j] * inverse_unit;
+            below += r[i * WIDTH + j] * r[i * WIDTH + j];
+        }
+        // Nothing to clear: no reflection, as the sign of R is free.
+        let none = below == 0.0;
+        let length = sqrt(pivot * pivot + below);
+        let beta = select(-length, length, pivot < 0.0);
+        let by = select(1.0 / (pivot - beta), Real(0.0), none);
+        let tau = select((beta - pivot) / beta, Real(0.0), none);
+        r[j * WIDTH + j] = select(beta, pivot, none) * unit;
+        // @unroll
+        for (var i = j + 1u; i < WIDTH; i++) {
+            r[i * WIDTH + j] = r[i * WIDTH + j] * by;
+        }
+        // @unroll
+        for (var k = j + 1u; k < WIDTH; k++) {
+            var d = r[j * WIDTH + k];
+            // @unroll
+            for (var i = j + 1u; i < WIDTH; i++) {
+                d += r[i * WIDTH + j] * r[i * WIDTH + k];
+            }
+            d *= tau;
+            r[j * WIDTH + k] = r[j * WIDTH + k] - d;
+            // @unroll
+            for (var i = j + 1u; i < WIDTH; i++) {
+                r[i * WIDTH + k] = r[i * WIDTH + k] - d * r[i * WIDTH + j];
+            }
+        }
+        taus[factors + j * BLOCKS * LANES] = tau;
+    }
+    var block = 1u;
+    for (var row = top + WIDTH; row < M; row += HEIGHT) {
+        let rows = columns + row * LANES;
+        // @registers
+        var e: array<Real, HEIGHT * WIDTH>;
+        // @unroll
+        for (var j = 0u; j < WIDTH; j++) {
+            // @unroll
+            for (var i = 0u; i < HEIGHT; i++) {
+                e[i * WIDTH + j] = a[rows + (j * M + i) * LANES];
+            }
+        }
+        // @unroll
+        for (var j = 0u; j < WIDTH; j++) {
+            var largest = abs(r[j * WIDTH + j]);
+            // @unroll
+            for (var i = 0u; i < HEIGHT; i++) {
+                largest = max(largest, abs(e[i * WIDTH + j]));
+            }
+            let unit = power_of_two(largest);
+            let inverse_unit = 1.0 / unit;
+            let pivot = r[j * WIDTH + j] * inverse_unit;
+            var below: Real = 0.0;
+            // @unroll
+            for (var i = 0u; i < HEIGHT; i++) {
+                e[i * WIDTH + j] = e[i * WIDTH + j] * inverse_unit;
+                below += e[i * WIDTH + j] * e[i * WIDTH + j];
+            }
+            let none = below == 0.0;
+            let length = sqrt(pivot * pivot + below);
+            let beta = select(-length, length, pivot < 0.0);
+            let by = select(1.0 / (pivot - beta), Real(0.0), none);
+            let tau = select((beta - pivot) / beta, Real(0.0), none);
+            r[j * WIDTH + j] = select(beta, pivot, none) * unit;
+            // @unroll
+            for (var i = 0u; i < HEIGHT; i++) {
+                e[i * WIDTH + j] = e[i * WIDTH + j] * by;
+            }
+            // @unroll
+            for (var k = j + 1u; k < WIDTH; k++) {
+                var d = r[j * WIDTH + k];
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    d += e[i * WIDTH + j] * e[i * WIDTH + k];
+                }
+                d *= tau;
+                r[j * WIDTH + k] = r[j * WIDTH + k] - d;
+                // @unroll
+                for (var i = 0u; i < HEIGHT; i++) {
+                    e[i * WIDTH + k] = e[i * WIDTH + k] - d * e[i * WIDTH + j];
+                }
+            }
+            taus[factors + (j * BLOCKS + block) * LANES] = tau;
+        }
+        // @unroll
+        for (var j = 0u; j < WIDTH; j++) {
+            // @unroll
+            for (var i = 0u; i < HEIGHT; i++) {
+                a[rows + (j * M + i) * LANES] = e[i * WIDTH + j];
+            }
+        }
+        block += 1u;
+    }
+    // @unroll
+    for (var j = 0u; j < WIDTH; j++) {
+        // @unroll
+        for (var i = 0u; i < WIDTH; i++) {
+            a[triangle + (j * M + i) * LANES] = r[i * WIDTH + j];
+        }
+    }
+}

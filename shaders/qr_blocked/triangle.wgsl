@@ -1,0 +1,49 @@
+// [R | c] of factored matrices: the triangle (K × N, zeros below its diagonal) and the first K rows of c beside it; or
+// [Rᵀ | c] (LOWER, K × K and c). All of a matrix that is not finite is NaN.
+// Invocation: x is the matrix, y a column of the result.
+#import natgrad::layout::element
+#import natgrad::panel::{Panel, INFINITE}
+
+@group(0) @binding(0) var<uniform> panel: Panel;
+@group(0) @binding(1) var<storage, read> a: array<Real>;               // A_ROWS × A_COLUMNS
+@group(0) @binding(2) var<storage, read> bits: array<u32>;             // of the largest magnitude of each matrix
+@group(0) @binding(3) var<storage, read_write> triangle: array<Real>;  // K × (N + C)
+#ifdef BESIDE
+@group(0) @binding(4) var<storage, read> c: array<Real>;               // C_ROWS × C_COLUMNS
+#endif
+
+const A_ROWS: u32 = #{A_ROWS}u;
+const A_COLUMNS: u32 = #{A_COLUMNS}u;
+const K: u32 = #{K}u;
+const N: u32 = #{N}u;
+const C: u32 = #{C}u;
+const C_ROWS: u32 = #{C_ROWS}u;
+const C_COLUMNS: u32 = #{C_COLUMNS}u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let b = id.x;
+    let j = id.y;
+    if b >= panel.count {
+        return;
+    }
+    let finite = bits[b] < INFINITE;
+    for (var i = 0u; i < K; i++) {
+        var value: Real = 0.0;
+#ifdef LOWER
+        if j <= i {
+            value = a[element(b, j, i, A_ROWS, A_COLUMNS)];
+        }
+#else
+        if i <= j && j < N {
+            value = a[element(b, i, j, A_ROWS, A_COLUMNS)];
+        }
+#endif
+#ifdef BESIDE
+        if j >= N {
+            value = c[element(b, i, j - N, C_ROWS, C_COLUMNS)];
+        }
+#endif
+        triangle[element(b, i, j, K, N + C)] = select(panel.nan, value, finite);
+    }
+}
