@@ -63,7 +63,7 @@ fn consistent(a: &MatrixBatch, rights: usize) -> MatrixBatch {
 }
 
 /// Sizes in registers and beyond, tall, square and wide.
-const SIZES: [(usize, usize); 9] = [(1, 1), (5, 1), (1, 5), (3, 3), (20, 4), (6, 6), (4, 9), (12, 10), (10, 20)];
+const SIZES: [(usize, usize); 8] = [(1, 1), (5, 1), (1, 5), (3, 3), (20, 4), (4, 9), (14, 10), (9, 30)];
 
 #[test]
 fn solutions_are_those_of_the_pseudo_inverse_in_f64_by_either_way() {

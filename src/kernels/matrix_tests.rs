@@ -4,7 +4,7 @@
 use super::matrices::Report;
 use super::svd::host::Count;
 use super::tests::{U, for_each_device, uniform};
-use super::{combine, join, product, qr_blocked, solve};
+use super::{combine, join, product, qr_blocked, sift, solve, substitute};
 use crate::gpu::layout::{LANES, element};
 use crate::gpu::{Buffer, Device};
 
@@ -213,6 +213,75 @@ fn factors_agree_with_their_twin_up_to_signs_and_q_transposed_undoes_q() {
                     assert!((back - given).abs() <= 4.0 * (rows + columns) as f64 * U * (rows as f64).sqrt());
                 }
             }
+        }
+    });
+}
+
+#[test]
+fn substitution_agrees_with_its_twin_and_sifting_lists_what_is_ill_conditioned() {
+    for_each_device(|device| {
+        for (size, rights, lower) in [(1, 1, false), (4, 2, true), (11, 5, false), (9, 3, true)] {
+            // Triangles with a diagonal of 2 to 3 and small entries beside it; the second has a small entry on it.
+            let triangles: Vec<Matrix> = (0..BATCH)
+                .map(|b| {
+                    let mut t = random(b, size, size + rights);
+                    for i in 0..size {
+                        for j in 0..size {
+                            let inside = if lower { j < i } else { i < j };
+                            t[i][j] = if inside { 0.25 * t[i][j] } else { 0.0 };
+                        }
+                        t[i][i] = 2.0 + uniform(b + 7, i).abs();
+                    }
+                    if b == 1 && size > 1 {
+                        t[size / 2][size / 2] = f64::from(1e-7f32);
+                    }
+                    t
+                })
+                .collect();
+            let form = substitute::host::Form { size, rights, lower };
+            let largest: Vec<u32> = vec![3.0f32.to_bits(); BATCH.next_multiple_of(LANES)];
+            let bits = device.buffer_from("bits", &largest).unwrap();
+            let triangle = upload(device, &triangles, LANES);
+            let solved = room(device, size, size + rights, LANES);
+            let sums = room(device, form.blocks(), 1, LANES);
+            let (x, factor) = (room(device, size, rights, LANES), room(device, size, size + rights, LANES));
+            let reports = device.buffer::<Report>("reports", BATCH).unwrap();
+            let doubt = device.buffer::<u32>("doubt", 1 + BATCH).unwrap();
+            let mut commands = device.record("substitution");
+            substitute::host::record(device, &mut commands, form, BATCH, [&triangle, &solved, &sums], &bits).unwrap();
+            let operands = sift::host::Operands {
+                triangle: &triangle,
+                solved: &solved,
+                sums: &sums,
+                x: &x,
+                reports: &reports,
+                factor: &factor,
+                doubt: &doubt,
+                bits: &bits,
+            };
+            sift::host::record(device, &mut commands, form, BATCH, 1e-4, &operands).unwrap();
+            commands.submit().unwrap();
+            let found = download(device, &x, size, rights, LANES);
+            let mut listed = Vec::new();
+            for (b, whole) in triangles.iter().enumerate() {
+                let t: Matrix = whole.iter().map(|row| row[..size].to_vec()).collect();
+                let c: Matrix = whole.iter().map(|row| row[size..].to_vec()).collect();
+                let condition = sift::twin::condition(&t, lower);
+                if condition > 1e4 {
+                    listed.push(b as u32);
+                    continue;
+                }
+                let expected = substitute::twin::substitute(&t, &c, lower);
+                let norm = expected.iter().flatten().map(|x| x * x).sum::<f64>().sqrt();
+                for (found, expected) in found[b].iter().flatten().zip(expected.iter().flatten()) {
+                    // Backward stable: each entry of T off by some size·u.
+                    let bound = 2.0 * size as f64 * U * condition * norm;
+                    assert!((found - expected).abs() <= bound, "{size}, matrix {b}: {found} for {expected}");
+                }
+            }
+            let words = device.read(&doubt).unwrap();
+            assert_eq!(words[0] as usize, listed.len());
+            assert_eq!(words[1..=listed.len()], listed[..]);
         }
     });
 }

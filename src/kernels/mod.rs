@@ -28,6 +28,10 @@ kernel_folder! {
     qr_blocked,
     /// Least squares by the triangular factor.
     solve,
+    /// Inverses of triangles, and solutions with them.
+    substitute,
+    /// Which of those solutions stand.
+    sift,
     /// XΣ⁻¹Yᵀ of what an SVD found.
     combine,
     /// Two matrices side by side.

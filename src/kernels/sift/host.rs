@@ -1,0 +1,53 @@
+//! Declares `shaders/sift.wgsl`: which solutions by substitution stand.
+
+use crate::gpu::layout::LANES;
+use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, kernel_source};
+use crate::kernels::matrices::{Matrices, Report};
+use crate::kernels::substitute::host::Form;
+
+pub(crate) const SOURCE: KernelSource = kernel_source!(
+    "sift", uniform matrices, read triangle, read solved, read sums, write x, write reports, write factor, write doubt,
+    read bits
+);
+
+/// The constants of the kernel.
+pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
+    vec![
+        ("K", Def::UInt(form.size as u32)),
+        ("C", Def::UInt(form.rights as u32)),
+        ("ROWS", Def::UInt(form.inverse_blocks() as u32)),
+        ("BLOCKS", Def::UInt(form.blocks() as u32)),
+    ]
+}
+
+/// What the kernel reads and writes, in tiles of `LANES` matrices.
+pub(crate) struct Operands<'a> {
+    pub(crate) triangle: &'a Buffer<f32>,
+    pub(crate) solved: &'a Buffer<f32>,
+    pub(crate) sums: &'a Buffer<f32>,
+    pub(crate) x: &'a Buffer<f32>,
+    pub(crate) reports: &'a Buffer<Report>,
+    /// [T | c] of the matrices in doubt, in the order of the list.
+    pub(crate) factor: &'a Buffer<f32>,
+    /// Zeros; then the number of matrices in doubt, and which they are.
+    pub(crate) doubt: &'a Buffer<u32>,
+    /// The bits of the largest magnitude of each matrix.
+    pub(crate) bits: &'a Buffer<u32>,
+}
+
+/// Records the choice for `count` matrices at a limit of doubt.
+pub(crate) fn record(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    count: usize,
+    doubt: f64,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
+    let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
+    let uniform = device.uniform(&Matrices { doubt: doubt as f32, ..Matrices::new(count, form.size, 0.0) })?;
+    let Operands { triangle, solved, sums, x, reports, factor, doubt, bits } = *operands;
+    let bindings: [&dyn crate::gpu::Bindable; 9] =
+        [&uniform, triangle, solved, sums, x, reports, factor, doubt, bits];
+    commands.dispatch(&kernel, &bindings, [count.div_ceil(LANES) as u32, 1, 1])
+}
