@@ -7,7 +7,7 @@ use super::svd::{
     blocked,
     host::{Form, Source},
 };
-use super::{combine, gram, jacobian, join, judge, product, qr, solve, step, svd};
+use super::{combine, gram, jacobian, join, judge, product, qr, qr_blocked, sift, solve, step, substitute, svd};
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
 #[derive(Clone, Debug)]
@@ -52,42 +52,89 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
 /// The kernels of linear algebra, for matrices of these many rows and columns.
 #[must_use]
 pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation> {
-    let mut all = [rows, columns]
-        .map(|n| Specialisation { defs: product::host::defs(n), ..plain(product::host::SOURCE) })
-        .to_vec();
-    let short = rows.min(columns);
+    let products =
+        [rows, columns].map(|n| Specialisation { defs: product::host::defs(n), ..plain(product::host::SOURCE) });
+    let (long, short) = (rows.max(columns), rows.min(columns));
     let plain_forms = [false, true].map(|vectors| Form::of_matrices(rows, columns, vectors));
-    // The triangular factors of tall matrices, and wide matrices themselves, with right-hand sides or none.
-    let factored =
-        [0, 1, 3].map(|carried| Form { rows: columns, columns: short, source: Source::Factor(carried), vectors: true });
-    for form in plain_forms.into_iter().chain(factored) {
-        let vectors = form.vectors;
-        if form.in_registers() {
-            let source = if vectors { svd::host::VECTORS } else { svd::host::VALUES };
-            all.push(Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) });
-            continue;
-        }
-        let place = if vectors { blocked::PLACE_VECTORS } else { blocked::PLACE_VALUES };
-        let plainly = [blocked::MEASURE, blocked::START, blocked::JUDGE, blocked::LENGTHS, place];
-        all.extend(plainly.map(|source| Specialisation { defs: blocked::defs(form), ..plain(source) }));
-        all.push(Specialisation { defs: blocked::sweep_defs(form), ..plain(blocked::SWEEP) });
+    // Triangular factors, and wide matrices themselves, with right-hand sides or none.
+    let factored = [0, 1, 3].into_iter().flat_map(|carried| {
+        [short, columns].map(|rows| Form {
+            rows: rows.max(short),
+            columns: short,
+            source: Source::Factor(carried),
+            vectors: true,
+        })
+    });
+    let svds = plain_forms.into_iter().chain(factored).flat_map(svd);
+    let sizes = qr_blocked::host::Form { rows, columns };
+    let turned = qr_blocked::host::Form { rows: long, columns: short };
+    let factors = [(sizes, false), (turned, rows < columns)];
+    let factors = factors.into_iter().flat_map(|(form, transposed)| factorisation(form, transposed));
+    products.into_iter().chain(svds).chain(factors).chain(solutions(rows, columns)).collect()
+}
+
+fn svd(form: Form) -> Vec<Specialisation> {
+    if form.in_registers() {
+        let source = if form.vectors { svd::host::VECTORS } else { svd::host::VALUES };
+        return vec![Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) }];
     }
+    let place = if form.vectors { blocked::PLACE_VECTORS } else { blocked::PLACE_VALUES };
+    let plainly = [blocked::MEASURE, blocked::START, blocked::JUDGE, blocked::LENGTHS, place];
+    let plainly = plainly.map(|source| Specialisation { defs: blocked::defs(form), ..plain(source) });
+    let sweep = Specialisation { defs: blocked::sweep_defs(form), ..plain(blocked::SWEEP) };
+    plainly.into_iter().chain([sweep]).collect()
+}
+
+fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Specialisation> {
+    use qr_blocked::host::{self, Beside, Target};
+    let size = form.short();
+    let mut all = vec![
+        (host::PREPARE_MEASURED, host::prepare_defs(form, transposed, None)),
+        (host::FACTOR, host::factor_defs(form)),
+        (host::APPLY_INSIDE, host::apply_defs(form, Target::Inside)),
+        (host::TRIANGLE, host::triangle_defs(form, false, Beside::Nothing)),
+        (host::IDENTITY, host::extend_defs(form, size, true)),
+    ];
+    for rights in [1, 3, size] {
+        all.extend([
+            (host::PREPARE, host::prepare_defs(form, false, Some(rights))),
+            (host::APPLY, host::apply_defs(form, Target::Transposed(rights))),
+            (host::APPLY, host::apply_defs(form, Target::Plain(rights))),
+            (host::TRIANGLE_BESIDE, host::triangle_defs(form, false, Beside::Padded(rights))),
+            (host::TRIANGLE_BESIDE, host::triangle_defs(form, true, Beside::Whole(rights))),
+            (host::EXTEND, host::extend_defs(form, rights, false)),
+            (host::CROP, host::crop_defs(form, rights)),
+        ]);
+    }
+    all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
+}
+
+/// Least squares, pseudo-inverses and projectors.
+fn solutions(rows: usize, columns: usize) -> Vec<Specialisation> {
+    let short = rows.min(columns);
+    let mut all = Vec::new();
     for rights in [1, 3] {
         let form = solve::host::Form { rows, columns, rights };
         if form.in_registers() {
-            all.push(Specialisation { defs: solve::host::defs(form), ..plain(solve::host::SOURCE) });
+            all.push((solve::host::SOURCE, solve::host::defs(form)));
         }
         let form = join::host::Form { rows, left: columns, right: rights };
-        all.push(Specialisation { defs: join::host::defs(form), ..plain(join::host::SOURCE) });
-        let solution = combine::host::Form { terms: short, left: columns, right: rights, plain: false };
-        all.push(Specialisation { defs: combine::host::defs(solution, true), ..plain(combine::host::LISTED) });
+        all.push((join::host::SOURCE, join::host::defs(form)));
+        let form = substitute::host::Form { size: short, rights, lower: rows < columns };
+        all.push((substitute::host::SOURCE, substitute::host::defs(form)));
+        all.push((sift::host::SOURCE, sift::host::defs(form)));
+        for left in [short, columns] {
+            let form = combine::host::Form { terms: short, left, right: rights, plain: false };
+            all.push((combine::host::LISTED, combine::host::defs(form, true)));
+            all.push((combine::host::SOURCE, combine::host::defs(form, false)));
+        }
     }
-    let (inverse, square) = ((columns, rows, false), (columns, columns, true));
-    for (left, right, is_plain) in [inverse, square] {
-        let form = combine::host::Form { terms: short, left, right, plain: is_plain };
-        all.push(Specialisation { defs: combine::host::defs(form, false), ..plain(combine::host::SOURCE) });
+    for (right, is_plain) in [(rows, false), (columns, true)] {
+        let form = combine::host::Form { terms: short, left: columns, right, plain: is_plain };
+        all.push((combine::host::SOURCE, combine::host::defs(form, false)));
+        all.push((combine::host::LISTED, combine::host::defs(form, true)));
     }
-    all
+    all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
 }
 
 /// The kernels of the self-test.
