@@ -1,6 +1,6 @@
 //! Batched dense linear algebra on a GPU: the kernels that natgrad's steps are made of, for matrices of any origin.
 //!
-//! Many matrices of one size at once, from 1×1 up: [`MatrixBatch`] on the host, [`DeviceBatch`] on the device.
+//! Many matrices of one size at once, from 1×1 to as large as 64 of them fit a buffer: [`MatrixBatch`] on the host, [`DeviceBatch`] on the device.
 //!
 //! ```no_run
 //! use natgrad::Device;
@@ -21,6 +21,8 @@
 //! Singular values are good to high relative accuracy: one-sided Jacobi with a power of two kept for every column (Demmel
 //! and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992) 1204). Up to eight columns (a matrix and its V in 128 numbers) the
 //! work is done in registers; beyond, in blocks of columns whose rotations are found in registers.
+//!
+//! Least squares, pseudo-inverses and projectors stand on the same factorisation; see [`pinv_solve`].
 
 mod batch;
 mod error;

@@ -95,7 +95,7 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
         (host::TRIANGLE, host::triangle_defs(form, false, Beside::Nothing)),
         (host::IDENTITY, host::extend_defs(form, size, true)),
     ];
-    for rights in [1, 3, size] {
+    for rights in [1, size] {
         all.extend([
             (host::PREPARE, host::prepare_defs(form, false, Some(rights))),
             (host::APPLY, host::apply_defs(form, Target::Transposed(rights))),
