@@ -109,6 +109,34 @@ fn vectors_of_clustered_singular_values_are_orthogonal() {
     }
 }
 
+#[test]
+fn of_equal_columns_one_direction_is_left_and_the_rest_is_orthogonal_to_it() {
+    // Rotations cancel such columns to rounding, parallel to what they were, and again in every sweep.
+    for device in common::devices() {
+        for (m, n) in [(5, 5), (37, 5), (5, 37), (40, 30), (35, 50)] {
+            let ones = MatrixBatch::from_fn(2, m, n, |_, _, _| 1.0).unwrap();
+            let Svd { u: Some(u), sigma, v: Some(v), reports, .. } =
+                svd(&device, &ones, &SvdOptions::default()).unwrap()
+            else {
+                panic!("no vectors")
+            };
+            assert_eq!(reports[0].rank, 1, "{m}×{n}");
+            let expected = ((m * n) as f64).sqrt();
+            assert!((f64::from(sigma.get(0, 0, 0)) - expected).abs() <= 10.0 * ULP * expected);
+            for (vectors, rows) in [(&u, m), (&v, n)] {
+                let dot = |j: usize, k: usize| -> f64 {
+                    (0..rows).map(|i| f64::from(vectors.get(0, i, j)) * f64::from(vectors.get(0, i, k))).sum()
+                };
+                for j in 0..m.min(n) {
+                    for k in 0..j {
+                        assert!(dot(j, k).abs() <= 10.0 * rows as f64 * ULP, "{m}×{n}, columns {j} and {k}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Sizes in registers, tall and wide, and beyond.
 const SIZES: [(usize, usize); 4] = [(4, 3), (3, 5), (20, 6), (9, 12)];
 

@@ -7,7 +7,7 @@
 // Invocation: x is the matrix. GRID: y is a pair of blocks, and the dispatch one round, for matrices so large that one
 // invocation must not do a whole sweep. The order of operations on a matrix is the same either way.
 #import natgrad::layout::LANES
-#import natgrad::bits::power_of_root
+#import natgrad::bits::power_of_two
 #import natgrad::rotation::{rotation, NEGLIGIBLE}
 #import natgrad::blocked::{Blocked, State}
 
@@ -156,6 +156,14 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
         }
     }
 
+    // The new scales are those of the columns as they come out: where the Gram matrix cancels to zero the columns are not
+    // zero but rounding, and a scale that stayed behind would let their squares underflow.
+    // @registers
+    var big: array<Real, BOTH>;
+    // @unroll
+    for (var j = 0u; j < BOTH; j++) {
+        big[j] = 0.0;
+    }
     for (var i = 0u; i < ROWS; i++) {
         // @registers
         var e: array<Real, BOTH>;
@@ -171,12 +179,13 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
                 sum += e[k] * r[k * BOTH + j];
             }
             x[base[j] + i * LANES] = sum;
+            big[j] = select(big[j], max(big[j], abs(sum)), i < M);
         }
     }
     // @unroll
     for (var j = 0u; j < BOTH; j++) {
         let column = select(q * WIDTH + j - WIDTH, p * WIDTH + j, j < WIDTH);
-        scales[lengths + column * LANES] = scale[j] * power_of_root(g[j * BOTH + j]);
+        scales[lengths + column * LANES] = select(Real(1.0), power_of_two(big[j]), big[j] > NEGLIGIBLE);
     }
     return true;
 }
