@@ -46,7 +46,11 @@ const CIRCLE: u32 = N - 1u + N % 2u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+#ifdef STEP
     let b = id.x;
+#else
+    let b = matrices.first + id.x;
+#endif
     // @registers
     var m: array<Real, ROWS * N>;
     // @registers

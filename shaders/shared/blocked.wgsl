@@ -8,10 +8,11 @@ struct Blocked {
     tolerance: Real,   // on cosines between columns
     nan: Real,         // a NaN: WGSL has no literal for it
     round: u32,        // of the tournament, where a dispatch is one round
-    sweep: u32,        // sweeps before this one
-    groups: u32,       // workgroups over the matrices
+    sweep: u32,        // place of this sweep in the list of workgroups
+    groups: u32,       // workgroups over the matrices of a dispatch
     cutoff: Real,      // relative, on σ
-    padding: u32,
+    first: u32,        // matrix of the dispatch
+    pair: u32,         // first pair of blocks of the dispatch, where it is part of a round
 }
 
 // Of one matrix, changed by several invocations at once.

@@ -8,7 +8,7 @@
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = batch.first + id.x;
     if b >= batch.count || states[b].running == 0u {
         return;
     }

@@ -15,7 +15,7 @@ const PADDED: u32 = #{PADDED}u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = batch.first + id.x;
     let j = id.y;
     if b >= batch.count || j >= PADDED {
         return;

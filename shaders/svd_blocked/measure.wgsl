@@ -13,7 +13,7 @@ const A_COLUMNS: u32 = #{A_COLUMNS}u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = batch.first + id.x;
     if b >= batch.count || id.y >= A_COLUMNS {
         return;
     }

@@ -24,7 +24,7 @@ const ROWS: u32 = M + C;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = batch.first + id.x;
     let j = id.y;
     if b >= batch.count || j >= N {
         return;

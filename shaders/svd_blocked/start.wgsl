@@ -33,7 +33,7 @@ fn entry(b: u32, i: u32, j: u32) -> Real {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = batch.first + id.x;
     let j = id.y;
     if b >= batch.count || j >= PADDED {
         return;
@@ -45,7 +45,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         states[b].sweeps = 0u;
         atomicStore(&states[b].rotating, 0u);
         if running {
-            atomicMax(&sweeps[0], batch.groups);
+            atomicMax(&sweeps[3u * batch.sweep], batch.groups);
         }
     }
     let unit = power_of_two(Real(bitcast<f32>(bits)));

@@ -192,12 +192,16 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = batch.first + id.x;
     if b >= batch.count || states[b].running == 0u {
         return;
     }
 #ifdef GRID
-    let blocks = opponents(batch.round, id.y);
+    let k = batch.pair + id.y;
+    if k >= BLOCKS / 2u {
+        return;
+    }
+    let blocks = opponents(batch.round, k);
     let rotated = pair(b, blocks.x, blocks.y);
 #else
     var rotated = false;

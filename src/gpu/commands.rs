@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 
+use super::stopwatch::Stopwatch;
 use super::{Bindable, Buffer, Device, DeviceError, Kernel, Readback, Uniform};
 
 /// Work in the order in which the device will do it: every command sees what those before it wrote.
@@ -17,6 +18,7 @@ pub struct Commands {
     encoder: Result<wgpu::CommandEncoder, DeviceError>,
     /// Memory that nobody else may use before this is submitted.
     leases: Vec<Arc<dyn Any + Send + Sync>>,
+    stopwatch: Stopwatch,
 }
 
 impl Commands {
@@ -27,6 +29,7 @@ impl Commands {
             device: device.clone(),
             label: label.to_owned(),
             leases: Vec::new(),
+            stopwatch: Stopwatch::default(),
         }
     }
 
@@ -44,7 +47,21 @@ impl Commands {
         bindings: &[&dyn Bindable],
         workgroups: [u32; 3],
     ) -> Result<(), DeviceError> {
-        self.pass(kernel, bindings, |pass| pass.dispatch_workgroups(workgroups[0], workgroups[1], workgroups[2]))
+        self.dispatch_measured(kernel, bindings, workgroups, 0)
+    }
+
+    /// The same of a dispatch of so many multiply-adds, whose time tells how to cut later ones.
+    ///
+    /// # Errors
+    /// If the buffers do not fit the kernel's bindings.
+    pub(crate) fn dispatch_measured(
+        &mut self,
+        kernel: &Kernel,
+        bindings: &[&dyn Bindable],
+        [x, y, z]: [u32; 3],
+        work: u64,
+    ) -> Result<(), DeviceError> {
+        self.pass(kernel, bindings, work, |pass| pass.dispatch_workgroups(x, y, z))
     }
 
     /// Runs a kernel over as many workgroups as three words in a buffer say, from element `offset` on.
@@ -58,22 +75,40 @@ impl Commands {
         workgroups: &Buffer<u32>,
         offset: usize,
     ) -> Result<(), DeviceError> {
+        self.dispatch_indirect_measured(kernel, bindings, workgroups, offset, 0)
+    }
+
+    /// The same of a dispatch of so many multiply-adds, or of none, where it may turn out to be shorter.
+    ///
+    /// # Errors
+    /// As [`dispatch_indirect`](Self::dispatch_indirect).
+    pub(crate) fn dispatch_indirect_measured(
+        &mut self,
+        kernel: &Kernel,
+        bindings: &[&dyn Bindable],
+        workgroups: &Buffer<u32>,
+        offset: usize,
+        work: u64,
+    ) -> Result<(), DeviceError> {
         let bytes = workgroups.bytes("an indirect dispatch", &(offset..offset.saturating_add(3)))?;
-        self.pass(kernel, bindings, |pass| pass.dispatch_workgroups_indirect(workgroups.raw(), bytes.start))
+        self.pass(kernel, bindings, work, |pass| pass.dispatch_workgroups_indirect(workgroups.raw(), bytes.start))
     }
 
     fn pass(
         &mut self,
         kernel: &Kernel,
         bindings: &[&dyn Bindable],
+        work: u64,
         dispatch: impl FnOnce(&mut wgpu::ComputePass<'_>),
     ) -> Result<(), DeviceError> {
         let group = kernel.bind(&self.device, bindings)?;
         bindings.iter().for_each(|&bound| self.keep(bound));
-        self.encode(kernel.name(), |encoder| {
+        let Self { device, encoder, stopwatch, .. } = self;
+        let encoder = encoder.as_mut().map_err(|error| error.clone())?;
+        device.scoped(kernel.name(), 0, || {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some(kernel.name()),
-                timestamp_writes: None,
+                timestamp_writes: stopwatch.before(device, kernel.name(), work),
             });
             pass.set_pipeline(kernel.pipeline());
             pass.set_bind_group(0, &group, &[]);
@@ -160,11 +195,14 @@ impl Commands {
     /// # Errors
     /// If a command was wrong, memory is exhausted or the device is lost.
     pub fn submit(self) -> Result<(), DeviceError> {
-        let Self { device, label, encoder, leases: _leases } = self;
-        let encoder = encoder?;
+        let Self { device, label, encoder, leases: _leases, stopwatch } = self;
+        let mut encoder = encoder?;
         device.scoped(&label, 0, || {
+            let running = stopwatch.resolve(&device, &mut encoder)?;
             device.queue().submit([encoder.finish()]);
-        })
+            running.learn_when_done(&device);
+            Ok(())
+        })?
     }
 
     /// Records something, with every error of wgpu's caught. Without an encoder nothing is recorded: submitting tells.

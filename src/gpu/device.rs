@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytemuck::Pod;
 
 use super::adapter::{AdapterChoice, AdapterSummary, choose, enumerate, required_limits};
 use super::error::one_line;
 use super::kernel::{Def, GeneratedModule, Kernel, KernelSource};
+use super::pace::Pace;
 use super::pool::Pool;
 use super::{Buffer, Commands, DeviceError, Scalar, Uniform};
 
@@ -46,6 +48,7 @@ struct Inner {
     capabilities: Capabilities,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     pool: Arc<Pool>,
+    pace: Arc<Pace>,
     /// Why the device is lost, once it is.
     lost: Arc<Mutex<Option<String>>>,
 }
@@ -99,7 +102,7 @@ impl Device {
     }
 
     fn open_adapter(index: usize, adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Self, DeviceError> {
-        let wanted = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP;
+        let wanted = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("natgrad"),
             required_features: adapter.features() & wanted,
@@ -149,6 +152,7 @@ impl Device {
             capabilities: Capabilities::default(),
             kernels: Mutex::default(),
             pool: Arc::default(),
+            pace: Arc::default(),
             lost,
         }))
     }
@@ -169,6 +173,7 @@ impl Device {
             capabilities,
             kernels: Mutex::default(),
             pool: Arc::default(),
+            pace: Arc::clone(&self.0.pace),
             lost: Arc::clone(&self.0.lost),
         }))
     }
@@ -212,6 +217,26 @@ impl Device {
 
     pub(super) fn queue(&self) -> &wgpu::Queue {
         &self.0.queue
+    }
+
+    /// The time that one dispatch is to take at most.
+    #[must_use]
+    pub fn dispatch_budget(&self) -> Duration {
+        self.0.pace.budget()
+    }
+
+    /// Sets the time that one dispatch of linear algebra is to take at most: 200 ms unless set, a tenth of what watchdogs
+    /// allow. Longer work is cut into several dispatches, by the rate at which each kernel was measured to work here. One
+    /// never measured is believed to be slow, and where a dispatch took longer the next ones are cut finer; on a device
+    /// without timestamps a rate only falls from there and grows back. The least that a dispatch can hold is a workgroup.
+    /// Shorter dispatches leave a shared GPU more often to others, and cost more in all. No bit of any result depends on
+    /// it. Clones of the device share it.
+    pub fn set_dispatch_budget(&self, budget: Duration) {
+        self.0.pace.set_budget(budget);
+    }
+
+    pub(crate) fn pace(&self) -> &Arc<Pace> {
+        &self.0.pace
     }
 
     /// The largest buffer that can be bound, in bytes.

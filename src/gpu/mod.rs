@@ -10,12 +10,14 @@ pub mod elementary;
 mod error;
 mod kernel;
 pub mod layout;
+mod pace;
 pub mod peaks;
 mod pool;
 mod random;
 mod readback;
 pub mod selftest;
 mod shader;
+mod stopwatch;
 
 pub use adapter::{AdapterChoice, AdapterSummary, required_limits};
 pub use buffer::{Bindable, Buffer, Uniform};

@@ -59,6 +59,8 @@ pub use specialisations::{
 #[cfg(test)]
 mod matrix_tests;
 #[cfg(test)]
+mod pace_tests;
+#[cfg(test)]
 mod structures;
 #[cfg(test)]
 mod tests;

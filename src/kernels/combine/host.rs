@@ -1,7 +1,7 @@
 //! Declares `shaders/combine.wgsl`: XΣ⁻¹Yᵀ and XYᵀ over the singular values above the cutoff.
 
 use crate::gpu::layout::LANES;
-use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::product::host::block;
 use crate::kernels::svd::host::Count;
@@ -61,19 +61,24 @@ pub(crate) fn record(
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let Operands { left, right, sigma, found, result, listed } = *operands;
-    let kernel = device.kernel(if listed.is_some() { &LISTED } else { &SOURCE }, &defs(form, listed.is_some()), &[])?;
+    let source = if listed.is_some() { &LISTED } else { &SOURCE };
+    let kernel = device.kernel(source, &defs(form, listed.is_some()), &[])?;
     let (height, width) = (block(form.left), block(form.right));
     let blocks = form.left.div_ceil(height) * form.right.div_ceil(width);
     let invocations = count.most.next_multiple_of(LANES) * blocks;
-    for slice in slices(device, invocations, form.terms * height * width) {
+    for slice in slices(device, source, invocations, form.terms * height * width) {
         let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(count.most, 1, 0.0) })?;
         count.put(commands, &uniform)?;
         let groups = [slice.groups, 1, 1];
+        let work = count.work(slice.work);
         match listed {
             Some((doubt, reports)) => {
-                commands.dispatch(&kernel, &[&uniform, left, right, sigma, found, result, doubt, reports], groups)?;
+                let bindings: [&dyn Bindable; 8] = [&uniform, left, right, sigma, found, result, doubt, reports];
+                commands.dispatch_measured(&kernel, &bindings, groups, work)?;
             }
-            None => commands.dispatch(&kernel, &[&uniform, left, right, sigma, found, result], groups)?,
+            None => {
+                commands.dispatch_measured(&kernel, &[&uniform, left, right, sigma, found, result], groups, work)?;
+            }
         }
     }
     Ok(())

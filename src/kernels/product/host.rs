@@ -88,7 +88,7 @@ pub(crate) fn record(
     let entries = ENTRIES.max(segment);
     for start in (0..length).step_by(entries) {
         let end = (start + entries).min(length);
-        for slice in slices(device, invocations, (end - start) * block * block) {
+        for slice in slices(device, &SOURCE, invocations, (end - start) * block * block) {
             let uniform = device.uniform(&Product {
                 count: form.count as u32,
                 lanes: form.lanes as u32,
@@ -102,7 +102,7 @@ pub(crate) fn record(
                 start: start as u32,
                 end: end as u32,
             })?;
-            commands.dispatch(&kernel, &[&uniform, a, result], [slice.groups, 1, 1])?;
+            commands.dispatch_measured(&kernel, &[&uniform, a, result], [slice.groups, 1, 1], slice.work)?;
         }
     }
     Ok(())

@@ -334,16 +334,18 @@ impl Factors {
         c: &Buffer<f32>,
     ) -> Result<(), DeviceError> {
         let inside = target == Target::Inside;
-        let kernel = device.kernel(if inside { &APPLY_INSIDE } else { &APPLY }, &apply_defs(self.form, target), &[])?;
+        let source = if inside { &APPLY_INSIDE } else { &APPLY };
+        let kernel = device.kernel(source, &apply_defs(self.form, target), &[])?;
         let (columns, across) = target.columns(self.form);
         let invocations = self.count.next_multiple_of(LANES) * ((columns - begin) / across);
-        for slice in slices(device, invocations, 2 * self.form.padded_rows() * self.form.width() * across) {
+        let each = 2 * self.form.padded_rows() * self.form.width() * across;
+        for slice in slices(device, source, invocations, each) {
             let uniform = self.uniform(device, slice.first, top, begin)?;
             let groups = [slice.groups, 1, 1];
             if inside {
-                commands.dispatch(&kernel, &[&uniform, &self.taus, c], groups)?;
+                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c], groups, slice.work)?;
             } else {
-                commands.dispatch(&kernel, &[&uniform, &self.taus, c, &self.a], groups)?;
+                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c, &self.a], groups, slice.work)?;
             }
         }
         Ok(())

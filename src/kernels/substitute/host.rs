@@ -62,9 +62,9 @@ pub(crate) fn record(
 ) -> Result<(), DeviceError> {
     let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
     let invocations = count.next_multiple_of(LANES) * form.blocks();
-    for slice in slices(device, invocations, form.size * form.size * SIDE) {
+    for slice in slices(device, &SOURCE, invocations, form.size * form.size * SIDE) {
         let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(count, form.size, 0.0) })?;
-        commands.dispatch(&kernel, &[&uniform, triangle, bits, solved, sums], [slice.groups, 1, 1])?;
+        commands.dispatch_measured(&kernel, &[&uniform, triangle, bits, solved, sums], [slice.groups, 1, 1], slice.work)?;
     }
     Ok(())
 }

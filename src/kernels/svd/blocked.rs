@@ -3,7 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::layout::LANES;
-use crate::gpu::{Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source};
+use crate::gpu::{
+    Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source,
+};
 use crate::kernels::problem::{Rules, rotation_tolerance};
 
 use super::host::{Count, Form, Operands};
@@ -30,7 +32,7 @@ fn width(columns: usize) -> usize {
 
 /// Multiply-adds of one sweep that one invocation may do; matrices with more are spread over several, a pair of blocks
 /// each. At a thousand million a second, slow for one invocation of a GPU, this takes 20 ms.
-const SWEEP_BUDGET: usize = 20_000_000;
+const SWEEP_BUDGET: u64 = 20_000_000;
 
 /// What all matrices of a batch share.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
@@ -43,7 +45,8 @@ pub(crate) struct Blocked {
     pub(crate) sweep: u32,
     pub(crate) groups: u32,
     pub(crate) cutoff: f32,
-    pub(crate) padding: u32,
+    pub(crate) first: u32,
+    pub(crate) pair: u32,
 }
 
 /// The state of one matrix.
@@ -71,10 +74,8 @@ impl Blocks {
     pub(crate) fn of(form: Form) -> Self {
         let width = width(form.columns);
         let blocks = form.columns.div_ceil(width).next_multiple_of(2);
-        let pairs = blocks * (blocks - 1) / 2;
-        let both = 2 * width;
-        let each = both * (both + 1) / 2 * form.rows + both * both * (form.rows + form.carried());
-        Self { blocks, width, grid: pairs * each > SWEEP_BUDGET }
+        let lane = Self { blocks, width, grid: false };
+        Self { grid: lane.work(form) > SWEEP_BUDGET, ..lane }
     }
 
     /// Columns of the working matrix.
@@ -106,7 +107,42 @@ pub(crate) fn sweep_defs(form: Form) -> Vec<(&'static str, Def)> {
     defs
 }
 
-/// Records the SVDs of a batch.
+/// What the dispatches of a batch's sweeps hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    /// Workgroups over the matrices, at most.
+    groups: u32,
+    /// Pairs of blocks of a round: all, unless a single workgroup's are too many.
+    pairs: u32,
+}
+
+impl Blocks {
+    /// Multiply-adds of one pair of blocks: its Gram matrix, and the rotation of its columns.
+    fn pair_work(self, form: Form) -> u64 {
+        let both = 2 * self.width;
+        (both * (both + 1) / 2 * form.rows + both * both * (form.rows + form.carried())) as u64
+    }
+
+    /// Multiply-adds of one invocation in one dispatch of pairs.
+    fn work(self, form: Form) -> u64 {
+        let pairs = if self.grid { 1 } else { self.blocks * (self.blocks - 1) / 2 };
+        pairs as u64 * self.pair_work(form)
+    }
+
+    /// Invocations a matrix of one dispatch: the pairs of a round, or the one that does all.
+    fn across(self) -> u32 {
+        if self.grid { self.blocks as u32 / 2 } else { 1 }
+    }
+
+    fn cut(self, form: Form, budget: u64, most_groups: u32) -> Cut {
+        let column = (LANES as u64).saturating_mul(self.work(form));
+        let pairs = (budget / column).clamp(1, u64::from(self.across())) as u32;
+        let groups = (budget / (column.saturating_mul(u64::from(pairs)))).clamp(1, u64::from(most_groups)) as u32;
+        Cut { groups, pairs }
+    }
+}
+
+/// Records the SVDs of a batch, cut into ranges of matrices whose dispatches keep to the time budget.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
@@ -117,64 +153,114 @@ pub(crate) fn record(
 ) -> Result<(), DeviceError> {
     let blocks = Blocks::of(form);
     let padded = blocks.padded();
-    let groups = count.most.div_ceil(LANES) as u32;
-    let whole = groups as usize * LANES;
-    let kernel = |source: &KernelSource| device.kernel(source, &defs(form), &[]);
-    let sweep = device.kernel(&SWEEP, &sweep_defs(form), &[])?;
-    let uniform = |commands: &mut Commands, round: usize, sweep: u32| {
-        let uniform = device.uniform(&Blocked {
-            count: count.most as u32,
-            tolerance: rotation_tolerance(form.rows) as f32,
-            nan: f32::NAN,
-            round: round as u32,
-            sweep,
-            groups,
-            cutoff: cutoff as f32,
-            padding: 0,
-        })?;
-        count.put(commands, &uniform)?;
-        Ok::<_, DeviceError>(uniform)
+    let whole = count.most.next_multiple_of(LANES);
+    let budget = device.pace().work(SWEEP.name);
+    let cut = blocks.cut(form, budget, device.limits().max_compute_workgroups_per_dimension);
+    let ranges: Vec<usize> = (0..count.most).step_by(cut.groups as usize * LANES).collect();
+    let batch = Batch {
+        device,
+        form,
+        blocks,
+        count,
+        cutoff,
+        cut,
+        operands,
+        states: device.buffer_from("states", &vec![State::default(); count.most.max(1)])?,
+        x: device.scratch("working matrix", whole * (form.rows + form.carried()) * padded)?,
+        scales: device.scratch("scales", whole * padded)?,
+        lengths: device.scratch("lengths", whole * padded)?,
+        // The workgroups of each sweep: none, until the sweep before it finds that a matrix goes on.
+        sweeps: device.buffer_from("sweeps", &[0, cut.pairs, 1].repeat(ranges.len() * SWEEPS))?,
     };
-    let states = device.buffer_from("states", &vec![State::default(); count.most.max(1)])?;
-    let x = device.scratch::<f32>("working matrix", whole * (form.rows + form.carried()) * padded)?;
-    let scales = device.scratch::<f32>("scales", whole * padded)?;
-    let lengths = device.scratch::<f32>("lengths", whole * padded)?;
-    let pairs = if blocks.grid { blocks.blocks as u32 / 2 } else { 1 };
-    // The workgroups of each sweep: none, until the sweep before it finds that a matrix goes on.
-    let sweeps = device.buffer_from("sweeps", &[0, pairs, 1].repeat(Rules::MAX_SWEEPS as usize + 1))?;
-    let rounds = if blocks.grid { blocks.blocks - 1 } else { 1 };
-    let rounds: Vec<Uniform<Blocked>> =
-        (0..rounds).map(|round| uniform(commands, round, 0)).collect::<Result<_, _>>()?;
-    let first = &rounds[0];
-    let (_, columns) = form.operand();
+    ranges.into_iter().enumerate().try_for_each(|(range, first)| batch.record(commands, range, first))
+}
 
-    commands.dispatch(&*kernel(&MEASURE)?, &[first, &states, operands.a], [groups, columns as u32, 1])?;
-    commands.dispatch(
-        &*kernel(&START)?,
-        &[first, &states, operands.a, &x, &scales, &sweeps],
-        [groups, padded as u32, 1],
-    )?;
-    let judge = kernel(&JUDGE)?;
-    for number in 0..Rules::MAX_SWEEPS {
-        for round in &rounds {
-            commands.dispatch_indirect(&sweep, &[round, &states, &x, &scales], &sweeps, 3 * number as usize)?;
+/// Places in the list of workgroups that each range has: one more than there are sweeps.
+const SWEEPS: usize = Rules::MAX_SWEEPS as usize + 1;
+
+/// The matrices of a batch, and the memory that their SVDs take.
+struct Batch<'a> {
+    device: &'a Device,
+    form: Form,
+    blocks: Blocks,
+    count: Count<'a>,
+    cutoff: f64,
+    cut: Cut,
+    operands: &'a Operands<'a>,
+    states: Buffer<State>,
+    x: Buffer<f32>,
+    scales: Buffer<f32>,
+    lengths: Buffer<f32>,
+    sweeps: Buffer<u32>,
+}
+
+impl Batch<'_> {
+    /// Records the SVDs of one range, from matrix `first` on.
+    fn record(&self, commands: &mut Commands, range: usize, first: usize) -> Result<(), DeviceError> {
+        let Self { device, form, blocks, operands, states, x, scales, lengths, sweeps, .. } = self;
+        let matrices = (self.count.most - first).min(self.cut.groups as usize * LANES);
+        let groups = matrices.div_ceil(LANES) as u32;
+        let kernel = |source: &KernelSource| device.kernel(source, &defs(*form), &[]);
+        let sweep = device.kernel(&SWEEP, &sweep_defs(*form), &[])?;
+        let uniform = |commands: &mut Commands, round: usize, pair: usize, sweep: usize| {
+            let uniform = device.uniform(&Blocked {
+                count: self.count.most as u32,
+                tolerance: rotation_tolerance(form.rows) as f32,
+                nan: f32::NAN,
+                round: round as u32,
+                sweep: sweep as u32,
+                groups,
+                cutoff: self.cutoff as f32,
+                first: first as u32,
+                pair: pair as u32,
+            })?;
+            self.count.put(commands, &uniform)?;
+            Ok::<_, DeviceError>(uniform)
+        };
+        let place = range * SWEEPS;
+        let rounds = if blocks.grid { blocks.blocks - 1 } else { 1 };
+        let mut parts: Vec<Uniform<Blocked>> = Vec::new();
+        for round in 0..rounds {
+            for pair in (0..blocks.across() as usize).step_by(self.cut.pairs as usize) {
+                parts.push(uniform(commands, round, pair, place)?);
+            }
         }
-        let uniform = uniform(commands, 0, number)?;
-        commands.dispatch(&judge, &[&uniform, &states, &sweeps], [groups, 1, 1])?;
-    }
-    commands.dispatch(&*kernel(&LENGTHS)?, &[first, &x, &lengths], [groups, padded as u32, 1])?;
-    let over_columns = [groups, form.columns as u32, 1];
-    match operands.vectors {
-        Some((w, v)) => commands.dispatch(
-            &*kernel(&PLACE_VECTORS)?,
-            &[first, &states, &x, &lengths, operands.sigma, operands.reports, w, v],
-            over_columns,
-        ),
-        None => commands.dispatch(
-            &*kernel(&PLACE_VALUES)?,
-            &[first, &states, &x, &lengths, operands.sigma, operands.reports],
-            over_columns,
-        ),
+        let start = &parts[0];
+        let (_, columns) = form.operand();
+        let padded = blocks.padded() as u32;
+
+        commands.dispatch(&*kernel(&MEASURE)?, &[start, states, operands.a], [groups, columns as u32, 1])?;
+        let bindings: [&dyn Bindable; 6] = [start, states, operands.a, x, scales, sweeps];
+        commands.dispatch(&*kernel(&START)?, &bindings, [groups, padded, 1])?;
+        let judge = kernel(&JUDGE)?;
+        for number in 0..SWEEPS - 1 {
+            // The first sweep is known to work on every matrix.
+            let work = if number == 0 { self.count.work(matrices as u64 * blocks.work(*form)) } else { 0 };
+            for part in &parts {
+                commands.dispatch_indirect_measured(
+                    &sweep,
+                    &[part, states, x, scales],
+                    sweeps,
+                    3 * (place + number),
+                    work * u64::from(self.cut.pairs),
+                )?;
+            }
+            let uniform = uniform(commands, 0, 0, place + number)?;
+            commands.dispatch(&judge, &[&uniform, states, sweeps], [groups, 1, 1])?;
+        }
+        commands.dispatch(&*kernel(&LENGTHS)?, &[start, x, lengths], [groups, padded, 1])?;
+        let over_columns = [groups, form.columns as u32, 1];
+        let Operands { sigma, reports, vectors, .. } = **operands;
+        match vectors {
+            Some((w, v)) => {
+                let bindings: [&dyn Bindable; 8] = [start, states, x, lengths, sigma, reports, w, v];
+                commands.dispatch(&*kernel(&PLACE_VECTORS)?, &bindings, over_columns)
+            }
+            None => {
+                let bindings: [&dyn Bindable; 6] = [start, states, x, lengths, sigma, reports];
+                commands.dispatch(&*kernel(&PLACE_VALUES)?, &bindings, over_columns)
+            }
+        }
     }
 }
 
@@ -193,9 +279,26 @@ mod tests {
         let defs = defs(Form::of_matrices(20, 20, true));
         assert_eq!(
             in_shader(&START, &defs, "Blocked"),
-            in_rust!(Blocked: count, tolerance, nan, round, sweep, groups, cutoff, padding)
+            in_rust!(Blocked: count, tolerance, nan, round, sweep, groups, cutoff, first, pair)
         );
         assert_eq!(in_shader(&START, &defs, "State"), in_rust!(State: largest, rotating, running, sweeps));
+    }
+
+    #[test]
+    fn dispatches_keep_to_the_budget_down_to_one_pair_of_blocks_of_one_workgroup() {
+        for (rows, columns) in [(9, 9), (64, 64), (256, 256), (2048, 512)] {
+            let form = Form::of_matrices(rows, columns, true);
+            for grid in [false, true] {
+                let blocks = Blocks { grid, ..Blocks::of(form) };
+                for budget in [1, 1 << 20, 1 << 29, 1 << 40, u64::MAX] {
+                    let Cut { groups, pairs } = blocks.cut(form, budget, 100);
+                    assert!((1..=100).contains(&groups) && (1..=blocks.across()).contains(&pairs));
+                    let work = 64 * u64::from(groups) * u64::from(pairs) * blocks.work(form);
+                    assert!(work <= budget || (groups == 1 && pairs == 1), "{rows}×{columns}: {work} > {budget}");
+                    assert!(pairs == blocks.across() || groups == 1, "matrices are kept together last");
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, Kernel, KernelSource, UNROLLED, Uniform, kernel_source};
 use crate::kernels::matrices::{Matrices, Report};
+use crate::kernels::work::slices;
 
 /// W, σ and β of (RD)ᵀ with c carried.
 pub(crate) const STEP: KernelSource =
@@ -112,6 +112,12 @@ impl Form {
         ]
     }
 
+    /// Multiply-adds of a matrix in registers, of the six sweeps that most take at these sizes: a dot product for each
+    /// pair of columns, and four for each pair of entries that is rotated.
+    fn register_work(self) -> usize {
+        6 * self.columns * self.columns.saturating_sub(1) / 2 * (5 * self.rows + 4 * self.carried()).max(1)
+    }
+
     /// Whether the matrix and what it carries fit in registers; the rest is for the blocked kernels.
     pub(crate) fn in_registers(self) -> bool {
         self.columns <= MOST_UNROLLED && (self.rows + self.carried()) * self.columns <= MOST_REGISTERS
@@ -149,6 +155,11 @@ impl Count<'_> {
         Self { most: count, word: None }
     }
 
+    /// The work of a dispatch as it is known: nothing is, where the device alone knows how many there are.
+    pub(crate) fn work(self, most: u64) -> u64 {
+        if self.word.is_some() { 0 } else { most }
+    }
+
     /// Puts the number into the first word of a uniform, once the commands recorded so far have run.
     pub(crate) fn put<T: Pod>(self, commands: &mut Commands, uniform: &Uniform<T>) -> Result<(), DeviceError> {
         self.word.map_or(Ok(()), |(buffer, at)| commands.copy_word(buffer, at, uniform, 0))
@@ -167,13 +178,20 @@ pub(crate) fn record(
     if !form.in_registers() {
         return super::blocked::record(device, commands, form, count, cutoff, operands);
     }
-    let kernel = device.kernel(if form.vectors { &VECTORS } else { &VALUES }, &matrix_defs(form), &[])?;
-    let uniform = device.uniform(&Matrices::new(count.most, form.rows, cutoff))?;
-    count.put(commands, &uniform)?;
-    let groups = [count.most.div_ceil(LANES) as u32, 1, 1];
+    let source = if form.vectors { &VECTORS } else { &VALUES };
+    let kernel = device.kernel(source, &matrix_defs(form), &[])?;
     let Operands { a, sigma, reports, vectors } = *operands;
-    match vectors {
-        Some((w, v)) => commands.dispatch(&kernel, &[&uniform, a, sigma, reports, w, v], groups),
-        None => commands.dispatch(&kernel, &[&uniform, a, sigma, reports], groups),
+    for slice in slices(device, source, count.most, form.register_work()) {
+        let uniform =
+            device.uniform(&Matrices { first: slice.first, ..Matrices::new(count.most, form.rows, cutoff) })?;
+        count.put(commands, &uniform)?;
+        let (groups, work) = ([slice.groups, 1, 1], count.work(slice.work));
+        match vectors {
+            Some((w, v)) => {
+                commands.dispatch_measured(&kernel, &[&uniform, a, sigma, reports, w, v], groups, work)?;
+            }
+            None => commands.dispatch_measured(&kernel, &[&uniform, a, sigma, reports], groups, work)?,
+        }
     }
+    Ok(())
 }
