@@ -8,6 +8,8 @@ use super::{combine, join, product, qr_blocked, sift, solve, substitute};
 use crate::gpu::layout::{LANES, element};
 use crate::gpu::{Buffer, Device};
 
+mod completion;
+
 /// Not a multiple of a tile.
 const BATCH: usize = 9;
 

@@ -34,6 +34,8 @@ kernel_folder! {
     sift,
     /// XΣ⁻¹Yᵀ of what an SVD found.
     combine,
+    /// Singular vectors of zero singular values.
+    complete,
     /// Two matrices side by side.
     join,
 }

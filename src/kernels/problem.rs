@@ -158,9 +158,9 @@ impl Rules {
 }
 
 /// The cosine between two columns of `length` entries that counts as zero: √length·u is the rounding of their dot product,
-/// and twice that leaves no pair to rotate for ever.
+/// and 4u at least leaves no short pair to rotate for ever.
 pub(crate) fn rotation_tolerance(length: usize) -> f64 {
-    2.0 * (length.max(4) as f64).sqrt() * Precision::F32.unit_roundoff()
+    (length.max(16) as f64).sqrt() * Precision::F32.unit_roundoff()
 }
 
 /// A block of rows.

@@ -7,7 +7,9 @@ use super::svd::{
     blocked,
     host::{Form, Source},
 };
-use super::{combine, gram, jacobian, join, judge, product, qr, qr_blocked, sift, solve, step, substitute, svd};
+use super::{
+    combine, complete, gram, jacobian, join, judge, product, qr, qr_blocked, sift, solve, step, substitute, svd,
+};
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
 #[derive(Clone, Debug)]
@@ -109,10 +111,10 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
     all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
 }
 
-/// Least squares, pseudo-inverses and projectors.
+/// Vectors of zero singular values, least squares, pseudo-inverses and projectors.
 fn solutions(rows: usize, columns: usize) -> Vec<Specialisation> {
     let short = rows.min(columns);
-    let mut all = Vec::new();
+    let mut all = vec![(complete::host::SOURCE, Vec::new())];
     for rights in [1, 3] {
         let form = solve::host::Form { rows, columns, rights };
         if form.in_registers() {

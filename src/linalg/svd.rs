@@ -3,6 +3,7 @@
 use crate::block_on;
 use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Device};
+use crate::kernels::complete;
 use crate::kernels::matrices::Report;
 use crate::kernels::svd::blocked;
 use crate::kernels::svd::host::{Count, Form, Operands, Source, record};
@@ -47,11 +48,11 @@ impl SvdOptions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Svd {
-    /// U, m×r with orthonormal columns; those of zero singular values are zero where m ≥ n. `None` where not asked for.
+    /// U, m×r with orthonormal columns, those of zero singular values included. `None` where not asked for.
     pub u: Option<MatrixBatch>,
     /// The singular values, r×1, descending.
     pub sigma: MatrixBatch,
-    /// V, n×r with orthonormal columns; those of zero singular values are zero where m < n. `None` where not asked for.
+    /// V, n×r with orthonormal columns, those of zero singular values included. `None` where not asked for.
     pub v: Option<MatrixBatch>,
     /// How each went.
     pub reports: Vec<MatrixReport>,
@@ -149,6 +150,9 @@ impl DeviceBatch {
         let mut commands = device.record("svd");
         let operands = Operands { a: tiled.buffer(), sigma: sigma.buffer(), reports: &words, vectors: buffers };
         record(device, &mut commands, form, Count::known(batch), cutoff, &operands)?;
+        if let Some((long, _)) = buffers {
+            complete::host::record(device, &mut commands, [batch, form.rows, form.columns], sigma.buffer(), long)?;
+        }
         commands.submit()?;
         let (u, v) = match vectors {
             Some((long, short)) if form.source == Source::Transpose => (Some(short), Some(long)),

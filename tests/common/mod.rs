@@ -11,10 +11,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use natgrad::gpu::{AdapterChoice, AdapterSummary, Device};
 use natgrad::{Choice, Engine};
 
+pub(crate) mod matrices;
+pub(crate) mod oracle;
 #[cfg(feature = "cli")]
 pub(crate) mod program;
 
@@ -54,6 +57,21 @@ fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T,
 /// Every device that passes the self-test.
 pub(crate) fn devices() -> Vec<Device> {
     on_usable_adapters(|index| Device::open(&AdapterChoice::Index(index)))
+}
+
+/// Runs a claim on every device that passes the self-test. They stay open for the other claims of the process, so that
+/// each kernel is compiled once.
+pub(crate) fn on_each_open_device(claim: impl Fn(&Device)) {
+    static OPEN: OnceLock<Vec<Device>> = OnceLock::new();
+    for device in OPEN.get_or_init(devices) {
+        println!("on {}", device.summary().label());
+        claim(device);
+    }
+}
+
+/// Whether this is the run on the adapters of one name only.
+pub(crate) fn is_on_one_adapter() -> bool {
+    std::env::var(ONLY).is_ok()
 }
 
 /// Runs a claim on every adapter that passes the self-test, with all its limits and with WebGPU's default ones.
