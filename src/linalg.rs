@@ -23,8 +23,10 @@
 //! work is done in registers; beyond, in blocks of columns whose rotations are found in registers.
 //!
 //! Least squares, pseudo-inverses and projectors stand on the same factorisation; see [`pinv_solve`].
+//! Symmetric positive definite systems have [`cholesky_solve`].
 
 mod batch;
+mod cholesky;
 mod error;
 mod gram;
 mod matrix;
@@ -35,6 +37,9 @@ mod svd;
 mod tiles;
 
 pub use batch::DeviceBatch;
+pub use cholesky::{
+    Cholesky, CholeskyOptions, CholeskySolution, DeviceCholesky, DeviceCholeskySolution, cholesky, cholesky_solve,
+};
 pub use error::LinalgError;
 pub use gram::{GramKind, gram};
 pub use matrix::{Element, MatrixBatch, Shape};

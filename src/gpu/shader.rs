@@ -12,13 +12,14 @@ use super::error::one_line;
 use super::{Access, Binding, Def, DeviceError, GeneratedModule, KernelSource};
 
 /// The modules in `shaders/shared`, in an order in which each comes after what it imports.
-const SHARED: [(&str, &str); 8] = [
+const SHARED: [(&str, &str); 9] = [
     ("layout.wgsl", include_str!("../../shaders/shared/layout.wgsl")),
     ("bits.wgsl", include_str!("../../shaders/shared/bits.wgsl")),
     ("elementary.wgsl", include_str!("../../shaders/shared/elementary.wgsl")),
     ("rotation.wgsl", include_str!("../../shaders/shared/rotation.wgsl")),
     ("panel.wgsl", include_str!("../../shaders/shared/panel.wgsl")),
     ("matrices.wgsl", include_str!("../../shaders/shared/matrices.wgsl")),
+    ("definite.wgsl", include_str!("../../shaders/shared/definite.wgsl")),
     ("blocked.wgsl", include_str!("../../shaders/shared/blocked.wgsl")),
     ("problem.wgsl", include_str!("../../shaders/shared/problem.wgsl")),
 ];

@@ -9,6 +9,7 @@ use crate::gpu::layout::{LANES, element};
 use crate::gpu::{Buffer, Device};
 
 mod completion;
+mod definite;
 
 /// Not a multiple of a tile.
 const BATCH: usize = 9;

@@ -36,6 +36,10 @@ kernel_folder! {
     combine,
     /// Singular vectors of zero singular values.
     complete,
+    /// Cholesky factors.
+    cholesky,
+    /// Solutions by them, refined.
+    cholesky_solve,
     /// Two matrices side by side.
     join,
 }

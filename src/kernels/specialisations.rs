@@ -8,7 +8,8 @@ use super::svd::{
     host::{Form, Source},
 };
 use super::{
-    combine, complete, gram, jacobian, join, judge, product, qr, qr_blocked, sift, solve, step, substitute, svd,
+    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, product, qr, qr_blocked, sift, solve,
+    step, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -72,7 +73,7 @@ pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation
     let turned = qr_blocked::host::Form { rows: long, columns: short };
     let factors = [(sizes, false), (turned, rows < columns)];
     let factors = factors.into_iter().flat_map(|(form, transposed)| factorisation(form, transposed));
-    products.into_iter().chain(svds).chain(factors).chain(solutions(rows, columns)).collect()
+    products.into_iter().chain(definite(short)).chain(svds).chain(factors).chain(solutions(rows, columns)).collect()
 }
 
 fn svd(form: Form) -> Vec<Specialisation> {
@@ -108,6 +109,22 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
             (host::CROP, host::crop_defs(form, rights)),
         ]);
     }
+    all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
+}
+
+/// Cholesky factors of matrices of this size, and solutions by them.
+fn definite(size: usize) -> Vec<Specialisation> {
+    use cholesky::host;
+    let mut all = vec![(host::PREPARE, Vec::new()), (host::FINISH, Vec::new())];
+    all.extend([true, false].map(|diagonal| (host::FACTOR, host::factor_defs(diagonal))));
+    if size <= host::MOST_UNROLLED {
+        all.push((host::REGISTERS, host::registers_defs(size)));
+    }
+    all.extend([(cholesky_solve::host::PREPARE, Vec::new()), (cholesky_solve::host::FINISH, Vec::new())]);
+    all.extend([1, 2, 3, 4].map(|rights| (cholesky_solve::host::CORRECT, cholesky_solve::host::correct_defs(rights))));
+    all.extend(
+        [false, true].map(|doubled| (cholesky_solve::host::RESIDUAL, cholesky_solve::host::residual_defs(doubled))),
+    );
     all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
 }
 

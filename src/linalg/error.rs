@@ -52,6 +52,14 @@ pub enum LinalgError {
         /// Its size.
         right_size: usize,
     },
+    /// Matrices that have to be square and are not.
+    #[error("matrices of {rows}×{columns}: a Cholesky factor takes as many rows as columns")]
+    NotSquare {
+        /// Rows given.
+        rows: usize,
+        /// Columns given.
+        columns: usize,
+    },
     /// A shape beyond what the kernels take.
     #[error("matrices of {rows}×{columns}: {operation} takes at most {most} {side}")]
     TooLarge {

@@ -408,7 +408,7 @@ pub(super) fn cutoff(asked: Option<f64>, shape: Shape) -> Result<f64, LinalgErro
 }
 
 /// Whether right-hand sides b fit matrices A.
-fn check(a: Shape, b: Shape) -> Result<(), LinalgError> {
+pub(super) fn check(a: Shape, b: Shape) -> Result<(), LinalgError> {
     let mismatch =
         |what, left_size, right_size| LinalgError::Mismatch { what, left: "A", left_size, right: "b", right_size };
     match () {

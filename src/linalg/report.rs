@@ -6,12 +6,15 @@ use crate::kernels::matrices::Report;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MatrixStatus {
-    /// The columns are orthogonal to rounding.
+    /// Factored to rounding; of an SVD, the columns are orthogonal to rounding.
     Converged,
     /// They were not after the last sweep; the numbers are as good as that many sweeps make them.
     SweepLimit,
     /// The matrix holds a NaN or an infinity; all its numbers are NaN.
     NonFinite,
+    /// A pivot of the Cholesky factorisation is not a positive number: the matrix is not positive definite, or not to
+    /// f32; all its numbers are NaN.
+    NotPositiveDefinite,
 }
 
 impl MatrixStatus {

@@ -137,9 +137,14 @@ pub(crate) fn outside_row_space(a: &Mat<f64>, p: &Mat<f64>) -> f64 {
     if outside == 0.0 { 0.0 } else { outside / (a.norm_l2() * U) }
 }
 
+/// The larger of two, and NaN if either is.
+pub(crate) fn worse(x: f64, y: f64) -> f64 {
+    if x.is_nan() || x >= y { x } else { y }
+}
+
 /// The largest sum of a column's absolute values; NaN comes through.
 fn one_norm(a: &Mat<f64>) -> f64 {
-    (0..a.ncols()).map(|j| a.col(j).norm_l1()).fold(0.0, |most, x| if x <= most { most } else { x })
+    (0..a.ncols()).map(|j| a.col(j).norm_l1()).fold(0.0, worse)
 }
 
 /// The singular values of matrix b.

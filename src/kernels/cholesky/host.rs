@@ -1,0 +1,155 @@
+//! Declares `shaders/cholesky`: Cholesky factors of symmetric positive definite matrices of any size.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::work::slices;
+
+pub(crate) const REGISTERS: KernelSource =
+    kernel_source!("cholesky/registers", uniform matrices, read a, write l, write roots, write states);
+pub(crate) const PREPARE: KernelSource =
+    kernel_source!("cholesky/prepare", uniform matrices, read a, write l, write roots, write states);
+pub(crate) const FACTOR: KernelSource = kernel_source!("cholesky/factor", uniform matrices, write l, write states);
+pub(crate) const FINISH: KernelSource =
+    kernel_source!("cholesky/finish", uniform matrices, write l, read roots, read states);
+
+/// The most rows of matrices that are factored in registers.
+pub(crate) const MOST_UNROLLED: usize = 8;
+
+/// Rows and columns of a block that registers hold, of larger ones.
+const BLOCK: usize = 4;
+
+/// What is noted of a matrix where a pivot is not a positive number.
+pub(crate) const BAD_PIVOT: u32 = 1;
+
+/// What is noted where an entry is not finite.
+pub(crate) const BAD_ENTRY: u32 = 2;
+
+/// What all matrices of a batch share.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Definite {
+    pub(crate) count: u32,
+    pub(crate) size: u32,
+    pub(crate) lanes: u32,
+    pub(crate) first: u32,
+    pub(crate) block: u32,
+    pub(crate) rights: u32,
+    pub(crate) nan: f32,
+    pub(crate) zero: u32,
+}
+
+/// A batch of square matrices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Matrices.
+    pub(crate) count: usize,
+    /// Rows and columns of each.
+    pub(crate) size: usize,
+    /// Matrices a tile.
+    pub(crate) lanes: usize,
+}
+
+/// What is found, a number of each matrix beside its factor.
+pub(crate) struct Operands<'a> {
+    pub(crate) a: &'a Buffer<f32>,
+    /// L, zeros above its diagonal; NaN where there is none.
+    pub(crate) l: &'a Buffer<f32>,
+    /// Powers of two near the roots of the largest diagonal entries.
+    pub(crate) roots: &'a Buffer<f32>,
+    /// Zero, or why there is no factor.
+    pub(crate) states: &'a Buffer<u32>,
+}
+
+/// The constants of the kernel in registers.
+pub(crate) fn registers_defs(size: usize) -> Vec<(&'static str, Def)> {
+    vec![("SIZE", Def::UInt(size as u32)), (UNROLLED, Def::Bool(true))]
+}
+
+/// The constants of the kernel of a block column: of its diagonal block, or of those below.
+pub(crate) fn factor_defs(diagonal: bool) -> Vec<(&'static str, Def)> {
+    vec![("BLOCK", Def::UInt(BLOCK as u32)), ("DIAGONAL", Def::Bool(diagonal)), (UNROLLED, Def::Bool(true))]
+}
+
+impl Form {
+    /// Invocations of a kernel that has `parts` for each matrix: whole tiles.
+    pub(crate) fn invocations(self, parts: usize) -> usize {
+        self.count.next_multiple_of(self.lanes) * parts
+    }
+
+    pub(crate) fn definite(self, first: u32) -> Definite {
+        Definite {
+            count: self.count as u32,
+            size: self.size as u32,
+            lanes: self.lanes as u32,
+            first,
+            block: 0,
+            rights: 0,
+            nan: f32::NAN,
+            zero: 0,
+        }
+    }
+}
+
+/// Records the dispatches of one kernel, `each` multiply-adds an invocation. `shared` fills in what they have in common.
+pub(crate) fn dispatches(
+    device: &Device,
+    commands: &mut Commands,
+    (source, defs): (&KernelSource, &[(&'static str, Def)]),
+    (invocations, each): (usize, usize),
+    shared: impl Fn(u32) -> Definite,
+    bound: &[&dyn Bindable],
+) -> Result<(), DeviceError> {
+    let kernel = device.kernel(source, defs, &[])?;
+    for slice in slices(device, source, invocations, each) {
+        let uniform = device.uniform(&shared(slice.first))?;
+        let mut bindings: Vec<&dyn Bindable> = vec![&uniform];
+        bindings.extend(bound);
+        commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], slice.work)?;
+    }
+    Ok(())
+}
+
+/// Records the factors of a batch.
+pub(crate) fn record(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
+    let Operands { a, l, roots, states } = *operands;
+    let size = form.size;
+    let plain = |first| form.definite(first);
+    if size <= MOST_UNROLLED {
+        let kernel = (&REGISTERS, &*registers_defs(size));
+        let work = (form.invocations(1), size * size * size / 6 + size * size);
+        return dispatches(device, commands, kernel, work, plain, &[a, l, roots, states]);
+    }
+    commands.clear(states)?;
+    let of_columns = (form.invocations(size), 2 * size);
+    dispatches(device, commands, (&PREPARE, &[]), of_columns, plain, &[a, l, roots, states])?;
+    let blocks = size.div_ceil(BLOCK);
+    for block in 0..blocks {
+        let of_block = |first| Definite { block: block as u32, ..form.definite(first) };
+        let each = BLOCK * BLOCK * BLOCK * (block + 1);
+        for (diagonal, parts) in [(true, 1), (false, blocks - 1 - block)] {
+            let kernel = (&FACTOR, &*factor_defs(diagonal));
+            dispatches(device, commands, kernel, (form.invocations(parts), each), of_block, &[l, states])?;
+        }
+    }
+    dispatches(device, commands, (&FINISH, &[]), of_columns, plain, &[l, roots, states])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::structures::{in_rust, in_shader};
+
+    #[test]
+    fn host_and_shader_agree_on_every_offset() {
+        assert_eq!(
+            in_shader(&PREPARE, &[], "Definite"),
+            in_rust!(Definite: count, size, lanes, first, block, rights, nan, zero)
+        );
+    }
+}
