@@ -11,10 +11,11 @@ use rayon::prelude::*;
 
 use super::contender::Contender;
 use super::matrices::Matrices;
+use super::task::Task;
 
 const LANES: usize = 8;
 /// Tiles of eight that one task of the pool works on.
-const TASK: usize = 64;
+const PORTION: usize = 64;
 
 /// Element (i, j) of matrix `lane` of a tile is `[3·j + i][lane]`.
 type Tile = [[f32; LANES]; 9];
@@ -34,8 +35,13 @@ pub(crate) struct FastSvd {
 }
 
 impl FastSvd {
-    /// `None` for other matrices than 3×3, and without AVX2.
-    pub(crate) fn new(matrices: &Matrices, count: usize, vectors: bool) -> Option<Self> {
+    /// `None` for anything but SVDs of 3×3 matrices, and without AVX2.
+    pub(crate) fn new(task: Task, matrices: &Matrices, count: usize) -> Option<Self> {
+        let vectors = match task {
+            Task::Svd => true,
+            Task::SvdValues => false,
+            _ => return None,
+        };
         if (matrices.rows, matrices.columns) != (3, 3) || !is_x86_feature_detected!("avx2") {
             return None;
         }
@@ -52,8 +58,8 @@ impl FastSvd {
 
 impl Contender for FastSvd {
     fn run(&mut self) -> Result<(), LinalgError> {
-        let work = if self.vectors { task::<true> } else { task::<false> };
-        self.tiles.par_chunks(TASK).zip(self.found.par_chunks_mut(TASK)).for_each(|(tiles, found)| {
+        let work = if self.vectors { portion::<true> } else { portion::<false> };
+        self.tiles.par_chunks(PORTION).zip(self.found.par_chunks_mut(PORTION)).for_each(|(tiles, found)| {
             // SAFETY: `new` has found AVX2.
             unsafe { work(tiles, found) }
         });
@@ -61,7 +67,7 @@ impl Contender for FastSvd {
     }
 
     /// Without the sign that it gives to the last.
-    fn sigma(&self, count: usize) -> Result<Vec<f32>, LinalgError> {
+    fn answers(&self, count: usize) -> Result<Vec<f32>, LinalgError> {
         let lane = |found: &Found, lane: usize| found.sigma.map(|sigma| sigma[lane].abs());
         let each = self.found.iter().flat_map(|found| (0..LANES).flat_map(move |at| lane(found, at)));
         Ok(each.take(3 * count).collect())
@@ -81,7 +87,7 @@ fn store(into: &mut [f32; LANES], values: __m256) {
 }
 
 #[target_feature(enable = "avx2")]
-fn task<const VECTORS: bool>(tiles: &[Tile], found: &mut [Found]) {
+fn portion<const VECTORS: bool>(tiles: &[Tile], found: &mut [Found]) {
     for (tile, found) in tiles.iter().zip(found) {
         let zero = _mm256_setzero_ps();
         let [mut a11, mut a21, mut a31] = [load(&tile[0]), load(&tile[1]), load(&tile[2])];

@@ -8,9 +8,11 @@ mod contender;
 #[cfg(target_arch = "x86_64")]
 mod fast_svd;
 mod matrices;
+mod ours;
 mod peers;
 mod probe;
 mod table;
+mod task;
 mod timing;
 
 use std::io::Write;
@@ -20,9 +22,11 @@ use natgrad::Device;
 use natgrad::gpu::AdapterChoice;
 use natgrad::gpu::peaks::{Effort, Peaks};
 
-use contender::{Contender, EndToEnd, OnDevice};
+use contender::Contender;
 use matrices::Matrices;
-use table::{Figure, Row, Task};
+use ours::{EndToEnd, OnDevice};
+use table::{Figure, Row};
+use task::Task;
 use timing::{Arguments, Maker, Mode};
 
 const SHAPES: [(usize, usize); 12] = [
@@ -45,7 +49,7 @@ const OURS: [&str; 2] = ["device", "end_to_end"];
 
 /// The largest batch, in bytes of input: more than caches hold.
 const BATCH_BYTES: usize = 64 << 20;
-/// Matrices whose singular values are compared with those in f64.
+/// Matrices whose answers are compared with those in f64.
 const CHECKED: usize = 16;
 
 fn main() {
@@ -67,8 +71,8 @@ fn main() {
         .nresamples(2000)
         .configure_from_args();
     let mut rows = Vec::new();
-    for task in [Task::Svd, Task::SvdValues] {
-        for (m, n) in SHAPES {
+    for task in Task::ALL {
+        for (m, n) in SHAPES.into_iter().filter(|&(m, n)| task.takes(m, n)) {
             rows.extend(bench_shape(&mut criterion, &arguments, &device, task, m, n));
         }
     }
@@ -102,23 +106,19 @@ fn bench_shape(
     n: usize,
 ) -> Option<Row> {
     let name = format!("{}/{m}x{n}", task.id());
-    let vectors = task == Task::Svd;
     let contenders: [(&'static str, Maker<'_>); 5] = [
-        ("device", Box::new(move |all, count| Ok(Some(Box::new(OnDevice::new(device, all, count, vectors)?) as _)))),
-        (
-            "end_to_end",
-            Box::new(move |all, count| Ok(Some(Box::new(EndToEnd::new(device, all, count, vectors)?) as _))),
-        ),
-        ("faer", Box::new(move |all, count| Ok(Some(Box::new(peers::faer(all, count, vectors)) as _)))),
-        ("nalgebra", Box::new(move |all, count| Ok(Some(Box::new(peers::nalgebra(all, count, vectors)) as _)))),
-        ("fast-svd-3x3", Box::new(move |all, count| Ok(fast_svd(all, count, vectors)))),
+        ("device", Box::new(move |all, count| Ok(Some(Box::new(OnDevice::new(device, task, all, count)?) as _)))),
+        ("end_to_end", Box::new(move |all, count| Ok(Some(Box::new(EndToEnd::new(device, task, all, count)?) as _)))),
+        ("faer", Box::new(move |all, count| Ok(Some(Box::new(peers::faer(task, all, count)) as _)))),
+        ("nalgebra", Box::new(move |all, count| Ok(Some(Box::new(peers::nalgebra(task, all, count)) as _)))),
+        ("fast-svd-3x3", Box::new(move |all, count| Ok(fast_svd(task, all, count)))),
     ];
     if !contenders.iter().any(|(contender, _)| arguments.wants(&format!("{name}/{contender}"))) {
         return None;
     }
     let most = if arguments.mode == Mode::Bench { (BATCH_BYTES / (4 * m * n)).max(CHECKED) } else { CHECKED };
-    let matrices = Matrices::random(most, m, n);
-    let truth = matrices.singular_values(CHECKED);
+    let matrices = Matrices::random(task, most, m, n);
+    let truth = matrices.answers(task, CHECKED);
     let mut group = criterion.benchmark_group(&name);
     group.sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements(timing::UNIT));
@@ -147,7 +147,7 @@ fn bench_shape(
         // Empty where criterion's own filter left it out.
         if let Some(best) = seconds.iter().copied().min_by(f64::total_cmp) {
             let rate = count as f64 / best;
-            figures.push((contender, Figure::new(work.as_ref(), count, rate, &truth, matrices.rank())));
+            figures.push((contender, Figure::new(work.as_ref(), count, rate, &truth, task.answers(m, n))));
         }
     }
     group.finish();
@@ -155,11 +155,11 @@ fn bench_shape(
 }
 
 #[cfg(target_arch = "x86_64")]
-fn fast_svd(matrices: &Matrices, count: usize, vectors: bool) -> Option<Box<dyn Contender + '_>> {
-    fast_svd::FastSvd::new(matrices, count, vectors).map(|contender| Box::new(contender) as _)
+fn fast_svd(task: Task, matrices: &Matrices, count: usize) -> Option<Box<dyn Contender + '_>> {
+    fast_svd::FastSvd::new(task, matrices, count).map(|contender| Box::new(contender) as _)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn fast_svd(_: &Matrices, _: usize, _: bool) -> Option<Box<dyn Contender + '_>> {
+fn fast_svd(_: Task, _: &Matrices, _: usize) -> Option<Box<dyn Contender + '_>> {
     None
 }

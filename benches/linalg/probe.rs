@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use natgrad::Device;
 
-use super::contender::{Contender, OnDevice};
+use super::contender::Contender;
 use super::matrices::Matrices;
-use super::table::Task;
+use super::ours::OnDevice;
+use super::task::Task;
 
 /// Set for the process that tries: task, rows and columns.
 const TRIED: &str = "NATGRAD_BENCH_TRIED";
@@ -22,9 +23,9 @@ pub(crate) fn try_if_asked(device: &Device) {
     let words: Vec<&str> = tried.split(' ').collect();
     let number = |at: usize| words.get(at).and_then(|word: &&str| word.parse().ok());
     let (Some(m), Some(n)) = (number(1), number(2)) else { return };
-    let vectors = words[0] == Task::Svd.id();
-    let matrices = Matrices::random(MATRICES, m, n);
-    let result = OnDevice::new(device, &matrices, MATRICES, vectors).and_then(|mut work| work.run());
+    let Some(task) = Task::ALL.into_iter().find(|task| task.id() == words[0]) else { return };
+    let matrices = Matrices::random(task, MATRICES, m, n);
+    let result = OnDevice::new(device, task, &matrices, MATRICES).and_then(|mut work| work.run());
     if let Err(error) = result {
         println!("{error}");
         std::process::exit(1);

@@ -6,44 +6,7 @@ use natgrad::Device;
 use natgrad::gpu::peaks::Peaks;
 
 use super::contender::Contender;
-
-/// What is asked of every matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
-    Svd,
-    SvdValues,
-}
-
-impl Task {
-    pub(crate) fn id(self) -> &'static str {
-        match self {
-            Self::Svd => "svd",
-            Self::SvdValues => "svd_values",
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::Svd => "SVD with vectors",
-            Self::SvdValues => "SVD, values only",
-        }
-    }
-
-    /// Operations a matrix, by convention: one-sided Jacobi takes 4mn² a sweep over the columns, m ≥ n, and 3n³ over V
-    /// where that is wanted. A kernel that reduces a tall matrix to its triangular factor takes fewer.
-    fn operations(self, m: usize, n: usize, sweeps: f64) -> f64 {
-        let (long, short) = (m.max(n) as f64, m.min(n) as f64);
-        let of_v = if self == Self::Svd { 3.0 * short.powi(3) } else { 0.0 };
-        sweeps * (4.0 * long * short * short + of_v)
-    }
-
-    /// The bytes that cannot be saved: the matrix read once, every result written once.
-    fn bytes(self, m: usize, n: usize) -> f64 {
-        let rank = m.min(n);
-        let vectors = if self == Self::Svd { (m + n) * rank } else { 0 };
-        4.0 * (m * n + rank + vectors) as f64
-    }
-}
+use super::task::Task;
 
 /// What one contender reached.
 pub(crate) struct Figure {
@@ -52,19 +15,20 @@ pub(crate) struct Figure {
     /// Matrices a second in the best run.
     rate: f64,
     sweeps: Option<f64>,
-    /// The largest error of a singular value, in units of 2⁻²⁴·σ₁.
+    /// The largest error of a matrix, in units of 2⁻²⁴ times its largest singular value or entry of the solution.
     error: f64,
 }
 
 impl Figure {
-    /// Of a contender that has run; `truth` holds the singular values of the first matrices, `rank` of each.
-    pub(crate) fn new(work: &dyn Contender, count: usize, rate: f64, truth: &[f64], rank: usize) -> Self {
-        let found = work.sigma(truth.len() / rank).expect("the results can be read");
+    /// Of a contender that has run; `truth` holds the answers of the first matrices, so many of `each`.
+    pub(crate) fn new(work: &dyn Contender, count: usize, rate: f64, truth: &[f64], each: usize) -> Self {
+        let found = work.answers(truth.len() / each).expect("the results can be read");
+        let worse = |worst: f64, off: f64| if worst.is_nan() || worst >= off { worst } else { off };
         let worst = |(found, truth): (&[f32], &[f64])| {
             let off = found.iter().zip(truth).map(|(&found, truth)| (f64::from(found) - truth).abs());
-            off.fold(0.0, |worst: f64, off| if off > worst || off.is_nan() { off } else { worst }) / truth[0]
+            off.fold(0.0, worse) / truth.iter().fold(0.0, |most: f64, truth| most.max(truth.abs()))
         };
-        let error = found.chunks_exact(rank).zip(truth.chunks_exact(rank)).map(worst).fold(0.0, f64::max);
+        let error = found.chunks_exact(each).zip(truth.chunks_exact(each)).map(worst).fold(0.0, worse);
         let sweeps = work.sweeps().expect("the reports can be read");
         Self { count, rate, sweeps, error: error * 2f64.powi(24) }
     }
@@ -87,7 +51,8 @@ impl Row {
         let (m, n) = (self.rows, self.columns);
         let device = self.figure("device");
         let sweeps = device.and_then(|figure| figure.sweeps);
-        let operations = device.zip(sweeps).map(|(figure, sweeps)| figure.rate * self.task.operations(m, n, sweeps));
+        let each = self.task.operations(m, n, sweeps);
+        let operations = device.zip(each).map(|(figure, each)| figure.rate * each);
         let bytes = device.map(|figure| figure.rate * self.task.bytes(m, n));
         let peers = ["faer", "nalgebra", "fast-svd-3x3"].map(|name| self.figure(name));
         let best = peers.iter().flatten().map(|figure| figure.rate).max_by(f64::total_cmp);
@@ -129,16 +94,18 @@ const HEAD: [&str; 14] = [
     "GFLOP/s",
     "of peak",
     "of copy",
-    "sigma errors",
+    "errors",
 ];
 
 const NOTES: &str = "\
 device/s, host/s: matrices a second, with matrices and results on the device, and from host memory to host memory.
 Rates are those of the best run of each contender; criterion's report has the spread. Peers use all cores, a matrix each.
 device:peer, host:peer: against the fastest peer here; above 1 natgrad is faster.
-GFLOP/s: 4mn² a sweep (m ≥ n) and 3n³ a sweep for V, with the mean of the sweeps reported; nominal where a QR comes first.
+GFLOP/s: of SVDs 4mn² a sweep (m ≥ n) and 3n³ a sweep for V, with the mean of the sweeps reported, nominal where a QR
+comes first; of pinv_solve those of Householder QR, of cholesky_solve those of the factor and one solution.
 of peak, of copy: fractions of the multiply-add peak, and of the copy peak by the bytes that must be read and written.
-sigma errors: worst of the first 16 matrices, in units of 2^-24 times the largest, of natgrad, faer, nalgebra, fast-svd-3x3.
+errors: of natgrad, faer, nalgebra, fast-svd-3x3 the worst of the first 16 matrices, in units of 2^-24 times the largest
+singular value, or the largest entry of the solution; those of solutions grow with the condition.
 fast3x3/s: fast-svd-3x3 by AVX, eight interleaved matrices at a time; four sweeps on AᵀA with approximate square roots.
 ";
 
@@ -181,7 +148,7 @@ pub(crate) fn text(rows: &[Row], device: &Device, peaks: &Peaks, load: f64) -> S
             let _ = writeln!(text, "{what}: {:.1} {unit} ({})", rate.per_second * 1e-9, rate.kernel);
         }
     }
-    for task in [Task::Svd, Task::SvdValues] {
+    for task in Task::ALL {
         let mut cells: Vec<Vec<String>> =
             rows.iter().filter(|row| row.task == task).map(|row| row.cells(peaks)).collect();
         if cells.is_empty() {

@@ -1,10 +1,10 @@
-// Corrections d of solutions, LLᵀd = r with A over its power of four, in the place of the residuals r; added where they
-// are at most half of those before. One that is not is rounding, or the matrix too ill-conditioned to gain: the right-hand
-// side is done.
+// Corrections d of solutions, LLᵀd = r with A over its power of four and L over its root, in the place of the residuals r; added where they
+// are at most half of those before. One that is not is rounding, or the matrix too ill-conditioned to gain, and the
+// right-hand side is done; so it is after one that leaves nothing to correct.
 //
 // Invocation: RIGHTS right-hand sides of one matrix.
 #import natgrad::layout::{origin, share}
-#import natgrad::definite::Definite
+#import natgrad::definite::{Definite, is_last}
 
 @group(0) @binding(0) var<uniform> matrices: Definite;
 @group(0) @binding(1) var<storage, read> l: array<Real>;                 // size × size
@@ -34,14 +34,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // Columns beyond the last are the last once more, and are not written.
     // @registers
     var column: array<u32, RIGHTS>;
-    var going = false;
+    var wanted = false;
     // @unroll
     for (var k = 0u; k < RIGHTS; k++) {
         let at = min(left + k, rights - 1u);
         column[k] = origin(b, size * rights, lanes) + at * size * lanes;
-        going = going || accepted[cells + at * lanes] >= 0.0;
+        wanted = wanted || accepted[cells + at * lanes] >= 0.0;
     }
-    if !going {
+    if !wanted {
         return;
     }
     let blocks = (size + ROWS - 1u) / ROWS;
@@ -166,14 +166,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let before = accepted[cell];
         if left + k < rights && before >= 0.0 {
             last[cell] = big[k];
-            let add = big[k] <= 0.5 * before;
-            accepted[cell] = select(Real(-1.0), big[k], add);
-            if add {
+            var going = big[k] <= 0.5 * before;
+            if going {
+                var solution: Real = 0.0;
                 for (var i = 0u; i < size; i++) {
                     let at = column[k] + i * lanes;
-                    solutions[at] = solutions[at] + residuals[at];
+                    let sum = solutions[at] + residuals[at];
+                    solutions[at] = sum;
+                    solution = max(solution, abs(sum));
                 }
+                going = !is_last(big[k], before, solution);
             }
+            accepted[cell] = select(Real(-1.0), big[k], going);
         }
     }
 }

@@ -3,7 +3,7 @@
 // Invocation: one right-hand side of one matrix.
 #import natgrad::layout::{origin, share}
 #import natgrad::bits::{is_finite, power_of_two, reciprocal}
-#import natgrad::definite::{Definite, BAD_ENTRY}
+#import natgrad::definite::{Definite, BAD_ENTRY, FIRST}
 
 @group(0) @binding(0) var<uniform> matrices: Definite;
 @group(0) @binding(1) var<storage, read> rights: array<Real>;                 // size × rights
@@ -38,8 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         solutions[column + i * lanes] = 0.0;
     }
     units[cell] = unit;
-    // Whatever the first correction, it is accepted.
-    accepted[cell] = 3e38;
+    accepted[cell] = Real(FIRST);
     if !finite {
         atomicOr(&states[b], BAD_ENTRY);
     }

@@ -1,7 +1,7 @@
 // Residuals b − Ax, with b over its power of two and A over its power of four. DOUBLED: summed to twice the digits, which
 // is what lets a solution gain by refinement.
 //
-// Invocation: one row of one right-hand side of one matrix.
+// Invocation: ROWS rows of one right-hand side of one matrix.
 #import natgrad::layout::{origin, share}
 #import natgrad::bits::{reciprocal, two_prod, two_sum}
 #import natgrad::definite::Definite
@@ -15,17 +15,20 @@
 @group(0) @binding(6) var<storage, read> accepted: array<Real>;          // rights × 1
 @group(0) @binding(7) var<storage, read_write> residuals: array<Real>;   // size × rights
 
+const ROWS: u32 = #{ROWS}u;
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let size = matrices.size;
     let lanes = matrices.lanes;
-    let work = share(matrices.first + id.x, size * matrices.rights, lanes);
+    let blocks = (size + ROWS - 1u) / ROWS;
+    let work = share(matrices.first + id.x, blocks * matrices.rights, lanes);
     let b = work.x;
     if b >= matrices.count {
         return;
     }
-    let row = work.y % size;
-    let right = work.y / size;
+    let top = work.y % blocks * ROWS;
+    let right = work.y / blocks;
     let cell = origin(b, matrices.rights, lanes) + right * lanes;
     if accepted[cell] < 0.0 {
         return;
@@ -33,25 +36,40 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let matrix = origin(b, size * size, lanes);
     let column = origin(b, size * matrices.rights, lanes) + right * size * lanes;
     let over = reciprocal(roots[b]);
-    var sum = rights[column + row * lanes] * reciprocal(units[cell]);
-#ifdef DOUBLED
-    var rest: Real = 0.0;
-#endif
-    for (var j = 0u; j < size; j++) {
-        // The lower triangle's entry.
-        let entry = a[matrix + (min(row, j) * size + max(row, j)) * lanes] * over * over;
-        let x = solutions[column + j * lanes];
-#ifdef DOUBLED
-        let product = two_prod(-f32(entry), f32(x), matrices.zero);
-        let total = two_sum(f32(sum), product.x, matrices.zero);
-        sum = Real(total.x);
-        rest += Real(total.y + product.y);
-#else
-        sum -= entry * x;
-#endif
+    let of_unit = reciprocal(units[cell]);
+    // Rows beyond the last are the last once more, and are not written.
+    // @registers
+    var row: array<u32, ROWS>;
+    // @registers
+    var sum: array<Real, ROWS>;
+    // @registers
+    var rest: array<Real, ROWS>;
+    // @unroll
+    for (var i = 0u; i < ROWS; i++) {
+        row[i] = min(top + i, size - 1u);
+        sum[i] = rights[column + row[i] * lanes] * of_unit;
+        rest[i] = 0.0;
     }
+    for (var j = 0u; j < size; j++) {
+        let x = solutions[column + j * lanes];
+        // @unroll
+        for (var i = 0u; i < ROWS; i++) {
+            // The lower triangle's entry.
+            let entry = a[matrix + (min(row[i], j) * size + max(row[i], j)) * lanes] * over * over;
 #ifdef DOUBLED
-    sum += rest;
+            let product = two_prod(-f32(entry), f32(x), matrices.zero);
+            let total = two_sum(f32(sum[i]), product.x, matrices.zero);
+            sum[i] = Real(total.x);
+            rest[i] += Real(total.y + product.y);
+#else
+            sum[i] -= entry * x;
 #endif
-    residuals[column + row * lanes] = sum;
+        }
+    }
+    // @unroll
+    for (var i = 0u; i < ROWS; i++) {
+        if top + i < size {
+            residuals[column + row[i] * lanes] = sum[i] + rest[i];
+        }
+    }
 }

@@ -116,9 +116,10 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
 fn definite(size: usize) -> Vec<Specialisation> {
     use cholesky::host;
     let mut all = vec![(host::PREPARE, Vec::new()), (host::FINISH, Vec::new())];
-    all.extend([true, false].map(|diagonal| (host::FACTOR, host::factor_defs(diagonal))));
+    all.extend([true, false].map(|diagonal| (host::FACTOR, host::factor_defs(size, diagonal))));
     if size <= host::MOST_UNROLLED {
-        all.push((host::REGISTERS, host::registers_defs(size)));
+        all.push((host::REGISTERS, host::registers_defs(size, false, false)));
+        all.extend([true, false].map(|doubled| (host::SOLVE, host::registers_defs(size, true, doubled))));
     }
     all.extend([(cholesky_solve::host::PREPARE, Vec::new()), (cholesky_solve::host::FINISH, Vec::new())]);
     all.extend([1, 2, 3, 4].map(|rights| (cholesky_solve::host::CORRECT, cholesky_solve::host::correct_defs(rights))));

@@ -25,7 +25,6 @@ pub struct Cholesky {
 pub struct DeviceCholesky {
     /// L, n×n.
     pub l: DeviceBatch,
-    roots: Buffer<f32>,
     states: Buffer<u32>,
 }
 
@@ -157,7 +156,7 @@ impl DeviceBatch {
         let operands = host::Operands { a: self.buffer(), l: l.buffer(), roots: &roots, states: &states };
         host::record(device, &mut commands, Form { count: batch, size, lanes }, &operands)?;
         commands.submit()?;
-        Ok(DeviceCholesky { l, roots, states })
+        Ok(DeviceCholesky { l, states })
     }
 
     /// The solutions of these systems, left on the device.
@@ -171,18 +170,16 @@ impl DeviceBatch {
         let device = self.device();
         let b = b.with_lanes(lanes)?;
         let rights = b.shape().columns;
-        let DeviceCholesky { l, roots, states } = self.cholesky()?;
+        let states = device.buffer("states of solutions", batch.max(1))?;
         let x = Self::uninitialized(device, "x", b.shape())?;
         let corrections = Self::uninitialized(device, "corrections", Shape::new(batch, rights, 1, lanes)?)?;
         let mut commands = device.record("cholesky_solve");
         let operands = cholesky_solve::host::Operands {
             a: self.buffer(),
-            l: l.buffer(),
-            roots: &roots,
-            states: &states,
             rights: b.buffer(),
             x: x.buffer(),
             last: corrections.buffer(),
+            states: &states,
         };
         let form = Form { count: batch, size, lanes };
         cholesky_solve::host::record(device, &mut commands, form, (rights, options.refinements), &operands)?;

@@ -7,17 +7,24 @@ use crate::kernels::work::slices;
 
 pub(crate) const REGISTERS: KernelSource =
     kernel_source!("cholesky/registers", uniform matrices, read a, write l, write roots, write states);
+pub(crate) const SOLVE: KernelSource = kernel_source!(
+    "cholesky/registers", uniform matrices, read a, read rights, write solutions, write last, write states
+);
 pub(crate) const PREPARE: KernelSource =
-    kernel_source!("cholesky/prepare", uniform matrices, read a, write l, write roots, write states);
-pub(crate) const FACTOR: KernelSource = kernel_source!("cholesky/factor", uniform matrices, write l, write states);
-pub(crate) const FINISH: KernelSource =
-    kernel_source!("cholesky/finish", uniform matrices, write l, read roots, read states);
+    kernel_source!("cholesky/prepare", uniform matrices, read a, write roots, write states);
+pub(crate) const FACTOR: KernelSource =
+    kernel_source!("cholesky/factor", uniform matrices, read a, write l, read roots, write states);
+pub(crate) const FINISH: KernelSource = kernel_source!("cholesky/finish", uniform matrices, write l, read states);
 
 /// The most rows of matrices that are factored in registers.
 pub(crate) const MOST_UNROLLED: usize = 8;
 
-/// Rows and columns of a block that registers hold, of larger ones.
-const BLOCK: usize = 4;
+/// Rows and columns of a block that registers hold, of larger matrices.
+///
+/// Twice the width halves what is read for each multiply-add; more than eight are more than the registers of most devices.
+fn block(size: usize) -> usize {
+    if size <= 16 { 4 } else { 8 }
+}
 
 /// What is noted of a matrix where a pivot is not a positive number.
 pub(crate) const BAD_PIVOT: u32 = 1;
@@ -35,8 +42,12 @@ pub(crate) struct Definite {
     pub(crate) first: u32,
     pub(crate) block: u32,
     pub(crate) rights: u32,
+    pub(crate) refinements: u32,
     pub(crate) nan: f32,
     pub(crate) zero: u32,
+    pub(crate) padding_a: u32,
+    pub(crate) padding_b: u32,
+    pub(crate) padding_c: u32,
 }
 
 /// A batch of square matrices.
@@ -61,14 +72,19 @@ pub(crate) struct Operands<'a> {
     pub(crate) states: &'a Buffer<u32>,
 }
 
-/// The constants of the kernel in registers.
-pub(crate) fn registers_defs(size: usize) -> Vec<(&'static str, Def)> {
-    vec![("SIZE", Def::UInt(size as u32)), (UNROLLED, Def::Bool(true))]
+/// The constants of the kernel in registers that factors, or that solves, with residuals to twice the digits or not.
+pub(crate) fn registers_defs(size: usize, solve: bool, doubled: bool) -> Vec<(&'static str, Def)> {
+    vec![
+        ("SIZE", Def::UInt(size as u32)),
+        ("SOLVE", Def::Bool(solve)),
+        ("DOUBLED", Def::Bool(doubled)),
+        (UNROLLED, Def::Bool(true)),
+    ]
 }
 
 /// The constants of the kernel of a block column: of its diagonal block, or of those below.
-pub(crate) fn factor_defs(diagonal: bool) -> Vec<(&'static str, Def)> {
-    vec![("BLOCK", Def::UInt(BLOCK as u32)), ("DIAGONAL", Def::Bool(diagonal)), (UNROLLED, Def::Bool(true))]
+pub(crate) fn factor_defs(size: usize, diagonal: bool) -> Vec<(&'static str, Def)> {
+    vec![("BLOCK", Def::UInt(block(size) as u32)), ("DIAGONAL", Def::Bool(diagonal)), (UNROLLED, Def::Bool(true))]
 }
 
 impl Form {
@@ -85,8 +101,12 @@ impl Form {
             first,
             block: 0,
             rights: 0,
+            refinements: 0,
             nan: f32::NAN,
             zero: 0,
+            padding_a: 0,
+            padding_b: 0,
+            padding_c: 0,
         }
     }
 }
@@ -121,23 +141,37 @@ pub(crate) fn record(
     let size = form.size;
     let plain = |first| form.definite(first);
     if size <= MOST_UNROLLED {
-        let kernel = (&REGISTERS, &*registers_defs(size));
+        let kernel = (&REGISTERS, &*registers_defs(size, false, false));
         let work = (form.invocations(1), size * size * size / 6 + size * size);
         return dispatches(device, commands, kernel, work, plain, &[a, l, roots, states]);
     }
-    commands.clear(states)?;
-    let of_columns = (form.invocations(size), 2 * size);
-    dispatches(device, commands, (&PREPARE, &[]), of_columns, plain, &[a, l, roots, states])?;
-    let blocks = size.div_ceil(BLOCK);
+    record_triangles(device, commands, form, operands)?;
+    let work = (form.invocations(size), size / 2);
+    dispatches(device, commands, (&FINISH, &[]), work, plain, &[l, states])
+}
+
+/// Records the lower triangles of factors; what stands above them, and instead of those that are not, is undefined.
+pub(crate) fn record_triangles(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
+    let Operands { a, l, roots, states } = *operands;
+    let (size, width) = (form.size, block(form.size));
+    let work = (form.invocations(1), size);
+    dispatches(device, commands, (&PREPARE, &[]), work, |first| form.definite(first), &[a, roots, states])?;
+    let blocks = size.div_ceil(width);
     for block in 0..blocks {
         let of_block = |first| Definite { block: block as u32, ..form.definite(first) };
-        let each = BLOCK * BLOCK * BLOCK * (block + 1);
+        let each = width * width * width * (block + 1);
         for (diagonal, parts) in [(true, 1), (false, blocks - 1 - block)] {
-            let kernel = (&FACTOR, &*factor_defs(diagonal));
-            dispatches(device, commands, kernel, (form.invocations(parts), each), of_block, &[l, states])?;
+            let kernel = (&FACTOR, &*factor_defs(size, diagonal));
+            let work = (form.invocations(parts), each);
+            dispatches(device, commands, kernel, work, of_block, &[a, l, roots, states])?;
         }
     }
-    dispatches(device, commands, (&FINISH, &[]), of_columns, plain, &[l, roots, states])
+    Ok(())
 }
 
 #[cfg(test)]
@@ -149,7 +183,9 @@ mod tests {
     fn host_and_shader_agree_on_every_offset() {
         assert_eq!(
             in_shader(&PREPARE, &[], "Definite"),
-            in_rust!(Definite: count, size, lanes, first, block, rights, nan, zero)
+            in_rust!(
+                Definite: count, size, lanes, first, block, rights, refinements, nan, zero, padding_a, padding_b, padding_c
+            )
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Declares `shaders/cholesky_solve`: solutions by Cholesky factors, with iterative refinement.
 
-use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
-use crate::kernels::cholesky::host::{Definite, Form, dispatches};
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::cholesky::host::{self as cholesky, Definite, Form, dispatches};
 
 pub(crate) const PREPARE: KernelSource = kernel_source!(
     "cholesky_solve/prepare",
@@ -26,18 +26,19 @@ const MOST_TOGETHER: usize = 4;
 /// Multiply-adds that an entry of a residual to twice the digits takes.
 const DOUBLED: usize = 20;
 
+/// Rows of a residual that one invocation sums.
+const ROWS: usize = 4;
+
 /// What solutions are made of.
 pub(crate) struct Operands<'a> {
     pub(crate) a: &'a Buffer<f32>,
-    /// What `cholesky` found of it.
-    pub(crate) l: &'a Buffer<f32>,
-    pub(crate) roots: &'a Buffer<f32>,
-    pub(crate) states: &'a Buffer<u32>,
     pub(crate) rights: &'a Buffer<f32>,
     /// The solutions.
     pub(crate) x: &'a Buffer<f32>,
     /// The last correction of each, relative to it.
     pub(crate) last: &'a Buffer<f32>,
+    /// Zero, or why a matrix has no solutions.
+    pub(crate) states: &'a Buffer<u32>,
 }
 
 /// The constants of the kernel of corrections.
@@ -47,10 +48,10 @@ pub(crate) fn correct_defs(rights: usize) -> Vec<(&'static str, Def)> {
 
 /// The constants of the kernel of residuals.
 pub(crate) fn residual_defs(doubled: bool) -> Vec<(&'static str, Def)> {
-    vec![("DOUBLED", Def::Bool(doubled))]
+    vec![("ROWS", Def::UInt(ROWS as u32)), ("DOUBLED", Def::Bool(doubled)), (UNROLLED, Def::Bool(true))]
 }
 
-/// Records the solutions for `rights` right-hand sides of each matrix, refined so many times.
+/// Records the solutions for `rights` right-hand sides of each matrix, refined at most so many times.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
@@ -58,29 +59,38 @@ pub(crate) fn record(
     (rights, refinements): (usize, u32),
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
-    let Operands { a, l, roots, states, rights: b, x, last } = *operands;
+    let Operands { a, rights: b, x, last, states } = *operands;
     let size = form.size;
+    let doubled = device.capabilities().error_free_transforms;
+    let term = if doubled { DOUBLED } else { 1 };
+    let shared = |first| Definite { rights: rights as u32, refinements, ..form.definite(first) };
+    if size <= cholesky::MOST_UNROLLED {
+        let kernel = (&cholesky::SOLVE, &*cholesky::registers_defs(size, true, doubled));
+        let work = (form.invocations(1), size * size * (size / 6 + 1 + rights * (1 + term)));
+        return dispatches(device, commands, kernel, work, shared, &[a, b, x, last, states]);
+    }
     let tiles = form.count.next_multiple_of(form.lanes);
+    let l = device.scratch::<f32>("L", tiles * size * size)?;
+    let roots = device.scratch::<f32>("roots", tiles)?;
+    cholesky::record_triangles(device, commands, form, &cholesky::Operands { a, l: &l, roots: &roots, states })?;
     let residuals = device.scratch::<f32>("residuals", tiles * size * rights)?;
     let units = device.scratch::<f32>("units", tiles * rights)?;
     let accepted = device.scratch::<f32>("corrections", tiles * rights)?;
-    let shared = |first| Definite { rights: rights as u32, ..form.definite(first) };
     let of_columns = (form.invocations(rights), 2 * size);
-    let bound: [&dyn crate::gpu::Bindable; 6] = [b, &residuals, x, &units, &accepted, states];
+    let bound: [&dyn Bindable; 6] = [b, &residuals, x, &units, &accepted, states];
     dispatches(device, commands, (&PREPARE, &[]), of_columns, shared, &bound)?;
     let together = rights.min(MOST_TOGETHER);
-    let doubled = device.capabilities().error_free_transforms;
     for refinement in 0..=refinements {
         if refinement > 0 {
             let kernel = (&RESIDUAL, &*residual_defs(doubled));
-            let work = (form.invocations(size * rights), size * if doubled { DOUBLED } else { 1 });
-            let bound: [&dyn crate::gpu::Bindable; 7] = [a, roots, b, &units, x, &accepted, &residuals];
+            let work = (form.invocations(size.div_ceil(ROWS) * rights), size * ROWS * term);
+            let bound: [&dyn Bindable; 7] = [a, &roots, b, &units, x, &accepted, &residuals];
             dispatches(device, commands, kernel, work, shared, &bound)?;
         }
         let kernel = (&CORRECT, &*correct_defs(rights));
         let work = (form.invocations(rights.div_ceil(together)), size * size * together);
-        let bound: [&dyn crate::gpu::Bindable; 6] = [l, roots, &residuals, x, &accepted, last];
+        let bound: [&dyn Bindable; 6] = [&l, &roots, &residuals, x, &accepted, last];
         dispatches(device, commands, kernel, work, shared, &bound)?;
     }
-    dispatches(device, commands, (&FINISH, &[]), of_columns, shared, &[roots, &units, states, x, last])
+    dispatches(device, commands, (&FINISH, &[]), of_columns, shared, &[&roots, &units, states, x, last])
 }
