@@ -112,6 +112,36 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let inverse_unit = 1.0 / power_of_two(largest);
     var squares: Real = 0.0;
     var inverse_squares: Real = 0.0;
+#ifdef ROLLED
+    // One column after another in the same code: of many columns the whole inverse takes drivers long to compile.
+    // @registers
+    var pivot_inverse: array<Real, N>;
+    // @unroll
+    for (var j = 0u; j < N; j++) {
+        pivot_inverse[j] = 1.0 / (r[j * COLUMNS + j] * inverse_unit);
+        // @unroll
+        for (var i = 0u; i < j + 1u; i++) {
+            let scaled = r[i * COLUMNS + j] * inverse_unit;
+            squares += scaled * scaled;
+        }
+    }
+    for (var j = 0u; j < N; j++) {
+        // @registers
+        var s: array<Real, N>;
+        // @unroll
+        for (var up = 0u; up < N; up++) {
+            // @constant
+            let i = N - 1u - up;
+            var sum = select(Real(0.0), Real(1.0), i == j);
+            // @unroll
+            for (var k = i + 1u; k < N; k++) {
+                sum -= r[i * COLUMNS + k] * inverse_unit * s[k];
+            }
+            s[i] = sum * pivot_inverse[i];
+            inverse_squares += s[i] * s[i];
+        }
+    }
+#else
     // @registers
     var s: array<Real, N * N>;
     // @unroll
@@ -135,6 +165,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             inverse_squares += s[i * N + j] * s[i * N + j];
         }
     }
+#endif
     let condition = squares * inverse_squares;
     let finite = largest_bits < 0x7f800000u;
     if finite && is_finite(f32(condition)) && condition * matrices.doubt * matrices.doubt <= 1.0 {
