@@ -82,7 +82,12 @@ impl Matrices {
                 Task::CholeskySolve => a.partial_piv_lu().solve(&b).col(0).iter().copied().collect(),
                 Task::PinvSolve => {
                     let svd = a.thin_svd().expect("finite matrices have singular values");
-                    (svd.pseudoinverse() * b).col(0).iter().copied().collect()
+                    let (along, sigma) = (svd.U().transpose() * &b, svd.S().column_vector());
+                    // The rank that all contenders take: that of f32.
+                    let cutoff = self.rows.max(self.columns) as f64 * f64::from(f32::EPSILON) * sigma[0];
+                    let part = |k: usize| if sigma[k] > cutoff { along[(k, 0)] / sigma[k] } else { 0.0 };
+                    let x = svd.V() * Mat::from_fn(sigma.nrows(), 1, |k, _| part(k));
+                    x.col(0).iter().copied().collect()
                 }
             }
         };
