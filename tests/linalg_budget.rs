@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use natgrad::gpu::{AdapterChoice, Device};
+use natgrad::gpu::Device;
 use natgrad::linalg::{GramKind, MatrixBatch, SvdOptions, gram, qr, svd};
 use natgrad::{Distribution, random_start};
 
@@ -32,7 +32,7 @@ fn bits(device: &Device, a: &MatrixBatch) -> Vec<Vec<u32>> {
 fn a_budget_of_a_millisecond_gives_the_same_bits_as_the_default() {
     for device in common::devices() {
         // Its own device: a budget is shared by all clones of one.
-        let hurried = Device::open(&AdapterChoice::Index(device.summary().index)).unwrap();
+        let hurried = common::once_more(&device);
         hurried.set_dispatch_budget(Duration::from_millis(1));
         // In registers, in blocks of which one invocation does all, and in blocks of which many do a pair each: at the
         // rate first assumed a millisecond holds 2.7 million multiply-adds, less than any of these batches takes.
@@ -63,7 +63,7 @@ fn the_budget_is_a_fifth_of_a_second_until_it_is_set_and_clones_share_it() {
 #[test]
 fn products_and_small_matrices_that_are_cut_finer_have_the_same_bits() {
     for device in common::devices() {
-        let hurried = Device::open(&AdapterChoice::Index(device.summary().index)).unwrap();
+        let hurried = common::once_more(&device);
         hurried.set_dispatch_budget(Duration::ZERO);
         let a = random(300, 5, 3);
         let found = |device: &Device| {

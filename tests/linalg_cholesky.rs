@@ -2,7 +2,7 @@
 
 use faer::Mat;
 use faer::linalg::solvers::Solve;
-use natgrad::gpu::{AdapterChoice, Device};
+use natgrad::gpu::Device;
 use natgrad::linalg::{
     CholeskyOptions, CholeskySolution, LinalgError, MatrixBatch, MatrixStatus, cholesky, cholesky_solve,
 };
@@ -330,7 +330,7 @@ fn what_stands_above_the_diagonal_is_not_read() {
 /// The same device with buffers that hold one tile of 60×60 matrices.
 fn with_small_buffers(device: &Device) -> Device {
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..wgpu::Limits::defaults() };
-    Device::open_with_limits(&AdapterChoice::Index(device.summary().index), &limits).unwrap()
+    common::with_limits(device, &limits)
 }
 
 fn assert_same_bits(found: &MatrixBatch, expected: &MatrixBatch, first: usize, what: &str) {

@@ -1,6 +1,6 @@
 //! Gram matrices on the device against f64, and the same bits wherever and however a matrix lies.
 
-use natgrad::gpu::{AdapterChoice, Device};
+use natgrad::gpu::Device;
 use natgrad::linalg::{DeviceBatch, GramKind, LinalgError, MatrixBatch, Shape, gram};
 use natgrad::{DeviceError, Distribution, random_start, wgpu};
 
@@ -119,7 +119,7 @@ fn products_that_no_buffer_holds_are_an_error_with_both_sizes() {
 /// The same device with buffers that hold one tile of 60×50 matrices.
 fn with_small_buffers(device: &Device) -> Device {
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..wgpu::Limits::defaults() };
-    Device::open_with_limits(&AdapterChoice::Index(device.summary().index), &limits).unwrap()
+    common::with_limits(device, &limits)
 }
 
 #[test]

@@ -146,8 +146,7 @@ fn a_matrix_that_is_not_finite_has_a_status_and_changes_no_bit_of_its_neighbours
 fn a_matrix_has_the_same_bits_in_any_place_batch_chunk_and_layout() {
     for device in common::devices() {
         let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..wgpu::Limits::defaults() };
-        let choice = natgrad::gpu::AdapterChoice::Index(device.summary().index);
-        let small = Device::open_with_limits(&choice, &limits).unwrap();
+        let small = common::with_limits(&device, &limits);
         for (m, n) in [(8, 5), (30, 20), (12, 40)] {
             let a = random(700, m, n);
             let all = qr(&device, &a).unwrap();
@@ -170,8 +169,7 @@ fn no_matrices_have_no_factors_and_those_that_no_buffer_holds_are_an_error_with_
         assert!(none.statuses.is_empty());
         assert_eq!(none.q.shape(), Shape { batch: 0, rows: 5, columns: 3, lanes: 64 });
         let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..wgpu::Limits::defaults() };
-        let choice = natgrad::gpu::AdapterChoice::Index(device.summary().index);
-        let small = Device::open_with_limits(&choice, &limits).unwrap();
+        let small = common::with_limits(&device, &limits);
         let error = qr(&small, &MatrixBatch::zeros(1, 100, 100).unwrap()).unwrap_err().to_string();
         assert!(error.contains("2560000") && error.contains("1048576"), "{error}");
     }

@@ -1,6 +1,6 @@
 //! SVDs on the device against the algebra: LAPACK's ratios, clusters, and the same bits wherever a matrix stands.
 
-use natgrad::gpu::{AdapterChoice, Device};
+use natgrad::gpu::Device;
 use natgrad::linalg::{LinalgError, MatrixBatch, MatrixStatus, Shape, Svd, SvdOptions, svd};
 use natgrad::{Distribution, random_start, wgpu};
 
@@ -173,7 +173,7 @@ fn a_matrix_has_the_same_bits_in_any_place_batch_chunk_and_layout() {
     for device in common::devices() {
         // Buffers too small for all of the larger sizes at once.
         let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 18, ..wgpu::Limits::defaults() };
-        let small = Device::open_with_limits(&AdapterChoice::Index(device.summary().index), &limits).unwrap();
+        let small = common::with_limits(&device, &limits);
         for (m, n) in SIZES {
             let a = random(300, m, n);
             let options = SvdOptions::default();

@@ -12,7 +12,8 @@ use super::error::one_line;
 use super::kernel::{Def, GeneratedModule, Kernel, KernelSource};
 use super::pace::Pace;
 use super::pool::Pool;
-use super::{Buffer, Commands, DeviceError, Scalar, Uniform};
+use super::tune::Tuner;
+use super::{Buffer, Chosen, Commands, DeviceError, Scalar, Tuning, Uniform};
 
 /// What the self-test found this device good for.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,7 @@ struct Inner {
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     pool: Arc<Pool>,
     pace: Arc<Pace>,
+    tuner: Arc<Tuner>,
     /// Why the device is lost, once it is.
     lost: Arc<Mutex<Option<String>>>,
 }
@@ -146,6 +148,7 @@ impl Device {
         Self(Arc::new(Inner {
             limits: device.limits(),
             features: device.features(),
+            tuner: Arc::new(Tuner::new(&summary)),
             device,
             queue,
             summary,
@@ -174,6 +177,7 @@ impl Device {
             kernels: Mutex::default(),
             pool: Arc::default(),
             pace: Arc::clone(&self.0.pace),
+            tuner: Arc::clone(&self.0.tuner),
             lost: Arc::clone(&self.0.lost),
         }))
     }
@@ -233,6 +237,29 @@ impl Device {
     /// it. Clones of the device share it.
     pub fn set_dispatch_budget(&self, budget: Duration) {
         self.0.pace.set_budget(budget);
+    }
+
+    /// Sets how mappings are chosen: by measurement, unless set or `NATGRAD_TUNING=off`. Clones of the device share it.
+    pub fn set_tuning(&self, tuning: Tuning) {
+        self.0.tuner.set_tuning(tuning);
+    }
+
+    /// Has an operation done by this mapping from now on: of all shapes (`svd`), or of one (`svd 64x64 with vectors`), as
+    /// [`mappings`](Self::mappings) names them; what was said last holds. A name that there is not for a shape is an error
+    /// of the operation. The environment variable `NATGRAD_MAPPING=svd=lane-4,…` does the same when a device is opened.
+    /// Clones of the device share it.
+    pub fn pin_mapping(&self, operation: &str, mapping: &str) {
+        self.0.tuner.pin(operation, mapping);
+    }
+
+    /// How the operations used so far are done: a record from which a run can be pinned to the same bits.
+    #[must_use]
+    pub fn mappings(&self) -> Vec<Chosen> {
+        self.0.tuner.chosen()
+    }
+
+    pub(crate) fn tuner(&self) -> &Tuner {
+        &self.0.tuner
     }
 
     pub(crate) fn pace(&self) -> &Arc<Pace> {

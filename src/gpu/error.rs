@@ -85,6 +85,16 @@ pub enum DeviceError {
         /// What the compiler said, on one line.
         message: String,
     },
+    /// A mapping asked for by name that there is not for this operation and shape.
+    #[error("{operation} has no mapping \"{mapping}\": there are {}", .candidates.join(", "))]
+    NoSuchMapping {
+        /// The operation and its shape.
+        operation: String,
+        /// What was asked for.
+        mapping: String,
+        /// What there is.
+        candidates: Vec<String>,
+    },
     /// wgpu refused a call: a fault in natgrad, or in objects that the caller brought.
     #[error("wgpu refused {what}: {message}")]
     Validation {

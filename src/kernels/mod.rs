@@ -48,6 +48,7 @@ kernel_folder! {
 pub(crate) mod svd {
     pub(crate) mod blocked;
     pub(crate) mod host;
+    pub(crate) mod mapping;
     #[cfg(test)]
     pub(crate) mod twin;
 }
@@ -56,6 +57,7 @@ pub(crate) mod check;
 pub(crate) mod matrices;
 pub(crate) mod problem;
 mod specialisations;
+pub(crate) mod trial;
 pub(crate) mod work;
 
 pub use specialisations::{

@@ -4,8 +4,9 @@ use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compos
 use crate::model::Model;
 
 use super::svd::{
-    blocked,
+    blocked::{self, Blocks},
     host::{Form, Source},
+    mapping::Mapping,
 };
 use super::{
     cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, product, qr, qr_blocked, sift, solve,
@@ -76,15 +77,21 @@ pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation
     products.into_iter().chain(definite(short)).chain(svds).chain(factors).chain(solutions(rows, columns)).collect()
 }
 
+/// An SVD by every mapping.
 fn svd(form: Form) -> Vec<Specialisation> {
-    if form.in_registers() {
+    form.mappings().into_iter().flat_map(|mapping| svd_by(form, mapping)).collect()
+}
+
+fn svd_by(form: Form, mapping: Mapping) -> Vec<Specialisation> {
+    let Mapping::Blocks { width, unrolled } = mapping else {
         let source = if form.vectors { svd::host::VECTORS } else { svd::host::VALUES };
         return vec![Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) }];
-    }
+    };
+    let blocks = Blocks::of(form, width);
     let place = if form.vectors { blocked::PLACE_VECTORS } else { blocked::PLACE_VALUES };
     let plainly = [blocked::MEASURE, blocked::START, blocked::JUDGE, blocked::LENGTHS, place];
-    let plainly = plainly.map(|source| Specialisation { defs: blocked::defs(form), ..plain(source) });
-    let sweep = Specialisation { defs: blocked::sweep_defs(form), ..plain(blocked::SWEEP) };
+    let plainly = plainly.map(|source| Specialisation { defs: blocked::defs(form, blocks), ..plain(source) });
+    let sweep = Specialisation { defs: blocked::sweep_defs(form, blocks, unrolled), ..plain(blocked::SWEEP) };
     plainly.into_iter().chain([sweep]).collect()
 }
 

@@ -24,6 +24,7 @@ pub(super) fn for_each_device(test: impl Fn(&Device)) {
         match Device::open(&crate::gpu::AdapterChoice::Index(summary.index)) {
             Ok(device) => {
                 println!("on {}", summary.label());
+                device.set_tuning(crate::gpu::Tuning::Preset);
                 test(&device);
                 tested += 1;
             }

@@ -13,7 +13,6 @@ use crate::kernels::svd::host::{Count, Form, Source};
 use crate::kernels::{combine, join, qr_blocked, sift, solve, substitute, svd};
 use crate::ngd::Precision;
 
-use super::svd::elements;
 use super::tiles::{at_once, in_chunks};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape, SvdOptions};
 
@@ -117,7 +116,7 @@ pub fn pinv_solve(
 pub fn pinv(device: &Device, a: &MatrixBatch, options: &PinvOptions) -> Result<Reported, LinalgError> {
     let Shape { batch, rows, columns, .. } = a.shape();
     cutoff(options.cutoff, a.shape())?;
-    let chunk = at_once(device, elements(Form::of_matrices(rows, columns, true)))?;
+    let chunk = at_once(device, Form::of_matrices(rows, columns, true).elements())?;
     in_chunks(Shape::new(batch, columns, rows, LANES)?, chunk, |range| {
         device.upload(&a.part(range, LANES))?.pinv(options)?.download()
     })
@@ -133,7 +132,7 @@ pub fn pinv(device: &Device, a: &MatrixBatch, options: &PinvOptions) -> Result<R
 pub fn projector(device: &Device, a: &MatrixBatch, options: &PinvOptions) -> Result<Reported, LinalgError> {
     let Shape { batch, rows, columns, .. } = a.shape();
     cutoff(options.cutoff, a.shape())?;
-    let elements = elements(Form::of_matrices(rows, columns, true)).max(columns * columns);
+    let elements = Form::of_matrices(rows, columns, true).elements().max(columns * columns);
     let chunk = at_once(device, elements)?;
     in_chunks(Shape::new(batch, columns, columns, LANES)?, chunk, |range| {
         device.upload(&a.part(range, LANES))?.projector(options)?.download()
@@ -421,7 +420,7 @@ pub(super) fn check(a: Shape, b: Shape) -> Result<(), LinalgError> {
 /// Elements of the largest buffer that a solution takes, of each matrix.
 fn solve_elements(shape: Shape, rights: usize) -> usize {
     let (long, short) = (shape.rows.max(shape.columns), shape.rows.min(shape.columns));
-    let of_svd = elements(Form { rows: short, columns: short, source: Source::Factor(rights), vectors: true });
+    let of_svd = Form { rows: short, columns: short, source: Source::Factor(rights), vectors: true }.elements();
     let of_qr = qr_blocked::host::Form { rows: long, columns: short };
     let triangle = substitute::host::Form { size: short, rights, lower: false }.elements();
     of_svd.max(of_qr.elements()).max(of_qr.elements_of(rights)).max(triangle).max(long * (short + rights))

@@ -5,7 +5,6 @@ use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Device};
 use crate::kernels::complete;
 use crate::kernels::matrices::Report;
-use crate::kernels::svd::blocked;
 use crate::kernels::svd::host::{Count, Form, Operands, Source, record};
 
 use super::pinv::cutoff;
@@ -102,7 +101,7 @@ pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Res
         v: options.vectors.then(|| of(columns, size)).transpose()?,
         reports: Vec::with_capacity(batch),
     };
-    let chunk = at_once(device, elements(form(matrices.shape(), options)))?;
+    let chunk = at_once(device, form(matrices.shape(), options).elements())?;
     for first in (0..batch).step_by(chunk) {
         let part = matrices.part(first..(first + chunk).min(batch), LANES);
         let found = device.upload(&part)?.svd(options)?.download()?;
@@ -119,12 +118,6 @@ pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Res
 
 fn form(shape: Shape, options: &SvdOptions) -> Form {
     Form::of_matrices(shape.rows, shape.columns, options.vectors)
-}
-
-/// Elements of the largest buffer that an SVD takes, of each matrix.
-pub(super) fn elements(form: Form) -> usize {
-    let working = if form.in_registers() { 0 } else { blocked::elements(form) };
-    working.max(form.rows * form.columns)
 }
 
 impl DeviceBatch {

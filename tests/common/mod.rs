@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use natgrad::gpu::{AdapterChoice, AdapterSummary, Device};
+use natgrad::gpu::{AdapterChoice, AdapterSummary, Device, Tuning};
 use natgrad::{Choice, Engine};
 
 pub(crate) mod matrices;
@@ -54,9 +54,25 @@ fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T,
     usable
 }
 
+/// The same device whatever was measured on this machine: mappings are those of the rules.
+pub(crate) fn preset(device: Device) -> Device {
+    device.set_tuning(Tuning::Preset);
+    device
+}
+
 /// Every device that passes the self-test.
 pub(crate) fn devices() -> Vec<Device> {
-    on_usable_adapters(|index| Device::open(&AdapterChoice::Index(index)))
+    on_usable_adapters(|index| Device::open(&AdapterChoice::Index(index)).map(preset))
+}
+
+/// The same adapter opened once more, with other limits.
+pub(crate) fn with_limits(device: &Device, limits: &natgrad::wgpu::Limits) -> Device {
+    preset(Device::open_with_limits(&AdapterChoice::Index(device.summary().index), limits).unwrap())
+}
+
+/// The same adapter opened once more.
+pub(crate) fn once_more(device: &Device) -> Device {
+    preset(Device::open(&AdapterChoice::Index(device.summary().index)).unwrap())
 }
 
 /// Runs a claim on every device that passes the self-test. They stay open for the other claims of the process, so that
@@ -79,8 +95,7 @@ pub(crate) fn for_each_device(claim: impl Fn(&Device)) {
     let defaults = natgrad::wgpu::Limits::defaults();
     for device in devices() {
         claim(&device);
-        let choice = AdapterChoice::Index(device.summary().index);
-        claim(&Device::open_with_limits(&choice, &defaults).unwrap());
+        claim(&with_limits(&device, &defaults));
     }
 }
 

@@ -24,12 +24,6 @@ pub(crate) const PLACE_VECTORS: KernelSource = kernel_source!(
     "svd_blocked/place", uniform batch, write states, read x, read lengths, write sigma, write reports, write w, write v
 );
 
-/// Columns a block. Wider ones move fewer words for the same arithmetic: measured on llvmpipe, twice the width is 1.5
-/// times as fast from 64 columns on and slower below 16. It also makes five times the code for the driver to compile.
-fn width(columns: usize) -> usize {
-    if columns > 32 { 8 } else { 4 }
-}
-
 /// Multiply-adds of one sweep that one invocation may do; matrices with more are spread over several, a pair of blocks
 /// each. At a thousand million a second, slow for one invocation of a GPU, this takes 20 ms.
 const SWEEP_BUDGET: u64 = 20_000_000;
@@ -71,8 +65,8 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    pub(crate) fn of(form: Form) -> Self {
-        let width = width(form.columns);
+    /// With so many columns a block.
+    pub(crate) fn of(form: Form, width: usize) -> Self {
         let blocks = form.columns.div_ceil(width).next_multiple_of(2);
         let lane = Self { blocks, width, grid: false };
         Self { grid: lane.work(form) > SWEEP_BUDGET, ..lane }
@@ -85,8 +79,7 @@ impl Blocks {
 }
 
 /// The constants of the kernels.
-pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
-    let blocks = Blocks::of(form);
+pub(crate) fn defs(form: Form, blocks: Blocks) -> Vec<(&'static str, Def)> {
     let (rows, columns) = form.operand();
     let mut defs = form.defs();
     defs.extend([
@@ -100,10 +93,10 @@ pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
     defs
 }
 
-/// The constants of the sweep, whose loops are unrolled.
-pub(crate) fn sweep_defs(form: Form) -> Vec<(&'static str, Def)> {
-    let mut defs = defs(form);
-    defs.push((UNROLLED, Def::Bool(true)));
+/// The constants of the sweep, whose loops are unrolled or as they are written.
+pub(crate) fn sweep_defs(form: Form, blocks: Blocks, unrolled: bool) -> Vec<(&'static str, Def)> {
+    let mut defs = defs(form, blocks);
+    defs.push((UNROLLED, Def::Bool(unrolled)));
     defs
 }
 
@@ -146,12 +139,11 @@ impl Blocks {
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
-    form: Form,
+    (form, blocks, unrolled): (Form, Blocks, bool),
     count: Count<'_>,
     cutoff: f64,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
-    let blocks = Blocks::of(form);
     let padded = blocks.padded();
     let whole = count.most.next_multiple_of(LANES);
     let budget = device.pace().work(SWEEP.name);
@@ -161,6 +153,7 @@ pub(crate) fn record(
         device,
         form,
         blocks,
+        unrolled,
         count,
         cutoff,
         cut,
@@ -183,6 +176,8 @@ struct Batch<'a> {
     device: &'a Device,
     form: Form,
     blocks: Blocks,
+    /// The sweep's code, without loops over the columns of a block.
+    unrolled: bool,
     count: Count<'a>,
     cutoff: f64,
     cut: Cut,
@@ -200,8 +195,8 @@ impl Batch<'_> {
         let Self { device, form, blocks, operands, states, x, scales, lengths, sweeps, .. } = self;
         let matrices = (self.count.most - first).min(self.cut.groups as usize * LANES);
         let groups = matrices.div_ceil(LANES) as u32;
-        let kernel = |source: &KernelSource| device.kernel(source, &defs(*form), &[]);
-        let sweep = device.kernel(&SWEEP, &sweep_defs(*form), &[])?;
+        let kernel = |source: &KernelSource| device.kernel(source, &defs(*form, *blocks), &[]);
+        let sweep = device.kernel(&SWEEP, &sweep_defs(*form, *blocks, self.unrolled), &[])?;
         let uniform = |commands: &mut Commands, round: usize, pair: usize, sweep: usize| {
             let uniform = device.uniform(&Blocked {
                 count: self.count.most as u32,
@@ -264,9 +259,11 @@ impl Batch<'_> {
     }
 }
 
-/// Elements of the largest buffer that a matrix takes: the working matrix.
-pub(crate) fn elements(form: Form) -> usize {
-    (form.rows + form.carried()) * Blocks::of(form).padded()
+impl Blocks {
+    /// Elements of the largest buffer that a matrix takes: the working matrix.
+    pub(crate) fn elements(self, form: Form) -> usize {
+        (form.rows + form.carried()) * self.padded()
+    }
 }
 
 #[cfg(test)]
@@ -276,7 +273,8 @@ mod tests {
     #[test]
     fn host_and_shader_agree_on_the_structures() {
         use crate::kernels::structures::{in_rust, in_shader};
-        let defs = defs(Form::of_matrices(20, 20, true));
+        let form = Form::of_matrices(20, 20, true);
+        let defs = defs(form, Blocks::of(form, 4));
         assert_eq!(
             in_shader(&START, &defs, "Blocked"),
             in_rust!(Blocked: count, tolerance, nan, round, sweep, groups, cutoff, first, pair)
@@ -289,7 +287,7 @@ mod tests {
         for (rows, columns) in [(9, 9), (64, 64), (256, 256), (2048, 512)] {
             let form = Form::of_matrices(rows, columns, true);
             for grid in [false, true] {
-                let blocks = Blocks { grid, ..Blocks::of(form) };
+                let blocks = Blocks { grid, ..Blocks::of(form, if columns > 32 { 8 } else { 4 }) };
                 for budget in [1, 1 << 20, 1 << 29, 1 << 40, u64::MAX] {
                     let Cut { groups, pairs } = blocks.cut(form, budget, 100);
                     assert!((1..=100).contains(&groups) && (1..=blocks.across()).contains(&pairs));

@@ -8,6 +8,9 @@ use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, Kernel, KernelSourc
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::work::slices;
 
+use super::blocked::Blocks;
+use super::mapping::{Mapping, choose};
+
 /// W, σ and β of (RD)ᵀ with c carried.
 pub(crate) const STEP: KernelSource =
     kernel_source!("svd", uniform rules, read problems, write states, read factor, write w, write sigma, write lengths);
@@ -114,11 +117,11 @@ impl Form {
 
     /// Multiply-adds of a matrix in registers, of the six sweeps that most take at these sizes: a dot product for each
     /// pair of columns, and four for each pair of entries that is rotated.
-    fn register_work(self) -> usize {
+    pub(super) fn register_work(self) -> usize {
         6 * self.columns * self.columns.saturating_sub(1) / 2 * (5 * self.rows + 4 * self.carried()).max(1)
     }
 
-    /// Whether the matrix and what it carries fit in registers; the rest is for the blocked kernels.
+    /// Whether the matrix and what it carries fit in registers.
     pub(crate) fn in_registers(self) -> bool {
         self.columns <= MOST_UNROLLED && (self.rows + self.carried()) * self.columns <= MOST_REGISTERS
     }
@@ -166,7 +169,8 @@ impl Count<'_> {
     }
 }
 
-/// Records the SVDs of a batch, of singular values with their ranks at a relative cutoff.
+/// Records the SVDs of a batch, of singular values with their ranks at a relative cutoff, by the mapping chosen for this
+/// device.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
@@ -175,8 +179,22 @@ pub(crate) fn record(
     cutoff: f64,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
-    if !form.in_registers() {
-        return super::blocked::record(device, commands, form, count, cutoff, operands);
+    record_by(device, commands, form, choose(device, form)?, count, cutoff, operands)
+}
+
+/// The same by a given mapping.
+pub(super) fn record_by(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    mapping: Mapping,
+    count: Count<'_>,
+    cutoff: f64,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
+    if let Mapping::Blocks { width, unrolled } = mapping {
+        let blocks = Blocks::of(form, width);
+        return super::blocked::record(device, commands, (form, blocks, unrolled), count, cutoff, operands);
     }
     let source = if form.vectors { &VECTORS } else { &VALUES };
     let kernel = device.kernel(source, &matrix_defs(form), &[])?;
