@@ -26,6 +26,7 @@
 //! Symmetric positive definite systems have [`cholesky_solve`].
 
 mod batch;
+mod canonical;
 mod cholesky;
 mod error;
 mod gram;

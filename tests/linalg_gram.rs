@@ -179,3 +179,8 @@ fn products_of_no_matrix_are_none_and_those_on_the_device_stay_there() {
         assert_eq!((batch, rows, columns), (5, 3, 3));
     }
 }
+
+#[test]
+fn on_swiftshader_the_same_claims_hold() {
+    common::again_on_swiftshader(&[]);
+}

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use natgrad::gpu::{AdapterChoice, Chosen, ChosenBy, Device, Tuning};
-use natgrad::linalg::{MatrixStatus, SvdOptions, svd};
+use natgrad::linalg::{MatrixStatus, PinvOptions, SvdOptions, pinv_solve, projector, svd};
 
 mod common;
-use common::matrices::{Case, batch, catalogue};
+use common::matrices::{Case, Spectrum, batch, catalogue, gaussian, matrix, rounded, with_spectrum};
 use common::oracle::{absolute_bound, bits, sigma, singular_values, svd_ratios};
 
 /// Mappings that there are for these sizes; those that are looped compile everywhere.
@@ -66,6 +66,37 @@ fn under_every_mapping_a_matrix_has_the_same_bits_in_any_batch() {
                     assert_eq!(bits(&again, b), bits(&whole, 100 + b), "{name}, {m}×{n}, matrix {b}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn either_way_to_the_triangular_factor_gives_the_same_solutions_and_projectors() {
+    // The rule takes registers for both; κ of these is below 100, and a solution errs by some κ(m + n)u.
+    for device in common::devices() {
+        let other = common::once_more(&device);
+        other.pin_mapping("triangle", "blocks");
+        for (m, n) in [(9, 4), (30, 12)] {
+            let a: Vec<_> = (0..70).map(|b| with_spectrum(m, n, &Spectrum::Geometric(50.0).values(n, b), b)).collect();
+            let a: Vec<_> = a.iter().map(rounded).collect();
+            let b: Vec<_> = (0..70).map(|b| rounded(&gaussian(m, 2, 900 + b))).collect();
+            let (a, b) = (batch(&a), batch(&b));
+            let solved = |device: &Device| pinv_solve(device, &a, &b, &PinvOptions::default()).unwrap().matrices;
+            let projected = |device: &Device| projector(device, &a, &PinvOptions::default()).unwrap().matrices;
+            let bound = 8.0 * (m + n) as f64 * 50.0 * 2f64.powi(-24);
+            for (x, y) in [(solved(&device), solved(&other)), (projected(&device), projected(&other))] {
+                for of in 0..70 {
+                    let (x, y) = (matrix(&x, of), matrix(&y, of));
+                    // With a residual the condition counts twice.
+                    assert!((&x - &y).norm_l2() <= 50.0 * bound * x.norm_l2(), "{m}×{n}, matrix {of}");
+                }
+            }
+            let way = |device: &Device| {
+                let used = device.mappings();
+                used.into_iter().find(|chosen| chosen.operation.starts_with(&format!("triangle {m}x{n}"))).unwrap()
+            };
+            assert_eq!(way(&other).mapping, "blocks");
+            assert!(common::is_on_one_adapter() || way(&device).mapping == "registers");
         }
     }
 }
@@ -155,5 +186,5 @@ fn tuning_can_be_turned_off_and_one_way_needs_no_measurement() {
 
 #[test]
 fn on_swiftshader_the_looped_mappings_hold_the_same_claims() {
-    common::again_on_swiftshader(&["every_mapping", "under_every_mapping"]);
+    common::again_on_swiftshader(&["every_mapping", "under_every_mapping", "either_way"]);
 }

@@ -258,3 +258,8 @@ fn bad_requests_are_errors_with_their_numbers_and_no_matrices_have_no_results() 
         assert!(matches!(error, LinalgError::Empty { .. } | LinalgError::Lanes { .. }), "{error}");
     }
 }
+
+#[test]
+fn on_swiftshader_the_same_claims_hold() {
+    common::again_on_swiftshader(&[]);
+}

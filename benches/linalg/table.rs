@@ -163,6 +163,15 @@ pub(crate) fn text(rows: &[Row], device: &Device, peaks: &Peaks, load: f64) -> S
             let _ = writeln!(text, "{}", line.join("  "));
         }
     }
+    let _ = writeln!(text, "\nmappings measured on this device, microseconds a matrix");
+    for chosen in device.mappings().iter().filter(|chosen| !chosen.seconds.is_empty()) {
+        let time = |(name, seconds): (&String, &Option<f64>)| match seconds {
+            Some(seconds) => format!("{name} {:.3}", seconds * 1e6),
+            None => format!("{name} not tried"),
+        };
+        let times: Vec<String> = chosen.seconds.iter().map(time).collect();
+        let _ = writeln!(text, "{}: {} ({})", chosen.operation, chosen.mapping, times.join(", "));
+    }
     let _ = write!(text, "\n{NOTES}");
     text
 }

@@ -258,6 +258,11 @@ impl Device {
         self.0.tuner.chosen()
     }
 
+    /// Whether the driver is known to take minutes for code without loops that others compile in a second.
+    pub(crate) fn compiles_little(&self) -> bool {
+        self.0.tuner.compiles_little()
+    }
+
     pub(crate) fn tuner(&self) -> &Tuner {
         &self.0.tuner
     }

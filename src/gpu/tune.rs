@@ -130,7 +130,7 @@ struct State {
 }
 
 /// The most multiply-adds in code that such drivers are given.
-const LITTLE: usize = 400;
+const LITTLE: usize = 300;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,19 +168,23 @@ impl Tuner {
         state.chosen.clear();
     }
 
+    pub(super) fn compiles_little(&self) -> bool {
+        self.compiles_little
+    }
+
     pub(super) fn chosen(&self) -> Vec<Chosen> {
         locked(&self.state).chosen.values().cloned().collect()
     }
 
     /// The candidate to take for an operation on a shape: the one named for it, or the fastest; `candidates` come with the
     /// rule's own choice first. `measure` runs one of them, and must not choose anything itself.
-    pub(crate) fn choose(
+    pub(crate) fn choose<E: From<DeviceError>>(
         &self,
         operation: &str,
         shape: &str,
         candidates: &[Candidate],
-        measure: impl FnMut(usize) -> Result<Timing, DeviceError>,
-    ) -> Result<usize, DeviceError> {
+        measure: impl FnMut(usize) -> Result<Timing, E>,
+    ) -> Result<usize, E> {
         let key = format!("{operation} {shape}");
         let place = |mapping: &str| candidates.iter().position(|candidate| candidate.name == mapping);
         if let Some(chosen) = locked(&self.state).chosen.get(&key)
@@ -201,13 +205,13 @@ impl Tuner {
 
     /// The mapping, why, and what was measured.
     #[allow(clippy::type_complexity, reason = "the three parts of a choice")]
-    fn decide(
+    fn decide<E>(
         &self,
         operation: &str,
         key: &str,
         candidates: &[Candidate],
-        measure: impl FnMut(usize) -> Result<Timing, DeviceError>,
-    ) -> Result<(String, ChosenBy, BTreeMap<String, Option<f64>>), DeviceError> {
+        measure: impl FnMut(usize) -> Result<Timing, E>,
+    ) -> Result<(String, ChosenBy, BTreeMap<String, Option<f64>>), E> {
         let (named, tuning) = {
             let state = locked(&self.state);
             let named = state.named.iter().rev().find(|(of, ..)| of == key || of == operation).cloned();
@@ -254,11 +258,11 @@ impl Tuner {
 }
 
 /// Runs the candidates, those of little code first, and leaves out what the driver would compile for too long.
-fn measured(
+fn measured<E>(
     candidates: &[Candidate],
     mut possible: Vec<usize>,
-    mut measure: impl FnMut(usize) -> Result<Timing, DeviceError>,
-) -> Result<Measured, DeviceError> {
+    mut measure: impl FnMut(usize) -> Result<Timing, E>,
+) -> Result<Measured, E> {
     possible.sort_by_key(|&k| candidates[k].code);
     let mut seconds: BTreeMap<String, Option<f64>> = BTreeMap::new();
     let mut compiled: Option<(usize, Duration)> = None;

@@ -148,7 +148,7 @@ fn solutions(rows: usize, columns: usize) -> Vec<Specialisation> {
         let form = join::host::Form { rows, left: columns, right: rights };
         all.push((join::host::SOURCE, join::host::defs(form)));
         let form = substitute::host::Form { size: short, rights, lower: rows < columns };
-        all.push((substitute::host::SOURCE, substitute::host::defs(form)));
+        all.extend([true, false].map(|unrolled| (substitute::host::SOURCE, substitute::host::defs(form, unrolled))));
         all.push((sift::host::SOURCE, sift::host::defs(form)));
         for left in [short, columns] {
             let form = combine::host::Form { terms: short, left, right: rights, plain: false };

@@ -18,17 +18,21 @@ const TIME: Duration = Duration::from_millis(100);
 /// And at most so many.
 const RUNS: usize = 5;
 
-/// Random matrices of so many numbers, from [−1, 1), in tiles of `LANES`; how many they are comes first.
-pub(crate) fn filled(device: &Device, numbers: usize) -> Result<(usize, Buffer<f32>), DeviceError> {
-    let count = (NUMBERS / numbers.max(1)).clamp(LEAST, MOST);
+/// Matrices of a trial, of so many numbers each.
+pub(crate) fn trial_count(numbers: usize) -> usize {
+    (NUMBERS / numbers.max(1)).clamp(LEAST, MOST)
+}
+
+/// Random matrices of so many numbers, from [−1, 1), in tiles of `LANES`.
+pub(crate) fn filled(device: &Device, count: usize, numbers: usize) -> Result<Buffer<f32>, DeviceError> {
     let mut random = Random(numbers as u64);
-    let data: Vec<f32> =
-        (0..count.next_multiple_of(LANES) * numbers).map(|_| random.between(-1.0, 1.0) as f32).collect();
-    Ok((count, device.buffer_from("random matrices", &data)?))
+    let whole = count.next_multiple_of(LANES) * numbers;
+    let data: Vec<f32> = (0..whole).map(|_| random.between(-1.0, 1.0) as f32).collect();
+    device.buffer_from("random matrices", &data)
 }
 
 /// What a run takes, of work on `count` matrices that ends with something read back.
-pub(crate) fn timed(count: usize, mut run: impl FnMut() -> Result<(), DeviceError>) -> Result<Timing, DeviceError> {
+pub(crate) fn timed<E>(count: usize, mut run: impl FnMut() -> Result<(), E>) -> Result<Timing, E> {
     let mut once = || {
         let start = Instant::now();
         run().map(|()| start.elapsed())

@@ -37,6 +37,11 @@ impl<T: Element> DeviceBatch<T> {
         Ok(Self { device: device.clone(), shape, buffer: Buffer::from_raw(buffer, shape.len())? })
     }
 
+    /// The matrices in a buffer that has room for this shape.
+    pub(super) fn of(device: &Device, shape: Shape, buffer: Buffer<T>) -> Self {
+        Self { device: device.clone(), shape, buffer }
+    }
+
     /// Room for matrices of this shape; what is in it is undefined.
     pub(crate) fn uninitialized(device: &Device, label: &str, shape: Shape) -> Result<Self, DeviceError> {
         Ok(Self { device: device.clone(), shape, buffer: device.scratch(label, shape.len())? })

@@ -8,11 +8,12 @@
 use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Commands, Device};
 use crate::kernels::matrices::Report;
-use crate::kernels::qr_blocked::host::{Beside, Factors, Target};
+use crate::kernels::qr_blocked::host::Target;
 use crate::kernels::svd::host::{Count, Form, Source};
-use crate::kernels::{combine, join, qr_blocked, sift, solve, substitute, svd};
+use crate::kernels::{combine, qr_blocked, solve, substitute, svd};
 use crate::ngd::Precision;
 
+use super::canonical::Canonical;
 use super::tiles::{at_once, in_chunks};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape, SvdOptions};
 
@@ -196,7 +197,7 @@ impl DeviceBatch {
         let limit =
             if options.triangular && b.is_some() { solve::host::doubt(cutoff, noise) } else { solve::host::ALWAYS };
         // What the row space of [R | c] gives is the result, or what Q has to be applied to.
-        let canonical = self.canonical(&mut commands, b, limit, &result, &words)?;
+        let canonical = Canonical::record(self, &mut commands, b, limit, &result, &words)?;
         let Canonical { factor, form, listed, turned } = &canonical;
         let count = Count { most: batch, word: listed.as_ref().map(|list| (list, 0)) };
         let factored = Factored::record(&mut commands, factor, *form, count, cutoff)?;
@@ -225,140 +226,16 @@ impl DeviceBatch {
         Ok(DeviceReported { matrices: result, words: if listed.is_some() { words } else { factored.words } })
     }
 
-    /// [R | c], [Rᵀ | b] or [A | b], of which the transposes get the SVD: of all matrices, or of those whose rank is in
-    /// doubt at this limit, the others' solutions and reports being written.
-    fn canonical(
-        &self,
-        commands: &mut Commands,
-        b: Option<&Self>,
-        limit: f64,
-        x: &Self,
-        words: &Buffer<Report>,
-    ) -> Result<Canonical, LinalgError> {
-        let Shape { rows, columns, .. } = self.shape();
-        let rights = b.map_or(0, |b| b.shape().columns);
-        let wide = Form { rows: columns, columns: rows, source: Source::Factor(rights), vectors: true };
-        match b {
-            _ if rows >= columns && (solve::host::Form { rows, columns, rights }).in_registers() => {
-                self.triangle_in_registers(commands, b, limit, x, words)
-            }
-            Some(b) if rows >= columns => self.triangle(commands, b, limit, Some(x), words),
-            None if rows >= columns => self.bare_triangle(commands),
-            Some(b) if wide.in_registers() => self.beside(commands, b, wide),
-            Some(b) => self.triangle(commands, b, limit, None, words),
-            None => Ok(Canonical { factor: self.clone(), form: wide, listed: None, turned: None }),
-        }
-    }
-
-    /// [A | b] of wide matrices.
-    fn beside(&self, commands: &mut Commands, b: &Self, form: Form) -> Result<Canonical, LinalgError> {
-        let device = self.device();
-        let (Shape { batch, rows, columns, .. }, rights) = (self.shape(), b.shape().columns);
-        let factor = Self::room(device, "[A | b]", batch, rows, columns + rights)?;
-        let sizes = join::host::Form { rows, left: columns, right: rights };
-        join::host::record(device, commands, sizes, batch, [self.buffer(), b.buffer(), factor.buffer()])?;
-        Ok(Canonical { factor, form, listed: None, turned: None })
-    }
-
-    /// R alone.
-    fn bare_triangle(&self, commands: &mut Commands) -> Result<Canonical, LinalgError> {
-        let device = self.device();
-        let Shape { batch, rows, columns, .. } = self.shape();
-        let sizes = qr_blocked::host::Form { rows, columns };
-        let factors = Factors::record(device, commands, sizes, false, batch, self.buffer())?;
-        let factor = Self::room(device, "R", batch, columns, columns)?;
-        factors.triangle(device, commands, false, (Beside::Nothing, None), factor.buffer())?;
-        let form = Form { rows: columns, columns, source: Source::Factor(0), vectors: true };
-        Ok(Canonical { factor, form, listed: None, turned: None })
-    }
-
-    /// [R | Qᵀb] of tall matrices A = QR, with x for the solutions; [Rᵀ | b] of wide ones, Aᵀ = QR, without.
-    fn triangle(
-        &self,
-        commands: &mut Commands,
-        b: &Self,
-        limit: f64,
-        x: Option<&Self>,
-        words: &Buffer<Report>,
-    ) -> Result<Canonical, LinalgError> {
-        let device = self.device();
-        let (Shape { batch, rows, columns, .. }, rights) = (self.shape(), b.shape().columns);
-        let (size, lower) = (rows.min(columns), x.is_none());
-        let sizes = qr_blocked::host::Form { rows: rows.max(columns), columns: size };
-        let factors = Factors::record(device, commands, sizes, lower, batch, self.buffer())?;
-        let whole = Self::room(device, "[T | c]", batch, size, size + rights)?;
-        if lower {
-            factors.triangle(device, commands, true, (Beside::Whole(rights), Some(b.buffer())), whole.buffer())?;
-        } else {
-            let c = factors.padded(device, commands, b.buffer(), rights)?;
-            factors.apply(device, commands, Target::Transposed(rights), &c)?;
-            factors.triangle(device, commands, false, (Beside::Padded(rights), Some(&c)), whole.buffer())?;
-        }
-        let form = substitute::host::Form { size, rights, lower };
-        let solved = Self::room(device, "T⁻¹[I | c]", batch, size, size + rights)?;
-        let sums = Self::room(device, "sums of squares", batch, form.blocks(), 1)?;
-        let buffers = [whole.buffer(), solved.buffer(), sums.buffer()];
-        substitute::host::record(device, commands, form, batch, buffers, factors.bits())?;
-        let y = Self::room(device, "y", batch, size, rights)?;
-        let factor = Self::room(device, "[T | c] in doubt", batch, size, size + rights)?;
-        let doubt = device.buffer::<u32>("matrices in doubt", 1 + batch)?;
-        let operands = sift::host::Operands {
-            triangle: whole.buffer(),
-            solved: solved.buffer(),
-            sums: sums.buffer(),
-            x: x.unwrap_or(&y).buffer(),
-            reports: words,
-            factor: factor.buffer(),
-            doubt: &doubt,
-            bits: factors.bits(),
-        };
-        sift::host::record(device, commands, form, batch, limit, &operands)?;
-        let form = Form { rows: size, columns: size, source: Source::Factor(rights), vectors: true };
-        Ok(Canonical { factor, form, listed: Some(doubt), turned: lower.then_some((factors, y)) })
-    }
-
-    /// [R | c] of tall matrices that registers hold.
-    fn triangle_in_registers(
-        &self,
-        commands: &mut Commands,
-        b: Option<&Self>,
-        limit: f64,
-        x: &Self,
-        words: &Buffer<Report>,
-    ) -> Result<Canonical, LinalgError> {
-        let device = self.device();
-        let (Shape { batch, rows, columns, .. }, rights) = (self.shape(), b.map_or(0, |b| b.shape().columns));
-        let factor = Self::room(device, "[R | c]", batch, columns, columns + rights)?;
-        let doubt = device.buffer::<u32>("matrices in doubt", 1 + batch)?;
-        let (nothing, nowhere) = (device.buffer::<f32>("no b", 1)?, device.buffer::<f32>("no x", 1)?);
-        let operands = solve::host::Operands {
-            a: self.buffer(),
-            b: b.map_or(&nothing, Self::buffer),
-            x: if b.is_some() { x.buffer() } else { &nowhere },
-            reports: words,
-            factor: factor.buffer(),
-            doubt: &doubt,
-        };
-        let sizes = solve::host::Form { rows, columns, rights };
-        solve::host::record(device, commands, sizes, batch, limit, &operands)?;
-        let form = Form { rows: columns, columns, source: Source::Factor(rights), vectors: true };
-        Ok(Canonical { factor, form, listed: Some(doubt), turned: None })
-    }
-
     /// Room for matrices in tiles of `LANES`.
-    fn room(device: &Device, label: &str, batch: usize, rows: usize, columns: usize) -> Result<Self, LinalgError> {
+    pub(super) fn room(
+        device: &Device,
+        label: &str,
+        batch: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self, LinalgError> {
         Ok(Self::uninitialized(device, label, Shape::new(batch, rows, columns, LANES)?)?)
     }
-}
-
-/// Matrices [R | c] in the form that the SVD takes.
-struct Canonical {
-    factor: DeviceBatch,
-    form: Form,
-    /// The list of the matrices they belong to, where those are not all.
-    listed: Option<Buffer<u32>>,
-    /// Q, and where to put what it has to be applied to.
-    turned: Option<(Factors, DeviceBatch)>,
 }
 
 /// W Σ⁻¹, Vᵀc and σ of [R | c].

@@ -27,12 +27,6 @@ pub(crate) const SHAPES: [(usize, usize); 14] = [
     (33, 33),
 ];
 
-/// Whether SwiftShader compiles the kernels of a shape in bearable time: it takes minutes, and most of the memory, where
-/// more than tens of numbers are in registers.
-pub(crate) fn is_quick_to_compile((rows, columns): (usize, usize)) -> bool {
-    rows * columns <= 15
-}
-
 /// LAPACK's unit in the last place of f32, 2⁻²³.
 pub(crate) const ULP: f64 = f32::EPSILON as f64;
 

@@ -15,6 +15,10 @@ fn tuner(device: &str, tuning: Tuning) -> Tuner {
     Tuner { device: device.to_owned(), compiles_little: false, file: None, state: Mutex::new(state) }
 }
 
+fn ok(timing: Timing) -> Result<Timing, DeviceError> {
+    Ok(timing)
+}
+
 fn never(_: usize) -> Result<Timing, DeviceError> {
     panic!("nothing is to be measured")
 }
@@ -22,7 +26,7 @@ fn never(_: usize) -> Result<Timing, DeviceError> {
 #[test]
 fn the_fastest_wins_and_every_time_is_kept() {
     let candidates = [candidate("wide", 100), candidate("narrow", 10), candidate("odd", 20)];
-    let found = measured(&candidates, vec![0, 1, 2], |k| Ok(timing(0.0, [3.0, 2.0, 4.0][k]))).unwrap();
+    let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing(0.0, [3.0, 2.0, 4.0][k]))).unwrap();
     assert_eq!(found.mapping, "narrow");
     let seconds = [("narrow", 0.2), ("odd", 0.4), ("wide", 0.3)];
     assert_eq!(found.seconds, seconds.map(|(name, seconds)| (name.to_owned(), Some(seconds))).into());
@@ -35,13 +39,13 @@ fn what_would_compile_for_minutes_is_not_tried() {
     let mut tried = Vec::new();
     let found = measured(&candidates, vec![0, 1, 2], |k| {
         tried.push(k);
-        Ok(timing(0.2, [3.0, 2.0, 0.1][k]))
+        ok(timing(0.2, [3.0, 2.0, 0.1][k]))
     });
     assert_eq!((tried, found.unwrap().seconds["huge"]), (vec![0, 1, 2], Some(0.01)));
-    let found = measured(&candidates, vec![0, 1, 2], |k| Ok(timing([0.2, 0.5, 99.0][k], [3.0, 2.0, 0.1][k]))).unwrap();
+    let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing([0.2, 0.5, 99.0][k], [3.0, 2.0, 0.1][k]))).unwrap();
     assert_eq!((&*found.mapping, found.seconds["huge"]), ("double", None));
     // Where nothing was compiled, it was done before: nothing speaks against it.
-    let found = measured(&candidates, vec![0, 1, 2], |k| Ok(timing(0.001, [3.0, 2.0, 0.1][k]))).unwrap();
+    let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing(0.001, [3.0, 2.0, 0.1][k]))).unwrap();
     assert_eq!(found.mapping, "huge");
 }
 
@@ -49,7 +53,7 @@ fn what_would_compile_for_minutes_is_not_tried() {
 fn a_shape_is_measured_once_in_a_process_and_the_choice_holds_for_other_devices_of_the_adapter() {
     let candidates = [candidate("a", 1), candidate("b", 1)];
     let (one, other) = (tuner("adapter 1", Tuning::Measured), tuner("adapter 1", Tuning::Measured));
-    assert_eq!(one.choose("once", "3x3", &candidates, |k| Ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
+    assert_eq!(one.choose("once", "3x3", &candidates, |k| ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
     assert_eq!(one.choose("once", "3x3", &candidates, never).unwrap(), 1);
     assert_eq!(other.choose("once", "3x3", &candidates, never).unwrap(), 1);
     let chosen = &other.chosen()[0];
@@ -57,8 +61,8 @@ fn a_shape_is_measured_once_in_a_process_and_the_choice_holds_for_other_devices_
     assert_eq!(chosen.seconds["a"], Some(0.2));
     // Another adapter, and another shape, are measured for themselves.
     let elsewhere = tuner("adapter 2", Tuning::Measured);
-    assert_eq!(elsewhere.choose("once", "3x3", &candidates, |k| Ok(timing(0.0, [1.0, 2.0][k]))).unwrap(), 0);
-    assert_eq!(one.choose("once", "4x4", &candidates, |k| Ok(timing(0.0, [1.0, 2.0][k]))).unwrap(), 0);
+    assert_eq!(elsewhere.choose("once", "3x3", &candidates, |k| ok(timing(0.0, [1.0, 2.0][k]))).unwrap(), 0);
+    assert_eq!(one.choose("once", "4x4", &candidates, |k| ok(timing(0.0, [1.0, 2.0][k]))).unwrap(), 0);
 }
 
 #[test]
@@ -109,7 +113,7 @@ fn an_error_while_measuring_is_passed_on_and_nothing_is_chosen() {
     let lost = |_| Err(DeviceError::Lost { reason: "unplugged".to_owned() });
     assert!(tuner.choose("svd", "3x3", &candidates, lost).is_err());
     assert!(tuner.chosen().is_empty());
-    assert_eq!(tuner.choose("svd", "3x3", &candidates, |k| Ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
+    assert_eq!(tuner.choose("svd", "3x3", &candidates, |k| ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn what_another_process_measured_is_found_in_the_file() {
     let file = Some(folder.path().join("mappings.json"));
     let candidates = [candidate("a", 1), candidate("b", 1)];
     let first = Tuner { file: file.clone(), ..tuner("adapter 7", Tuning::Measured) };
-    assert_eq!(first.choose("svd", "3x3", &candidates, |k| Ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
+    assert_eq!(first.choose("svd", "3x3", &candidates, |k| ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
     // As another process: nothing in memory.
     locked(&KNOWN).remove("adapter 7");
     let second = Tuner { file, ..tuner("adapter 7", Tuning::Measured) };
@@ -128,7 +132,7 @@ fn what_another_process_measured_is_found_in_the_file() {
     locked(&KNOWN).remove("adapter 7");
     let third = Tuner { file: second.file, ..tuner("adapter 7", Tuning::Measured) };
     let fewer = [candidate("a", 1), candidate("c", 1)];
-    assert_eq!(third.choose("svd", "3x3", &fewer, |k| Ok(timing(0.0, [1.0, 2.0][k]))).unwrap(), 0);
+    assert_eq!(third.choose("svd", "3x3", &fewer, |k| ok(timing(0.0, [1.0, 2.0][k]))).unwrap(), 0);
 }
 
 #[test]

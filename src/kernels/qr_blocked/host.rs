@@ -85,6 +85,11 @@ impl Form {
         1 + (self.padded_rows() - self.width()) / self.height()
     }
 
+    /// Multiply-adds in the code of the longest kernel: the reflectors of a block of rows, applied to a block of columns.
+    pub(crate) fn code(self) -> usize {
+        2 * self.width() * self.width() * (self.width() + self.height())
+    }
+
     fn panels(self) -> impl DoubleEndedIterator<Item = usize> {
         (0..self.reflectors()).step_by(self.width())
     }

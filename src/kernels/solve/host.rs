@@ -46,6 +46,23 @@ impl Form {
 }
 
 impl Form {
+    /// Multiply-adds in the code: merging a block of rows, and R⁻¹.
+    pub(crate) fn code(self) -> usize {
+        let Self { columns, rights, .. } = self;
+        let of_inverse = if self.is_rolled() { columns * columns / 2 } else { columns * columns * columns / 6 };
+        self.height() * columns * (columns + 1 + 2 * rights) + of_inverse
+    }
+
+    /// Whether there are so many columns that registers may not hold them, so that blocks in memory may be faster.
+    pub(crate) fn may_be_slow(self) -> bool {
+        self.is_rolled()
+    }
+
+    /// Rows of a block, as even as can be, so that the last one is nearly full.
+    fn height(self) -> usize {
+        self.rows.div_ceil(self.rows.div_ceil(if self.is_rolled() { HEIGHT_ROLLED } else { HEIGHT }))
+    }
+
     /// Whether the columns of R⁻¹ come one after another, by the same code.
     fn is_rolled(self) -> bool {
         self.columns > MOST_UNROLLED
@@ -63,13 +80,11 @@ pub(crate) fn doubt(cutoff: f64, noise: f64) -> f64 {
 
 /// The constants of the kernel.
 pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
-    // As even as can be, so that the last block is nearly full.
-    let height = form.rows.div_ceil(form.rows.div_ceil(if form.is_rolled() { HEIGHT_ROLLED } else { HEIGHT }));
     vec![
         ("M", Def::UInt(form.rows as u32)),
         ("N", Def::UInt(form.columns as u32)),
         ("K", Def::UInt(form.rights as u32)),
-        ("HEIGHT", Def::UInt(height as u32)),
+        ("HEIGHT", Def::UInt(form.height() as u32)),
         ("ROLLED", Def::Bool(form.is_rolled())),
         (UNROLLED, Def::Bool(true)),
     ]

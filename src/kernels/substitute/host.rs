@@ -39,14 +39,14 @@ impl Form {
     }
 }
 
-/// The constants of the kernel.
-pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel, whose loops are unrolled or as they are written: slower, and compiled by every driver.
+pub(crate) fn defs(form: Form, unrolled: bool) -> Vec<(&'static str, Def)> {
     vec![
         ("K", Def::UInt(form.size as u32)),
         ("C", Def::UInt(form.rights as u32)),
         ("SIDE", Def::UInt(SIDE as u32)),
         ("LOWER", Def::Bool(form.lower)),
-        (UNROLLED, Def::Bool(true)),
+        (UNROLLED, Def::Bool(unrolled)),
     ]
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn record(
     [triangle, solved, sums]: [&Buffer<f32>; 3],
     bits: &Buffer<u32>,
 ) -> Result<(), DeviceError> {
-    let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
+    let kernel = device.kernel(&SOURCE, &defs(form, !device.compiles_little()), &[])?;
     let invocations = count.next_multiple_of(LANES) * form.blocks();
     for slice in slices(device, &SOURCE, invocations, form.size * form.size * SIDE) {
         let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(count, form.size, 0.0) })?;

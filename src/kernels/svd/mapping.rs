@@ -1,8 +1,9 @@
 //! The ways to spread SVDs over a device.
 
+use crate::gpu::layout::LANES;
 use crate::gpu::{Candidate, Device, DeviceError, Timing};
 use crate::kernels::matrices::Report;
-use crate::kernels::trial::{filled, timed};
+use crate::kernels::trial::{filled, timed, trial_count};
 
 use super::blocked::Blocks;
 use super::host::{Count, Form, Operands, Source, record_by};
@@ -108,10 +109,12 @@ pub(crate) fn choose(device: &Device, form: Form) -> Result<Mapping, DeviceError
 /// What SVDs of random matrices take.
 fn measure(device: &Device, form: Form, mapping: Mapping) -> Result<Timing, DeviceError> {
     let (rows, columns) = form.operand();
-    let (count, a) = filled(device, rows * columns)?;
-    let sigma = device.scratch("sigma", a.len() / (rows * columns) * form.columns)?;
-    let w = device.scratch("W", a.len() / (rows * columns) * form.rows * form.columns)?;
-    let v = device.scratch("V", a.len() / (rows * columns) * form.columns * form.carried().max(1))?;
+    let count = trial_count(rows * columns);
+    let a = filled(device, count, rows * columns)?;
+    let room = |label, numbers: usize| device.scratch(label, count.next_multiple_of(LANES) * numbers);
+    let sigma = room("sigma", form.columns)?;
+    let w = room("W", form.rows * form.columns)?;
+    let v = room("V", form.columns * form.carried().max(1))?;
     let reports = device.buffer::<Report>("reports", count)?;
     let vectors = form.vectors.then_some((&w, &v));
     timed(count, || {
