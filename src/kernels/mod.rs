@@ -44,9 +44,10 @@ kernel_folder! {
     join,
 }
 
-/// One-sided Jacobi: in registers, and in blocks of columns in memory.
+/// One-sided Jacobi: in registers, in the memory of a workgroup, and in blocks of columns.
 pub(crate) mod svd {
     pub(crate) mod blocked;
+    pub(crate) mod group;
     pub(crate) mod host;
     pub(crate) mod mapping;
     #[cfg(test)]

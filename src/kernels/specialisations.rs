@@ -5,6 +5,7 @@ use crate::model::Model;
 
 use super::svd::{
     blocked::{self, Blocks},
+    group,
     host::{Form, Source},
     mapping::Mapping,
 };
@@ -79,13 +80,23 @@ pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation
 
 /// An SVD by every mapping.
 fn svd(form: Form) -> Vec<Specialisation> {
-    form.mappings().into_iter().flat_map(|mapping| svd_by(form, mapping)).collect()
+    form.mappings(WORKGROUP_BYTES).into_iter().flat_map(|mapping| svd_by(form, mapping)).collect()
 }
 
+/// What a workgroup's memory is, at least, on any device of WebGPU.
+const WORKGROUP_BYTES: usize = 16 << 10;
+
 fn svd_by(form: Form, mapping: Mapping) -> Vec<Specialisation> {
-    let Mapping::Blocks { width, unrolled } = mapping else {
-        let source = if form.vectors { svd::host::VECTORS } else { svd::host::VALUES };
-        return vec![Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) }];
+    let (width, unrolled) = match mapping {
+        Mapping::Registers => {
+            let source = if form.vectors { svd::host::VECTORS } else { svd::host::VALUES };
+            return vec![Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) }];
+        }
+        Mapping::Group { pack } => {
+            let source = if form.vectors { group::VECTORS } else { group::VALUES };
+            return vec![Specialisation { defs: group::defs(form, pack), ..plain(source) }];
+        }
+        Mapping::Blocks { width, unrolled } => (width, unrolled),
     };
     let blocks = Blocks::of(form, width);
     let place = if form.vectors { blocked::PLACE_VECTORS } else { blocked::PLACE_VALUES };

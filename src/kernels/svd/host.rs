@@ -192,9 +192,15 @@ pub(super) fn record_by(
     cutoff: f64,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
-    if let Mapping::Blocks { width, unrolled } = mapping {
-        let blocks = Blocks::of(form, width);
-        return super::blocked::record(device, commands, (form, blocks, unrolled), count, cutoff, operands);
+    match mapping {
+        Mapping::Registers => {}
+        Mapping::Group { pack } => {
+            return super::group::record(device, commands, (form, pack), count, cutoff, operands);
+        }
+        Mapping::Blocks { width, unrolled } => {
+            let blocks = Blocks::of(form, width);
+            return super::blocked::record(device, commands, (form, blocks, unrolled), count, cutoff, operands);
+        }
     }
     let source = if form.vectors { &VECTORS } else { &VALUES };
     let kernel = device.kernel(source, &matrix_defs(form), &[])?;

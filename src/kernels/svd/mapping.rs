@@ -6,6 +6,7 @@ use crate::kernels::matrices::Report;
 use crate::kernels::trial::{filled, timed, trial_count};
 
 use super::blocked::Blocks;
+use super::group;
 use super::host::{Count, Form, Operands, Source, record_by};
 
 /// A way to do it.
@@ -13,6 +14,11 @@ use super::host::{Count, Form, Operands, Source, record_by};
 pub(crate) enum Mapping {
     /// One invocation a matrix, which it keeps in registers, without loops.
     Registers,
+    /// A workgroup for so many matrices, which it keeps in its memory; one invocation a pair of columns.
+    Group {
+        /// Matrices a workgroup.
+        pack: usize,
+    },
     /// Blocks of columns in memory, whose pairs are diagonalised in registers; one invocation a matrix, or a pair.
     Blocks {
         /// Columns a block.
@@ -27,7 +33,7 @@ impl Form {
     ///
     /// Wider blocks move fewer words for the same arithmetic: measured on llvmpipe, twice the width is 1.5 times as fast
     /// from 64 columns on and slower below 16. It also makes eight times the code for the driver to compile.
-    pub(crate) fn mappings(self) -> Vec<Mapping> {
+    pub(crate) fn mappings(self, workgroup_bytes: usize) -> Vec<Mapping> {
         let blocks = |width, unrolled| Mapping::Blocks { width, unrolled };
         let mut all = Vec::new();
         if self.in_registers() {
@@ -42,6 +48,11 @@ impl Form {
             _ => all.push(blocks(4, true)),
         }
         all.push(blocks(4, false));
+        // Small matrices leave most of a workgroup's invocations without a pair, or its memory without room.
+        let pack = group::pack(self, workgroup_bytes);
+        if self.columns > 4 && pack > 0 {
+            all.push(Mapping::Group { pack });
+        }
         all
     }
 
@@ -49,10 +60,10 @@ impl Form {
     /// not depend on the choice.
     pub(crate) fn elements(self) -> usize {
         let of = |mapping| match mapping {
-            Mapping::Registers => 0,
+            Mapping::Registers | Mapping::Group { .. } => 0,
             Mapping::Blocks { width, .. } => Blocks::of(self, width).elements(self),
         };
-        self.mappings().into_iter().map(of).max().unwrap_or(0).max(self.rows * self.columns)
+        self.mappings(0).into_iter().map(of).max().unwrap_or(0).max(self.rows * self.columns)
     }
 
     /// Its name among the tuner's: what is read, what is carried.
@@ -72,6 +83,7 @@ impl Mapping {
     fn name(self, form: Form) -> String {
         match self {
             Self::Registers => "registers".to_owned(),
+            Self::Group { .. } => "group".to_owned(),
             Self::Blocks { width, unrolled } => {
                 let way = if Blocks::of(form, width).grid { "grid" } else { "lane" };
                 format!("{way}-{width}{}", if unrolled { "" } else { "-looped" })
@@ -83,7 +95,7 @@ impl Mapping {
     fn code(self, form: Form) -> usize {
         match self {
             Self::Registers => form.register_work() / 6,
-            Self::Blocks { unrolled: false, .. } => 60,
+            Self::Group { .. } | Self::Blocks { unrolled: false, .. } => 60,
             Self::Blocks { width, .. } => {
                 let both = 2 * width;
                 both * (both + 1) / 2 + both * (both - 1) / 2 * 8 * both + both * both
@@ -94,7 +106,7 @@ impl Mapping {
 
 /// The mapping to take on this device.
 pub(crate) fn choose(device: &Device, form: Form) -> Result<Mapping, DeviceError> {
-    let mappings = form.mappings();
+    let mappings = form.mappings(device.limits().max_compute_workgroup_storage_size as usize);
     let candidate = |mapping: &Mapping| Candidate {
         name: mapping.name(form),
         code: mapping.code(form),
