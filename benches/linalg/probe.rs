@@ -13,8 +13,8 @@ use super::task::Task;
 
 /// Set for the process that tries: task, rows and columns.
 const TRIED: &str = "NATGRAD_BENCH_TRIED";
-/// Compiling included.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Compiling all mappings included, where they were not measured before.
+const PATIENCE: Duration = Duration::from_secs(120);
 const MATRICES: usize = 16;
 
 /// In the process that tries: does so and ends it. Elsewhere it does nothing.

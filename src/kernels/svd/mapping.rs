@@ -95,7 +95,8 @@ impl Mapping {
     fn code(self, form: Form) -> usize {
         match self {
             Self::Registers => form.register_work() / 6,
-            Self::Group { .. } | Self::Blocks { unrolled: false, .. } => 60,
+            // Loops, and much around them.
+            Self::Group { .. } | Self::Blocks { unrolled: false, .. } => 300,
             Self::Blocks { width, .. } => {
                 let both = 2 * width;
                 both * (both + 1) / 2 + both * (both - 1) / 2 * 8 * both + both * both
