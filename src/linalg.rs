@@ -19,8 +19,10 @@
 //! ```
 //!
 //! Singular values are good to high relative accuracy: one-sided Jacobi with a power of two kept for every column (Demmel
-//! and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992) 1204). Up to eight columns (a matrix and its V in 128 numbers) the
-//! work is done in registers; beyond, in blocks of columns whose rotations are found in registers.
+//! and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992) 1204). There are three mappings: one invocation a matrix, in registers,
+//! for up to eight columns (a matrix and its V in 128 numbers); a workgroup for some matrices, in its memory; and blocks of
+//! columns in the device's memory, whose rotations are found in registers, by an invocation a matrix or a pair of blocks.
+//! Which is fastest for a shape is measured at its first use and remembered, see [`Device::mappings`](crate::Device::mappings).
 //!
 //! Least squares, pseudo-inverses and projectors stand on the same factorisation; see [`pinv_solve`].
 //! Symmetric positive definite systems have [`cholesky_solve`].

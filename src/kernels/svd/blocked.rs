@@ -24,9 +24,10 @@ pub(crate) const PLACE_VECTORS: KernelSource = kernel_source!(
     "svd_blocked/place", uniform batch, write states, read x, read lengths, write sigma, write reports, write w, write v
 );
 
-/// Multiply-adds of one sweep that one invocation may do; matrices with more are spread over several, a pair of blocks
-/// each. At a thousand million a second, slow for one invocation of a GPU, this takes 20 ms.
-const SWEEP_BUDGET: u64 = 20_000_000;
+/// Multiply-adds of one sweep that one invocation may do; matrices with more are spread over several, a pair of blocks each.
+/// From here on a buffer holds too few matrices to keep a device busy with one invocation each: on two cores 46 matrices of
+/// 64×64 were 1.6 times as fast in pairs. A slow invocation of a GPU takes a millisecond for it.
+const SWEEP_BUDGET: u64 = 1_000_000;
 
 /// What all matrices of a batch share.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
