@@ -14,7 +14,7 @@ const B_COLUMNS: u32 = #{B_COLUMNS}u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let index = id.x;
+    let index = matrices.first + id.x;
     let j = id.y;
     if index >= matrices.count {
         return;

@@ -22,7 +22,7 @@ const BLOCKS: u32 = #{BLOCKS}u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = matrices.first + id.x;
     if b >= matrices.count {
         return;
     }

@@ -26,7 +26,7 @@ const COLUMNS: u32 = N + K;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let index = id.x;
+    let index = matrices.first + id.x;
     if index >= matrices.count {
         return;
     }

@@ -18,7 +18,7 @@
 #endif
 
 const M: u32 = #{M}u;
-const N: u32 = #{N}u;
+const N: u32 = #{N}u;  // at least 2
 const C: u32 = #{C}u;
 const PACK: u32 = #{PACK}u;
 const ROWS: u32 = M + C;
@@ -108,8 +108,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     let rounding = matrices.tolerance * matrices.tolerance;
-    let slot = local / max(PAIRS, 1u);
-    let match_ = local % max(PAIRS, 1u) + N % 2u;
+    let slot = local / PAIRS;
+    let match_ = local % PAIRS + N % 2u;
     for (var sweep = 0u; sweep < matrices.max_sweeps; sweep++) {
         workgroupBarrier();
         // The rotations of the last sweep may have cancelled most of a column.
@@ -135,7 +135,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         for (var round = 0u; round < CIRCLE; round++) {
             workgroupBarrier();
-            if slot < PACK && PAIRS > 0u && running[min(slot, PACK - 1u)] != 0u {
+            if slot < PACK && running[min(slot, PACK - 1u)] != 0u {
                 let one = (round + match_) % CIRCLE;
                 let two = select((round + CIRCLE - match_) % CIRCLE, N - 1u, match_ == 0u);
                 let j = slot * N + one;

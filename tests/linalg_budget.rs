@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use natgrad::gpu::Device;
-use natgrad::linalg::{GramKind, MatrixBatch, SvdOptions, gram, qr, svd};
-use natgrad::{Distribution, random_start};
+use natgrad::linalg::{
+    CholeskyOptions, GramKind, MatrixBatch, PinvOptions, SvdOptions, cholesky_solve, gram, pinv_solve, projector, qr,
+    svd,
+};
+use natgrad::{Distribution, random_start, wgpu};
 
 mod common;
 
@@ -26,6 +29,22 @@ fn bits(device: &Device, a: &MatrixBatch) -> Vec<Vec<u32>> {
     let numbers =
         |part: &MatrixBatch| (0..part.batch()).flat_map(|b| part.matrix(b)).map(f32::to_bits).collect::<Vec<u32>>();
     parts.into_iter().chain([&products]).map(numbers).chain([sweeps]).collect()
+}
+
+/// The same of solutions and projectors.
+fn solution_bits(device: &Device, a: &MatrixBatch) -> Vec<u32> {
+    let b = random(a.batch(), a.rows(), 2);
+    let solutions = pinv_solve(device, a, &b, &PinvOptions::default()).unwrap().matrices;
+    let projectors = projector(device, a, &PinvOptions::default()).unwrap().matrices;
+    // AAᵀ + I, or AᵀA + I.
+    let kind = if a.rows() < a.columns() { GramKind::Rows } else { GramKind::Columns };
+    let mut definite = gram(device, a, kind).unwrap();
+    let size = definite.rows();
+    (0..a.batch()).for_each(|b| (0..size).for_each(|i| definite.set(b, i, i, definite.get(b, i, i) + 1.0)));
+    let rights = random(a.batch(), size, 1);
+    let definite = cholesky_solve(device, &definite, &rights, &CholeskyOptions::default()).unwrap().x;
+    let parts = [solutions, projectors, definite];
+    parts.iter().flat_map(|part| (0..part.batch()).flat_map(|b| part.matrix(b))).map(f32::to_bits).collect()
 }
 
 #[test]
@@ -72,6 +91,22 @@ fn products_and_small_matrices_that_are_cut_finer_have_the_same_bits() {
             [values, products].map(|part| part.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<u32>>())
         };
         assert!(found(&device) == found(&hurried));
+    }
+}
+
+#[test]
+fn a_device_of_few_workgroups_a_dispatch_gives_the_same_bits() {
+    // 1,024 of them hold 65,536 matrices, as the 65,535 that devices have hold four million.
+    let limits = wgpu::Limits { max_compute_workgroups_per_dimension: 1024, ..wgpu::Limits::defaults() };
+    for device in common::devices() {
+        let few = common::with_limits(&device, &limits);
+        // The self-test needs some workgroups too, and with fewer would find the device good for less.
+        assert_eq!(few.capabilities().error_free_transforms, device.capabilities().error_free_transforms);
+        for (m, n) in [(1, 1), (3, 1), (1, 2), (6, 4), (8, 17)] {
+            let a = random(66_000, m, n);
+            assert!(bits(&few, &a) == bits(&device, &a), "{m}×{n}");
+            assert!(solution_bits(&few, &a) == solution_bits(&device, &a), "solutions of {m}×{n}");
+        }
     }
 }
 

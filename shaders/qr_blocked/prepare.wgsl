@@ -18,7 +18,7 @@ const COLUMNS: u32 = #{COLUMNS}u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    let b = panel.first + id.x;
     let j = id.y;
     if b >= panel.count {
         return;

@@ -80,7 +80,10 @@ pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation
 
 /// An SVD by every mapping.
 fn svd(form: Form) -> Vec<Specialisation> {
-    form.mappings(WORKGROUP_BYTES).into_iter().flat_map(|mapping| svd_by(form, mapping)).collect()
+    // With more memory a workgroup has more matrices, up to one for every pair of its invocations, and larger ones.
+    let [least, ample] = [WORKGROUP_BYTES, 16 * WORKGROUP_BYTES].map(|bytes| form.mappings(bytes));
+    let further: Vec<Mapping> = ample.into_iter().filter(|mapping| !least.contains(mapping)).collect();
+    least.into_iter().chain(further).flat_map(|mapping| svd_by(form, mapping)).collect()
 }
 
 /// What a workgroup's memory is, at least, on any device of WebGPU.

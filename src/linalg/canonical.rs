@@ -71,7 +71,7 @@ impl DeviceBatch {
             Candidate {
                 name: "blocks".to_owned(),
                 code: qr_blocked::host::Form { rows, columns }.code(),
-                is_last_resort: !form.may_be_slow(),
+                is_last_resort: !form.is_large(),
             },
         ];
         let shape = format!("{rows}x{columns}, {rights} beside");

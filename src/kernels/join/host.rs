@@ -1,8 +1,8 @@
 //! Declares `shaders/join.wgsl`: two matrices side by side.
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, kernel_source};
 use crate::kernels::matrices::Matrices;
+use crate::kernels::work::slices;
 
 pub(crate) const SOURCE: KernelSource = kernel_source!("join", uniform matrices, read a, read b, write joined);
 
@@ -35,7 +35,11 @@ pub(crate) fn record(
     [a, b, joined]: [&Buffer<f32>; 3],
 ) -> Result<(), DeviceError> {
     let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
-    let uniform = device.uniform(&Matrices::new(count, form.rows, 0.0))?;
-    let groups = [count.div_ceil(LANES) as u32, (form.left + form.right) as u32, 1];
-    commands.dispatch(&kernel, &[&uniform, a, b, joined], groups)
+    let columns = form.left + form.right;
+    for slice in slices(device, &SOURCE, count, form.rows * columns) {
+        let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(count, form.rows, 0.0) })?;
+        let groups = [slice.groups, columns as u32, 1];
+        commands.dispatch_measured(&kernel, &[&uniform, a, b, joined], groups, slice.work)?;
+    }
+    Ok(())
 }

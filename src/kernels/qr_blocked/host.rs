@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::layout::LANES;
-use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source};
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source};
 use crate::kernels::work::slices;
 
 pub(crate) const PREPARE: KernelSource = kernel_source!("qr_blocked/prepare", uniform panel, read a, write copied);
@@ -256,14 +256,13 @@ impl Factors {
             taus: device.scratch("reflectors' factors", whole * form.blocks() * form.reflectors())?,
             bits: device.buffer("largest magnitudes", whole.max(1))?,
         };
-        let kernel = device.kernel(&PREPARE_MEASURED, &prepare_defs(form, transposed, None), &[])?;
-        let uniform = factors.uniform(device, 0, 0, 0)?;
-        let groups = [factors.groups(), form.padded_columns() as u32, 1];
-        commands.dispatch(&kernel, &[&uniform, a, &factors.a, &factors.bits], groups)?;
-        let kernel = device.kernel(&FACTOR, &factor_defs(form), &[])?;
+        let prepare = (&PREPARE_MEASURED, &*prepare_defs(form, transposed, None));
+        let size = (form.padded_columns(), form.padded_rows());
+        factors.over_matrices(device, commands, prepare, size, 0, &[a, &factors.a, &factors.bits])?;
+        let of_panel = form.padded_rows() * form.width() * form.width();
         for top in form.panels() {
-            let uniform = factors.uniform(device, 0, top, 0)?;
-            commands.dispatch(&kernel, &[&uniform, &factors.a, &factors.taus], [factors.groups(), 1, 1])?;
+            let factor = (&FACTOR, &*factor_defs(form));
+            factors.over_matrices(device, commands, factor, (1, of_panel), top, &[&factors.a, &factors.taus])?;
             let begin = top + form.width();
             if begin < form.padded_columns() {
                 factors.apply_panel(device, commands, Target::Inside, top, begin, &factors.a)?;
@@ -281,9 +280,8 @@ impl Factors {
         columns: usize,
     ) -> Result<Buffer<f32>, DeviceError> {
         let room = self.room(device, columns)?;
-        let kernel = device.kernel(&PREPARE, &prepare_defs(self.form, false, Some(columns)), &[])?;
-        let uniform = self.uniform(device, 0, 0, 0)?;
-        commands.dispatch(&kernel, &[&uniform, c, &room], [self.groups(), padded(columns) as u32, 1])?;
+        let prepare = (&PREPARE, &*prepare_defs(self.form, false, Some(columns)));
+        self.over_matrices(device, commands, prepare, (padded(columns), self.form.padded_rows()), 0, &[c, &room])?;
         Ok(room)
     }
 
@@ -298,14 +296,10 @@ impl Factors {
     ) -> Result<Buffer<f32>, DeviceError> {
         let room = self.room(device, columns)?;
         let defs = extend_defs(self.form, columns, upper.is_none());
-        let uniform = self.uniform(device, 0, 0, 0)?;
-        let groups = [self.groups(), padded(columns) as u32, 1];
-        if let Some(upper) = upper {
-            let kernel = device.kernel(&EXTEND, &defs, &[])?;
-            commands.dispatch(&kernel, &[&uniform, &room, upper], groups)?;
-        } else {
-            let kernel = device.kernel(&IDENTITY, &defs, &[])?;
-            commands.dispatch(&kernel, &[&uniform, &room], groups)?;
+        let size = (padded(columns), self.form.padded_rows());
+        match upper {
+            Some(upper) => self.over_matrices(device, commands, (&EXTEND, &defs), size, 0, &[&room, upper])?,
+            None => self.over_matrices(device, commands, (&IDENTITY, &defs), size, 0, &[&room])?,
         }
         Ok(room)
     }
@@ -366,19 +360,19 @@ impl Factors {
         triangle: &Buffer<f32>,
     ) -> Result<(), DeviceError> {
         let defs = triangle_defs(self.form, lower, beside);
-        let uniform = self.uniform(device, 0, 0, 0)?;
         let columns = match beside {
             Beside::Nothing => 0,
             Beside::Padded(columns) | Beside::Whole(columns) => columns,
         };
         let width = if lower { self.form.short() } else { self.form.columns };
-        let groups = [self.groups(), (width + columns) as u32, 1];
-        if let Some(c) = c {
-            let kernel = device.kernel(&TRIANGLE_BESIDE, &defs, &[])?;
-            commands.dispatch(&kernel, &[&uniform, &self.a, &self.bits, triangle, c], groups)
-        } else {
-            let kernel = device.kernel(&TRIANGLE, &defs, &[])?;
-            commands.dispatch(&kernel, &[&uniform, &self.a, &self.bits, triangle], groups)
+        let size = (width + columns, self.form.short());
+        let (a, bits) = (&self.a, &self.bits);
+        match c {
+            Some(c) => {
+                let beside = (&TRIANGLE_BESIDE, &*defs);
+                self.over_matrices(device, commands, beside, size, 0, &[a, bits, triangle, c])
+            }
+            None => self.over_matrices(device, commands, (&TRIANGLE, &defs), size, 0, &[a, bits, triangle]),
         }
     }
 
@@ -391,10 +385,9 @@ impl Factors {
         columns: usize,
         cropped: &Buffer<f32>,
     ) -> Result<(), DeviceError> {
-        let kernel = device.kernel(&CROP, &crop_defs(self.form, columns), &[])?;
-        let uniform = self.uniform(device, 0, 0, 0)?;
-        let groups = [self.groups(), columns as u32, 1];
-        commands.dispatch(&kernel, &[&uniform, padded, &self.bits, cropped], groups)
+        let crop = (&CROP, &*crop_defs(self.form, columns));
+        let size = (columns, self.form.rows);
+        self.over_matrices(device, commands, crop, size, 0, &[padded, &self.bits, cropped])
     }
 
     /// The bits of the largest magnitude of each matrix.
@@ -402,8 +395,24 @@ impl Factors {
         &self.bits
     }
 
-    fn groups(&self) -> u32 {
-        self.count.div_ceil(LANES) as u32
+    /// Records the dispatches of a kernel that has `across` invocations a matrix, of `each` multiply-adds or words.
+    fn over_matrices(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        (source, defs): (&KernelSource, &[(&'static str, Def)]),
+        (across, each): (usize, usize),
+        top: usize,
+        buffers: &[&dyn Bindable],
+    ) -> Result<(), DeviceError> {
+        let kernel = device.kernel(source, defs, &[])?;
+        for slice in slices(device, source, self.count, across * each) {
+            let uniform = self.uniform(device, slice.first, top, 0)?;
+            let mut bindings: Vec<&dyn Bindable> = vec![&uniform];
+            bindings.extend(buffers);
+            commands.dispatch_measured(&kernel, &bindings, [slice.groups, across as u32, 1], slice.work)?;
+        }
+        Ok(())
     }
 
     fn uniform(&self, device: &Device, first: u32, top: usize, begin: usize) -> Result<Uniform<Panel>, DeviceError> {

@@ -1,9 +1,9 @@
 //! Declares `shaders/sift.wgsl`: which solutions by substitution stand.
 
-use crate::gpu::layout::LANES;
-use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, kernel_source};
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, kernel_source};
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::substitute::host::Form;
+use crate::kernels::work::slices;
 
 pub(crate) const SOURCE: KernelSource = kernel_source!(
     "sift", uniform matrices, read triangle, read solved, read sums, write x, write reports, write factor, write doubt,
@@ -45,9 +45,13 @@ pub(crate) fn record(
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
-    let uniform = device.uniform(&Matrices { doubt: doubt as f32, ..Matrices::new(count, form.size, 0.0) })?;
+    let limit = doubt as f32;
     let Operands { triangle, solved, sums, x, reports, factor, doubt, bits } = *operands;
-    let bindings: [&dyn crate::gpu::Bindable; 9] =
-        [&uniform, triangle, solved, sums, x, reports, factor, doubt, bits];
-    commands.dispatch(&kernel, &bindings, [count.div_ceil(LANES) as u32, 1, 1])
+    for slice in slices(device, &SOURCE, count, form.elements()) {
+        let matrices = Matrices { doubt: limit, first: slice.first, ..Matrices::new(count, form.size, 0.0) };
+        let uniform = device.uniform(&matrices)?;
+        let bindings: [&dyn Bindable; 9] = [&uniform, triangle, solved, sums, x, reports, factor, doubt, bits];
+        commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], slice.work)?;
+    }
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! Declares `shaders/solve.wgsl`: least squares by the triangular factor, in registers.
 
-use crate::gpu::layout::LANES;
-use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::svd::host::MOST_UNROLLED;
+use crate::kernels::work::slices;
 
 pub(crate) const SOURCE: KernelSource =
     kernel_source!("solve", uniform matrices, read a, read b, write x, write reports, write factor, write doubt);
@@ -12,7 +12,7 @@ pub(crate) const SOURCE: KernelSource =
 const HEIGHT: usize = 8;
 
 /// The same where there are more columns, and so more code for each row.
-const HEIGHT_ROLLED: usize = 2;
+const HEIGHT_LARGE: usize = 2;
 
 /// The most columns of a triangle that is kept in registers. Beyond eight it spills on many devices, but no index is
 /// computed at run time: on llvmpipe 16 columns are 4.5 times as fast as by blocks in memory. The code of 24 columns takes
@@ -43,28 +43,29 @@ impl Form {
     pub(crate) fn in_registers(self) -> bool {
         self.rows >= self.columns && self.columns <= MOST_COLUMNS && self.rights <= MOST_RIGHTS
     }
-}
 
-impl Form {
     /// Multiply-adds in the code: merging a block of rows, and R⁻¹.
     pub(crate) fn code(self) -> usize {
         let Self { columns, rights, .. } = self;
-        let of_inverse = if self.is_rolled() { columns * columns / 2 } else { columns * columns * columns / 6 };
+        let of_inverse = if self.is_large() { columns * columns / 2 } else { columns * columns * columns / 6 };
         self.height() * columns * (columns + 1 + 2 * rights) + of_inverse
     }
 
-    /// Whether there are so many columns that registers may not hold them, so that blocks in memory may be faster.
-    pub(crate) fn may_be_slow(self) -> bool {
-        self.is_rolled()
+    /// Multiply-adds of one invocation: merging all rows, and R⁻¹.
+    fn work(self) -> usize {
+        let Self { rows, columns, rights } = self;
+        let of_inverse = columns * columns * columns / if self.is_large() { 2 } else { 6 };
+        rows * columns * (columns + 1 + 2 * rights) + of_inverse
     }
 
     /// Rows of a block, as even as can be, so that the last one is nearly full.
     fn height(self) -> usize {
-        self.rows.div_ceil(self.rows.div_ceil(if self.is_rolled() { HEIGHT_ROLLED } else { HEIGHT }))
+        self.rows.div_ceil(self.rows.div_ceil(if self.is_large() { HEIGHT_LARGE } else { HEIGHT }))
     }
 
-    /// Whether the columns of R⁻¹ come one after another, by the same code.
-    fn is_rolled(self) -> bool {
+    /// Whether there are more columns than registers surely hold: those of R⁻¹ come one after another, by the same code, and
+    /// blocks in memory may be faster.
+    pub(crate) fn is_large(self) -> bool {
         self.columns > MOST_UNROLLED
     }
 }
@@ -85,7 +86,7 @@ pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
         ("N", Def::UInt(form.columns as u32)),
         ("K", Def::UInt(form.rights as u32)),
         ("HEIGHT", Def::UInt(form.height() as u32)),
-        ("ROLLED", Def::Bool(form.is_rolled())),
+        ("ROLLED", Def::Bool(form.is_large())),
         (UNROLLED, Def::Bool(true)),
     ]
 }
@@ -112,9 +113,13 @@ pub(crate) fn record(
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
-    let matrices = Matrices { doubt: doubt as f32, ..Matrices::new(count, form.rows, 0.0) };
-    let uniform = device.uniform(&matrices)?;
+    let limit = doubt as f32;
     let Operands { a, b, x, reports, factor, doubt } = *operands;
-    let groups = count.div_ceil(LANES) as u32;
-    commands.dispatch(&kernel, &[&uniform, a, b, x, reports, factor, doubt], [groups, 1, 1])
+    for slice in slices(device, &SOURCE, count, form.work()) {
+        let matrices = Matrices { doubt: limit, first: slice.first, ..Matrices::new(count, form.rows, 0.0) };
+        let uniform = device.uniform(&matrices)?;
+        let bindings: [&dyn Bindable; 7] = [&uniform, a, b, x, reports, factor, doubt];
+        commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], slice.work)?;
+    }
+    Ok(())
 }

@@ -17,14 +17,15 @@ pub(crate) const VECTORS: KernelSource =
 /// Invocations a workgroup.
 const THREADS: usize = 64;
 
-/// Bytes beside the matrices, at most: what is noted of each of 32.
-const NOTES: usize = 32 * 16 + 4;
+/// Bytes of a workgroup beside its matrices.
+const NOTES: usize = 4;
 
 /// Matrices a workgroup, of which each invocation turns one pair of columns; none where a device has no memory for even one,
 /// or there are more pairs than invocations.
 pub(crate) fn pack(form: Form, workgroup_bytes: usize) -> usize {
     let pairs = form.columns / 2;
-    let each = 4 * form.columns * ((form.rows + form.carried()) | 1) + 8 * form.columns;
+    // The matrix, squares and scales of its columns, and four words that are noted of it.
+    let each = 4 * form.columns * ((form.rows + form.carried()) | 1) + 8 * form.columns + 16;
     let of_invocations = THREADS.checked_div(pairs).unwrap_or(0);
     of_invocations.min(workgroup_bytes.saturating_sub(NOTES) / each)
 }

@@ -193,15 +193,23 @@ pub(super) fn record_by(
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     match mapping {
-        Mapping::Registers => {}
-        Mapping::Group { pack } => {
-            return super::group::record(device, commands, (form, pack), count, cutoff, operands);
-        }
+        Mapping::Registers => record_in_registers(device, commands, form, count, cutoff, operands),
+        Mapping::Group { pack } => super::group::record(device, commands, (form, pack), count, cutoff, operands),
         Mapping::Blocks { width, unrolled } => {
             let blocks = Blocks::of(form, width);
-            return super::blocked::record(device, commands, (form, blocks, unrolled), count, cutoff, operands);
+            super::blocked::record(device, commands, (form, blocks, unrolled), count, cutoff, operands)
         }
     }
+}
+
+fn record_in_registers(
+    device: &Device,
+    commands: &mut Commands,
+    form: Form,
+    count: Count<'_>,
+    cutoff: f64,
+    operands: &Operands<'_>,
+) -> Result<(), DeviceError> {
     let source = if form.vectors { &VECTORS } else { &VALUES };
     let kernel = device.kernel(source, &matrix_defs(form), &[])?;
     let Operands { a, sigma, reports, vectors } = *operands;
