@@ -31,5 +31,5 @@ pub use readback::Readback;
 pub use selftest::Depth;
 pub(crate) use shader::UNROLLED;
 pub use shader::{Scalar, compose};
-pub(crate) use tune::{Candidate, Timing};
+pub(crate) use tune::{Candidate, Timing, Worth};
 pub use tune::{Chosen, ChosenBy, Tuning};

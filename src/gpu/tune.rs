@@ -78,8 +78,20 @@ pub(crate) struct Candidate {
     pub(crate) name: String,
     /// Multiply-adds in its code, of which compile time is a matter.
     pub(crate) code: usize,
-    /// Slower than the others wherever those compile: for drivers that take forever over them.
-    pub(crate) is_last_resort: bool,
+    pub(crate) worth: Worth,
+}
+
+/// Where a candidate is worth a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// On every device.
+    Everywhere,
+    /// Only where the others take forever to compile: it is slower than they are.
+    LastResort,
+    /// Not where a CPU plays the device: at a barrier its threads change places one by one, and the compiler cuts the code
+    /// in two there. On llvmpipe the SVD in a workgroup's memory was 5 times as slow as the others from 16 to 32 columns,
+    /// and took 8 to 21 s to compile, four times theirs.
+    CheapBarriers,
 }
 
 /// What a candidate took.
@@ -113,6 +125,8 @@ pub(crate) struct Tuner {
     device: String,
     /// Drivers that take minutes, and gigabytes, for more than a little code.
     compiles_little: bool,
+    /// Devices that are none.
+    is_cpu: bool,
     /// Where measurements are kept.
     file: Option<PathBuf>,
     state: Mutex<State>,
@@ -148,6 +162,7 @@ impl Tuner {
         Self {
             device: format!("{}; natgrad {}", summary.label(), env!("CARGO_PKG_VERSION")),
             compiles_little: summary.label().contains("SwiftShader"),
+            is_cpu: summary.device_type == wgpu::DeviceType::Cpu,
             file: cache::path(),
             state: Mutex::new(state),
         }
@@ -237,7 +252,12 @@ impl Tuner {
     }
 
     fn is_possible(&self, candidate: &Candidate) -> bool {
-        if self.compiles_little { candidate.code <= LITTLE } else { !candidate.is_last_resort }
+        match candidate.worth {
+            _ if self.compiles_little => candidate.code <= LITTLE,
+            Worth::Everywhere => true,
+            Worth::LastResort => false,
+            Worth::CheapBarriers => !self.is_cpu,
+        }
     }
 
     /// What was measured earlier, if its winner is still a candidate.

@@ -2,7 +2,7 @@
 //! where R is the triangular factor of a tall A, or A itself where it is wide.
 
 use crate::gpu::layout::LANES;
-use crate::gpu::{Buffer, Candidate, Commands, Timing};
+use crate::gpu::{Buffer, Candidate, Commands, Timing, Worth};
 use crate::kernels::matrices::Report;
 use crate::kernels::qr_blocked::host::{Beside, Factors, Target};
 use crate::kernels::svd::host::{Form, Source};
@@ -67,11 +67,11 @@ impl DeviceBatch {
         }
         let ways = [Way::Registers, Way::Blocks];
         let candidates = [
-            Candidate { name: "registers".to_owned(), code: form.code(), is_last_resort: false },
+            Candidate { name: "registers".to_owned(), code: form.code(), worth: Worth::Everywhere },
             Candidate {
                 name: "blocks".to_owned(),
                 code: qr_blocked::host::Form { rows, columns }.code(),
-                is_last_resort: !form.is_large(),
+                worth: if form.is_large() { Worth::Everywhere } else { Worth::LastResort },
             },
         ];
         let shape = format!("{rows}x{columns}, {rights} beside");

@@ -1,7 +1,7 @@
 use super::*;
 
 fn candidate(name: &str, code: usize) -> Candidate {
-    Candidate { name: name.to_owned(), code, is_last_resort: false }
+    Candidate { name: name.to_owned(), code, worth: Worth::Everywhere }
 }
 
 fn timing(compile: f64, run: f64) -> Timing {
@@ -12,7 +12,7 @@ fn timing(compile: f64, run: f64) -> Timing {
 /// A tuner that knows no file and no environment.
 fn tuner(device: &str, tuning: Tuning) -> Tuner {
     let state = State { tuning, named: Vec::new(), chosen: BTreeMap::new() };
-    Tuner { device: device.to_owned(), compiles_little: false, file: None, state: Mutex::new(state) }
+    Tuner { device: device.to_owned(), compiles_little: false, is_cpu: false, file: None, state: Mutex::new(state) }
 }
 
 fn ok(timing: Timing) -> Result<Timing, DeviceError> {
@@ -98,12 +98,23 @@ fn a_driver_that_compiles_little_is_given_little_and_if_there_is_no_little_the_l
     let candidates = [candidate("long", LITTLE + 1), candidate("short", LITTLE)];
     assert_eq!(tuner.choose("svd", "3x3", &candidates, never).unwrap(), 1);
     // What is slow everywhere else is for these alone.
-    let candidates = [candidate("long", LITTLE + 1), Candidate { is_last_resort: true, ..candidate("looped", 9) }];
+    let candidates = [candidate("long", LITTLE + 1), Candidate { worth: Worth::LastResort, ..candidate("looped", 9) }];
     assert_eq!(tuner.choose("svd", "5x5", &candidates, never).unwrap(), 1);
     let other = super::tests::tuner("adapter 8", Tuning::Measured);
     assert_eq!(other.choose("svd", "5x5", &candidates, never).unwrap(), 0);
     let candidates = [candidate("longest", 9 * LITTLE), candidate("long", LITTLE + 1)];
     assert_eq!(tuner.choose("svd", "4x4", &candidates, never).unwrap(), 1);
+}
+
+#[test]
+fn barriers_are_tried_where_they_are_cheap_and_anywhere_if_asked_for() {
+    let candidates = [candidate("lane", 9), Candidate { worth: Worth::CheapBarriers, ..candidate("group", 1) }];
+    let gpu = tuner("adapter 9", Tuning::Measured);
+    assert_eq!(gpu.choose("svd", "6x6", &candidates, |k| ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
+    let cpu = Tuner { is_cpu: true, ..tuner("adapter 10", Tuning::Measured) };
+    assert_eq!(cpu.choose("svd", "6x6", &candidates, never).unwrap(), 0);
+    cpu.pin("svd", "group");
+    assert_eq!(cpu.choose("svd", "6x6", &candidates, never).unwrap(), 1);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The ways to spread SVDs over a device.
 
 use crate::gpu::layout::LANES;
-use crate::gpu::{Candidate, Device, DeviceError, Timing};
+use crate::gpu::{Candidate, Device, DeviceError, Timing, Worth};
 use crate::kernels::matrices::Report;
 use crate::kernels::trial::{filled, timed, trial_count};
 
@@ -111,7 +111,11 @@ pub(crate) fn choose(device: &Device, form: Form) -> Result<Mapping, DeviceError
     let candidate = |mapping: &Mapping| Candidate {
         name: mapping.name(form),
         code: mapping.code(form),
-        is_last_resort: matches!(mapping, Mapping::Blocks { unrolled: false, .. }),
+        worth: match mapping {
+            Mapping::Blocks { unrolled: false, .. } => Worth::LastResort,
+            Mapping::Group { .. } => Worth::CheapBarriers,
+            _ => Worth::Everywhere,
+        },
     };
     let candidates: Vec<Candidate> = mappings.iter().map(candidate).collect();
     let chosen =
