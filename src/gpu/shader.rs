@@ -9,6 +9,7 @@ mod unroll;
 use naga_oil::compose::{ComposableModuleDescriptor, Composer, NagaModuleDescriptor, ShaderDefValue};
 
 use super::error::one_line;
+use super::layout::LANES;
 use super::{Access, Binding, Def, DeviceError, GeneratedModule, KernelSource};
 
 /// The modules in `shaders/shared`, in an order in which each comes after what it imports.
@@ -120,8 +121,11 @@ fn make(
     defs: &[(&str, Def)],
     scalar: Scalar,
 ) -> Result<naga::Module, DeviceError> {
+    let lanes = ("LANES", Def::UInt(LANES as u32));
+    let missing = defs.iter().all(|(name, _)| *name != lanes.0).then_some(&lanes);
     let shader_defs: HashMap<String, ShaderDefValue> = defs
         .iter()
+        .chain(missing)
         .filter_map(|&(name, def)| {
             let value = match def {
                 // `#ifdef` asks whether a name is there, and not whether it is true.

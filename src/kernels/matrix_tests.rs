@@ -2,7 +2,7 @@
 //! interleaved layouts.
 
 use super::matrices::Report;
-use super::svd::host::Count;
+use super::batch::{Batch, Count};
 use super::tests::{U, for_each_device, uniform};
 use super::{combine, join, product, qr_blocked, sift, solve, substitute};
 use crate::gpu::layout::{LANES, element};
@@ -10,9 +10,15 @@ use crate::gpu::{Buffer, Device};
 
 mod completion;
 mod definite;
+mod sorting;
 
 /// Not a multiple of a tile.
 const BATCH: usize = 9;
+
+/// All of them, as the lane mapping likes them.
+fn all() -> Batch {
+    Batch::of(BATCH)
+}
 
 type Matrix = Vec<Vec<f64>>;
 
@@ -104,7 +110,7 @@ fn solutions_by_the_triangular_factor_agree_with_their_twin_and_what_is_in_doubt
                 doubt: &doubt,
             };
             let mut commands = device.record("solutions");
-            solve::host::record(device, &mut commands, form, BATCH, solve::host::doubt(0.0, 1e-6), &operands).unwrap();
+            solve::host::record(device, &mut commands, form, all(), solve::host::doubt(0.0, 1e-6), &operands).unwrap();
             commands.submit().unwrap();
             let listed = device.read(&doubt).unwrap();
             // One column is always of full rank.
@@ -151,9 +157,9 @@ fn combinations_and_matrices_side_by_side_agree_with_their_twins() {
             let form = combine::host::Form { terms, left, right, plain: false };
             let sides = join::host::Form { rows: left, left: terms, right: terms };
             let mut commands = device.record("combinations");
-            combine::host::record(device, &mut commands, form, Count::known(BATCH), &operands).unwrap();
+            combine::host::record(device, &mut commands, form, Count::known(all()), &operands).unwrap();
             let both = [operands.left, operands.left, &joined];
-            join::host::record(device, &mut commands, sides, BATCH, both).unwrap();
+            join::host::record(device, &mut commands, sides, all(), both).unwrap();
             commands.submit().unwrap();
             let (found, side_by_side) =
                 (download(device, &result, left, right, LANES), download(device, &joined, left, 2 * terms, LANES));
@@ -185,7 +191,7 @@ fn factors_agree_with_their_twin_up_to_signs_and_q_transposed_undoes_q() {
             let mut commands = device.record("factors");
             let source = upload(device, &a, LANES);
             let factors =
-                qr_blocked::host::Factors::record(device, &mut commands, form, false, BATCH, &source).unwrap();
+                qr_blocked::factors::Factors::record(device, &mut commands, form, false, all(), &source).unwrap();
             let r = room(device, columns, columns, LANES);
             factors.triangle(device, &mut commands, false, (qr_blocked::host::Beside::Nothing, None), &r).unwrap();
             let c: Vec<Matrix> = (0..BATCH).map(|b| random(b + 100, rows, 3)).collect();
@@ -251,7 +257,7 @@ fn substitution_agrees_with_its_twin_and_sifting_lists_what_is_ill_conditioned()
             let reports = device.buffer::<Report>("reports", BATCH).unwrap();
             let doubt = device.buffer::<u32>("doubt", 1 + BATCH).unwrap();
             let mut commands = device.record("substitution");
-            substitute::host::record(device, &mut commands, form, BATCH, [&triangle, &solved, &sums], &bits).unwrap();
+            substitute::host::record(device, &mut commands, form, all(), [&triangle, &solved, &sums], &bits).unwrap();
             let operands = sift::host::Operands {
                 triangle: &triangle,
                 solved: &solved,
@@ -262,7 +268,7 @@ fn substitution_agrees_with_its_twin_and_sifting_lists_what_is_ill_conditioned()
                 doubt: &doubt,
                 bits: &bits,
             };
-            sift::host::record(device, &mut commands, form, BATCH, 1e-4, &operands).unwrap();
+            sift::host::record(device, &mut commands, form, all(), 1e-4, &operands).unwrap();
             commands.submit().unwrap();
             let found = download(device, &x, size, rights, LANES);
             let mut listed = Vec::new();

@@ -24,8 +24,8 @@ kernel_folder! {
     gram,
     /// AᵀA and AAᵀ of matrices of any origin.
     product,
-    /// QR of matrices of any size.
-    qr_blocked,
+    /// Columns by descending magnitude.
+    presort,
     /// Least squares by the triangular factor.
     solve,
     /// Inverses of triangles, and solutions with them.
@@ -44,6 +44,14 @@ kernel_folder! {
     join,
 }
 
+/// QR of matrices of any size.
+pub(crate) mod qr_blocked {
+    pub(crate) mod factors;
+    pub(crate) mod host;
+    #[cfg(test)]
+    pub(crate) mod twin;
+}
+
 /// One-sided Jacobi: in registers, in the memory of a workgroup, and in blocks of columns.
 pub(crate) mod svd {
     pub(crate) mod blocked;
@@ -54,6 +62,7 @@ pub(crate) mod svd {
     pub(crate) mod twin;
 }
 
+pub(crate) mod batch;
 pub(crate) mod check;
 pub(crate) mod matrices;
 pub(crate) mod problem;

@@ -10,8 +10,8 @@ use super::svd::{
     mapping::Mapping,
 };
 use super::{
-    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, product, qr, qr_blocked, sift, solve,
-    step, substitute, svd,
+    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, product, qr, presort, qr_blocked, sift,
+    solve, step, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -70,12 +70,15 @@ pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation
             vectors: true,
         })
     });
-    let svds = plain_forms.into_iter().chain(factored).flat_map(svd);
+    let triangles = plain_forms.map(Form::of_triangle).into_iter().filter(|_| plain_forms[1].is_better_factored());
+    let svds = plain_forms.into_iter().chain(triangles).chain(factored).flat_map(svd);
     let sizes = qr_blocked::host::Form { rows, columns };
     let turned = qr_blocked::host::Form { rows: long, columns: short };
     let factors = [(sizes, false), (turned, rows < columns)];
     let factors = factors.into_iter().flat_map(|(form, transposed)| factorisation(form, transposed));
-    products.into_iter().chain(definite(short)).chain(svds).chain(factors).chain(solutions(rows, columns)).collect()
+    let sorted = sorted(turned, rows < columns);
+    let all = products.into_iter().chain(definite(short)).chain(svds).chain(factors).chain(sorted);
+    all.chain(solutions(rows, columns)).collect()
 }
 
 /// An SVD by every mapping.
@@ -131,6 +134,20 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
         ]);
     }
     all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
+}
+
+/// The sorting of columns, for factors of this form.
+fn sorted(form: qr_blocked::host::Form, transposed: bool) -> Vec<Specialisation> {
+    use presort::host::{self, Form};
+    let (padded_rows, padded_columns) = form.padded();
+    let form = Form { rows: form.rows, columns: form.columns, padded_rows, padded_columns, transposed };
+    let all = [
+        (host::MEASURE, host::copy_defs(form)),
+        (host::COPY, host::copy_defs(form)),
+        (host::RESTORE_VALUES, host::restore_defs(form.columns, false)),
+        (host::RESTORE_VECTORS, host::restore_defs(form.columns, true)),
+    ];
+    all.map(|(source, defs)| Specialisation { defs, ..plain(source) }).into()
 }
 
 /// Cholesky factors of matrices of this size, and solutions by them.

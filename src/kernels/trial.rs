@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::gpu::layout::LANES;
 use crate::gpu::random::Random;
 use crate::gpu::{Buffer, Device, DeviceError, Timing};
+
+use super::batch::Batch;
 
 /// Numbers of a trial's input: enough for a device to be busy, few enough for the slowest to be done with in a second.
 const NUMBERS: usize = 1 << 20;
@@ -23,10 +24,10 @@ pub(crate) fn trial_count(numbers: usize) -> usize {
     (NUMBERS / numbers.max(1)).clamp(LEAST, MOST)
 }
 
-/// Random matrices of so many numbers, from [−1, 1), in tiles of `LANES`.
-pub(crate) fn filled(device: &Device, count: usize, numbers: usize) -> Result<Buffer<f32>, DeviceError> {
+/// Random matrices of so many numbers, from [−1, 1).
+pub(crate) fn filled(device: &Device, batch: Batch, numbers: usize) -> Result<Buffer<f32>, DeviceError> {
     let mut random = Random(numbers as u64);
-    let whole = count.next_multiple_of(LANES) * numbers;
+    let whole = batch.whole() * numbers;
     let data: Vec<f32> = (0..whole).map(|_| random.between(-1.0, 1.0) as f32).collect();
     device.buffer_from("random matrices", &data)
 }

@@ -4,7 +4,7 @@
 use crate::gpu::{Device, KernelSource};
 
 /// Invocations a workgroup.
-const GROUP: u64 = 64;
+pub(crate) const GROUP: u64 = 64;
 
 /// Invocations of one dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

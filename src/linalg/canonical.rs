@@ -1,10 +1,11 @@
 //! The form in which least squares and projectors meet the SVD: matrices [R | c], whose transposes have the row space of A
 //! where R is the triangular factor of a tall A, or A itself where it is wide.
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Candidate, Commands, Timing, Worth};
+use crate::kernels::batch::Batch;
 use crate::kernels::matrices::Report;
-use crate::kernels::qr_blocked::host::{Beside, Factors, Target};
+use crate::kernels::qr_blocked::factors::Factors;
+use crate::kernels::qr_blocked::host::{Beside, Target};
 use crate::kernels::svd::host::{Form, Source};
 use crate::kernels::trial::{filled, timed, trial_count};
 use crate::kernels::{join, qr_blocked, sift, solve, substitute};
@@ -82,16 +83,17 @@ impl DeviceBatch {
     /// What the triangular factors of random matrices of this shape take, with so many right-hand sides.
     fn measure(&self, rights: usize, way: Way) -> Result<Timing, LinalgError> {
         let (device, Shape { rows, columns, .. }) = (self.device(), self.shape());
-        let count = trial_count(rows * columns);
+        let batch = Batch { count: trial_count(rows * columns), ..self.tiled() };
+        let count = batch.count;
         let random = |columns: usize| {
-            let shape = Shape::new(count, rows, columns, LANES)?;
-            Ok::<_, LinalgError>(Self::of(device, shape, filled(device, count, rows * columns)?))
+            let shape = Shape::new(count, rows, columns, batch.lanes)?;
+            Ok::<_, LinalgError>(Self::of(device, shape, filled(device, batch, rows * columns)?))
         };
         let (a, b) = (random(columns)?, if rights == 0 { None } else { Some(random(rights)?) });
         let limit = if rights == 0 { solve::host::ALWAYS } else { solve::host::doubt(0.0, f64::from(f32::EPSILON)) };
         timed(count, || {
             let mut commands = device.record("a trial");
-            let x = Self::room(device, "results", count, columns, rights.max(1))?;
+            let x = Self::room(device, "results", batch, columns, rights.max(1))?;
             let words = device.buffer::<Report>("reports", count)?;
             let found = match (way, &b) {
                 (Way::Registers, b) => a.triangle_in_registers(&mut commands, b.as_ref(), limit, &x, &words)?,
@@ -108,7 +110,7 @@ impl DeviceBatch {
     /// [A | b] of wide matrices.
     fn beside(&self, commands: &mut Commands, b: &Self, form: Form) -> Result<Canonical, LinalgError> {
         let device = self.device();
-        let (Shape { batch, rows, columns, .. }, rights) = (self.shape(), b.shape().columns);
+        let (batch, Shape { rows, columns, .. }, rights) = (self.tiled(), self.shape(), b.shape().columns);
         let factor = Self::room(device, "[A | b]", batch, rows, columns + rights)?;
         let sizes = join::host::Form { rows, left: columns, right: rights };
         join::host::record(device, commands, sizes, batch, [self.buffer(), b.buffer(), factor.buffer()])?;
@@ -118,7 +120,7 @@ impl DeviceBatch {
     /// R alone.
     fn bare_triangle(&self, commands: &mut Commands) -> Result<Canonical, LinalgError> {
         let device = self.device();
-        let Shape { batch, rows, columns, .. } = self.shape();
+        let (batch, Shape { rows, columns, .. }) = (self.tiled(), self.shape());
         let sizes = qr_blocked::host::Form { rows, columns };
         let factors = Factors::record(device, commands, sizes, false, batch, self.buffer())?;
         let factor = Self::room(device, "R", batch, columns, columns)?;
@@ -137,7 +139,7 @@ impl DeviceBatch {
         words: &Buffer<Report>,
     ) -> Result<Canonical, LinalgError> {
         let device = self.device();
-        let (Shape { batch, rows, columns, .. }, rights) = (self.shape(), b.shape().columns);
+        let (batch, Shape { rows, columns, .. }, rights) = (self.tiled(), self.shape(), b.shape().columns);
         let (size, lower) = (rows.min(columns), x.is_none());
         let sizes = qr_blocked::host::Form { rows: rows.max(columns), columns: size };
         let factors = Factors::record(device, commands, sizes, lower, batch, self.buffer())?;
@@ -156,7 +158,7 @@ impl DeviceBatch {
         substitute::host::record(device, commands, form, batch, buffers, factors.bits())?;
         let y = Self::room(device, "y", batch, size, rights)?;
         let factor = Self::room(device, "[T | c] in doubt", batch, size, size + rights)?;
-        let doubt = device.buffer::<u32>("matrices in doubt", 1 + batch)?;
+        let doubt = device.buffer::<u32>("matrices in doubt", 1 + batch.count)?;
         let operands = sift::host::Operands {
             triangle: whole.buffer(),
             solved: solved.buffer(),
@@ -182,9 +184,10 @@ impl DeviceBatch {
         words: &Buffer<Report>,
     ) -> Result<Canonical, LinalgError> {
         let device = self.device();
-        let (Shape { batch, rows, columns, .. }, rights) = (self.shape(), b.map_or(0, |b| b.shape().columns));
+        let (batch, Shape { rows, columns, .. }) = (self.tiled(), self.shape());
+        let rights = b.map_or(0, |b| b.shape().columns);
         let factor = Self::room(device, "[R | c]", batch, columns, columns + rights)?;
-        let doubt = device.buffer::<u32>("matrices in doubt", 1 + batch)?;
+        let doubt = device.buffer::<u32>("matrices in doubt", 1 + batch.count)?;
         let (nothing, nowhere) = (device.buffer::<f32>("no b", 1)?, device.buffer::<f32>("no x", 1)?);
         let operands = solve::host::Operands {
             a: self.buffer(),

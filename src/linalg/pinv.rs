@@ -5,16 +5,17 @@
 //! A†b = W Σ⁻² (Vᵀc), the projector A†A on the row space is W Σ⁻² Wᵀ, and A† = W Σ⁻² Vᵀ, each over the singular values
 //! above the cutoff: no pseudo-inverse is formed to solve, and no product A†A to project.
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Commands, Device};
+use crate::kernels::batch::{Batch, Count};
 use crate::kernels::matrices::Report;
 use crate::kernels::qr_blocked::host::Target;
-use crate::kernels::svd::host::{Count, Form, Source};
+use crate::kernels::svd::host::{Form, Source};
 use crate::kernels::{combine, qr_blocked, solve, substitute, svd};
 use crate::ngd::Precision;
 
 use super::canonical::Canonical;
-use super::tiles::{at_once, in_chunks};
+use super::svd::svd_elements;
+use super::tiles::{at_once, in_chunks, tile};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape, SvdOptions};
 
 /// How a pseudo-inverse is to be taken.
@@ -90,7 +91,7 @@ impl DeviceReported {
 ///
 /// # Errors
 /// If the batches or the rows of A and b differ, the cutoff is outside [0, 1), the results do not fit the host's memory,
-/// 64 matrices do not fit a buffer of the device, or the device fails.
+/// a matrix with what it carries does not fit a buffer of the device, or the device fails.
 pub fn pinv_solve(
     device: &Device,
     a: &MatrixBatch,
@@ -101,10 +102,11 @@ pub fn pinv_solve(
     let rights = b.columns();
     check(a.shape(), b.shape())?;
     cutoff(options.cutoff, a.shape())?;
-    let chunk = at_once(device, solve_elements(a.shape(), rights))?;
-    in_chunks(Shape::new(batch, columns, rights, LANES)?, chunk, |range| {
-        let part = device.upload(&a.part(range.clone(), LANES))?;
-        part.pinv_solve(&device.upload(&b.part(range, LANES))?, options)?.download()
+    let at_once = at_once(device, solve_elements(a.shape(), rights))?;
+    let lanes = at_once.lanes;
+    in_chunks(Shape::new(batch, columns, rights, lanes)?, at_once, |range| {
+        let part = device.upload(&a.part(range.clone(), lanes))?;
+        part.pinv_solve(&device.upload(&b.part(range, lanes))?, options)?.download()
     })
 }
 
@@ -117,9 +119,9 @@ pub fn pinv_solve(
 pub fn pinv(device: &Device, a: &MatrixBatch, options: &PinvOptions) -> Result<Reported, LinalgError> {
     let Shape { batch, rows, columns, .. } = a.shape();
     cutoff(options.cutoff, a.shape())?;
-    let chunk = at_once(device, Form::of_matrices(rows, columns, true).elements())?;
-    in_chunks(Shape::new(batch, columns, rows, LANES)?, chunk, |range| {
-        device.upload(&a.part(range, LANES))?.pinv(options)?.download()
+    let at_once = at_once(device, svd_elements(a.shape(), true))?;
+    in_chunks(Shape::new(batch, columns, rows, at_once.lanes)?, at_once, |range| {
+        device.upload(&a.part(range, at_once.lanes))?.pinv(options)?.download()
     })
 }
 
@@ -131,12 +133,11 @@ pub fn pinv(device: &Device, a: &MatrixBatch, options: &PinvOptions) -> Result<R
 /// # Errors
 /// As [`pinv_solve`].
 pub fn projector(device: &Device, a: &MatrixBatch, options: &PinvOptions) -> Result<Reported, LinalgError> {
-    let Shape { batch, rows, columns, .. } = a.shape();
+    let Shape { batch, columns, .. } = a.shape();
     cutoff(options.cutoff, a.shape())?;
-    let elements = Form::of_matrices(rows, columns, true).elements().max(columns * columns);
-    let chunk = at_once(device, elements)?;
-    in_chunks(Shape::new(batch, columns, columns, LANES)?, chunk, |range| {
-        device.upload(&a.part(range, LANES))?.projector(options)?.download()
+    let at_once = at_once(device, projector_elements(a.shape()))?;
+    in_chunks(Shape::new(batch, columns, columns, at_once.lanes)?, at_once, |range| {
+        device.upload(&a.part(range, at_once.lanes))?.projector(options)?.download()
     })
 }
 
@@ -147,7 +148,8 @@ impl DeviceBatch {
     /// As [`pinv_solve`].
     pub fn pinv_solve(&self, b: &Self, options: &PinvOptions) -> Result<DeviceReported, LinalgError> {
         check(self.shape(), b.shape())?;
-        self.with_lanes(LANES)?.by_the_row_space(Some(&b.with_lanes(LANES)?), options)
+        let lanes = tile(self.device(), solve_elements(self.shape(), b.shape().columns));
+        self.with_lanes(lanes)?.by_the_row_space(Some(&b.with_lanes(lanes)?), options)
     }
 
     /// The pseudo-inverses of these matrices, left on the device.
@@ -156,10 +158,11 @@ impl DeviceBatch {
     /// As [`pinv`].
     pub fn pinv(&self, options: &PinvOptions) -> Result<DeviceReported, LinalgError> {
         let cutoff = cutoff(options.cutoff, self.shape())?;
-        let Shape { batch, rows, columns, .. } = self.shape();
+        let Shape { rows, columns, .. } = self.shape();
         let device = self.device();
-        let inverses = Self::room(device, "pseudo-inverses", batch, columns, rows)?;
         let found = self.svd(&SvdOptions::default().cutoff(cutoff))?;
+        let batch = found.sigma.tiled();
+        let inverses = Self::room(device, "pseudo-inverses", batch, columns, rows)?;
         let (Some(u), Some(v)) = (&found.u, &found.v) else { unreachable!("vectors are what the default asks for") };
         let form = combine::host::Form { terms: rows.min(columns), left: columns, right: rows, plain: false };
         let mut commands = device.record("pseudo-inverses");
@@ -181,17 +184,18 @@ impl DeviceBatch {
     /// # Errors
     /// As [`projector`].
     pub fn projector(&self, options: &PinvOptions) -> Result<DeviceReported, LinalgError> {
-        self.with_lanes(LANES)?.by_the_row_space(None, options)
+        let lanes = tile(self.device(), projector_elements(self.shape()));
+        self.with_lanes(lanes)?.by_the_row_space(None, options)
     }
 
     /// W Σ⁻² (Vᵀc) of right-hand sides, or W Σ⁻² Wᵀ where there are none.
     fn by_the_row_space(&self, b: Option<&Self>, options: &PinvOptions) -> Result<DeviceReported, LinalgError> {
         let cutoff = cutoff(options.cutoff, self.shape())?;
         let device = self.device();
-        let Shape { batch, columns, .. } = self.shape();
+        let (batch, Shape { columns, .. }) = (self.tiled(), self.shape());
         let rights = b.map(|b| b.shape().columns);
         let result = Self::room(device, "results", batch, columns, rights.unwrap_or(columns))?;
-        let words = device.buffer::<Report>("reports", batch.max(1))?;
+        let words = device.buffer::<Report>("reports", batch.count.max(1))?;
         let mut commands = device.record("by the row space");
         let noise = Precision::F32.default_cutoff(self.shape().rows, columns);
         let limit =
@@ -226,15 +230,21 @@ impl DeviceBatch {
         Ok(DeviceReported { matrices: result, words: if listed.is_some() { words } else { factored.words } })
     }
 
-    /// Room for matrices in tiles of `LANES`.
+    /// Room for so many matrices.
     pub(super) fn room(
         device: &Device,
         label: &str,
-        batch: usize,
+        Batch { count, lanes }: Batch,
         rows: usize,
         columns: usize,
     ) -> Result<Self, LinalgError> {
-        Ok(Self::uninitialized(device, label, Shape::new(batch, rows, columns, LANES)?)?)
+        Ok(Self::uninitialized(device, label, Shape::new(count, rows, columns, lanes)?)?)
+    }
+
+    /// How many there are, and how they lie.
+    pub(super) fn tiled(&self) -> Batch {
+        let Shape { batch: count, lanes, .. } = self.shape();
+        Batch { count, lanes }
     }
 }
 
@@ -257,7 +267,7 @@ impl Factored {
     ) -> Result<Self, LinalgError> {
         let device = factor.device();
         let room = |label: &str, rows: usize, columns: usize| {
-            DeviceBatch::room(device, label, factor.shape().batch, rows, columns)
+            DeviceBatch::room(device, label, factor.tiled(), rows, columns)
         };
         let w = room("W", form.rows, form.columns)?;
         let carried = room("Vᵀc", form.carried().max(1), form.columns)?;
@@ -292,6 +302,12 @@ pub(super) fn check(a: Shape, b: Shape) -> Result<(), LinalgError> {
         () if a.rows != b.rows => Err(mismatch("rows", a.rows, b.rows)),
         () => Ok(()),
     }
+}
+
+/// Elements of the largest buffer that a projector takes, of each matrix.
+fn projector_elements(shape: Shape) -> usize {
+    let Shape { rows, columns, .. } = shape;
+    Form::of_matrices(rows, columns, true).elements().max(solve_elements(shape, 0)).max(columns * columns)
 }
 
 /// Elements of the largest buffer that a solution takes, of each matrix.

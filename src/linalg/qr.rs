@@ -1,10 +1,10 @@
 //! QR factorisations.
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Device};
-use crate::kernels::qr_blocked::host::{Beside, Factors, Form, Target};
+use crate::kernels::qr_blocked::factors::Factors;
+use crate::kernels::qr_blocked::host::{Beside, Form, Target};
 
-use super::tiles::{at_once, results};
+use super::tiles::{at_once, results, tile};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixStatus, Shape};
 
 /// The thin QR factorisation A = QR of every matrix of a batch, with k = min(m, n).
@@ -51,17 +51,16 @@ impl DeviceQr {
 /// and Q's columns are orthonormal as well as that. Where a column is longer than f32 has numbers, R is infinite.
 ///
 /// # Errors
-/// If the results do not fit the host's memory, 64 matrices do not fit a buffer of the device, or the device fails. A
+/// If the results do not fit the host's memory, a matrix does not fit a buffer of the device, or the device fails. A
 /// matrix that is not finite is no error: its [status](Qr::statuses) says so.
 pub fn qr(device: &Device, matrices: &MatrixBatch) -> Result<Qr, LinalgError> {
     let Shape { batch, rows, columns, .. } = matrices.shape();
     let size = rows.min(columns);
-    let form = Form { rows, columns };
-    let of = |rows: usize, columns: usize| results(Shape::new(batch, rows, columns, LANES)?);
+    let at_once = at_once(device, elements(matrices.shape()))?;
+    let of = |rows: usize, columns: usize| results(Shape::new(batch, rows, columns, at_once.lanes)?);
     let mut all = Qr { q: of(rows, size)?, r: of(size, columns)?, statuses: Vec::with_capacity(batch) };
-    let chunk = at_once(device, form.elements().max(form.elements_of(size)))?;
-    for first in (0..batch).step_by(chunk) {
-        let part = matrices.part(first..(first + chunk).min(batch), LANES);
+    for first in (0..batch).step_by(at_once.count) {
+        let part = matrices.part(first..(first + at_once.count).min(batch), at_once.lanes);
         let found = device.upload(&part)?.qr()?.download()?;
         all.q.place(first, &found.q);
         all.r.place(first, &found.r);
@@ -76,13 +75,13 @@ impl DeviceBatch {
     /// # Errors
     /// As [`qr`].
     pub fn qr(&self) -> Result<DeviceQr, LinalgError> {
-        let a = self.with_lanes(LANES)?;
         let device = self.device();
-        let Shape { batch, rows, columns, .. } = self.shape();
+        let a = self.with_lanes(tile(device, elements(self.shape())))?;
+        let (batch, Shape { rows, columns, .. }) = (a.tiled(), self.shape());
         let form = Form { rows, columns };
         let size = form.short();
-        let q = Self::uninitialized(device, "Q", Shape::new(batch, rows, size, LANES)?)?;
-        let r = Self::uninitialized(device, "R", Shape::new(batch, size, columns, LANES)?)?;
+        let q = Self::room(device, "Q", batch, rows, size)?;
+        let r = Self::room(device, "R", batch, size, columns)?;
         let mut commands = device.record("qr");
         let factors = Factors::record(device, &mut commands, form, false, batch, a.buffer())?;
         factors.triangle(device, &mut commands, false, (Beside::Nothing, None), r.buffer())?;
@@ -92,4 +91,10 @@ impl DeviceBatch {
         commands.submit()?;
         Ok(DeviceQr { q, r, bits: factors.bits().clone() })
     }
+}
+
+/// Elements of the largest buffer that a factorisation takes, of each matrix.
+fn elements(shape: Shape) -> usize {
+    let form = Form { rows: shape.rows, columns: shape.columns };
+    form.elements().max(form.elements_of(form.short()))
 }

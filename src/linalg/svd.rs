@@ -1,14 +1,16 @@
 //! Singular value decompositions.
 
 use crate::block_on;
-use crate::gpu::layout::LANES;
-use crate::gpu::{Buffer, Device};
-use crate::kernels::complete;
+use crate::gpu::{Buffer, Commands, Device};
+use crate::kernels::batch::Count;
 use crate::kernels::matrices::Report;
-use crate::kernels::svd::host::{Count, Form, Operands, Source, record};
+use crate::kernels::qr_blocked::factors::Factors;
+use crate::kernels::qr_blocked::host::{Beside, Target};
+use crate::kernels::svd::host::{Form, Operands, Source, record};
+use crate::kernels::{complete, qr_blocked};
 
 use super::pinv::cutoff;
-use super::tiles::{at_once, results};
+use super::tiles::{at_once, results, tile};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape};
 
 /// What an SVD is to find.
@@ -87,23 +89,22 @@ impl DeviceSvd {
 /// The SVDs of matrices on the host, as many at a time as the device holds.
 ///
 /// # Errors
-/// If the cutoff is outside [0, 1), the results do not fit the host's memory, 64 matrices with what they carry do not fit
-/// a buffer of the device (of 128 MiB, the least that WebGPU promises: 512×512 with vectors do), or the device fails. A
-/// matrix that is not finite is no error: its [report](Svd::reports) says so.
+/// If the cutoff is outside [0, 1), the results do not fit the host's memory, a matrix with what it carries does not fit a
+/// buffer of the device, or the device fails. A matrix that is not finite is no error: its [report](Svd::reports) says so.
 pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Result<Svd, LinalgError> {
     let Shape { batch, rows, columns, .. } = matrices.shape();
     let size = rows.min(columns);
     cutoff(options.cutoff, matrices.shape())?;
-    let of = |rows: usize, columns: usize| results(Shape::new(batch, rows, columns, LANES)?);
+    let at_once = at_once(device, svd_elements(matrices.shape(), options.vectors))?;
+    let of = |rows: usize, columns: usize| results(Shape::new(batch, rows, columns, at_once.lanes)?);
     let mut all = Svd {
         u: options.vectors.then(|| of(rows, size)).transpose()?,
         sigma: of(size, 1)?,
         v: options.vectors.then(|| of(columns, size)).transpose()?,
         reports: Vec::with_capacity(batch),
     };
-    let chunk = at_once(device, form(matrices.shape(), options).elements())?;
-    for first in (0..batch).step_by(chunk) {
-        let part = matrices.part(first..(first + chunk).min(batch), LANES);
+    for first in (0..batch).step_by(at_once.count) {
+        let part = matrices.part(first..(first + at_once.count).min(batch), at_once.lanes);
         let found = device.upload(&part)?.svd(options)?.download()?;
         all.sigma.place(first, &found.sigma);
         for (whole, part) in [(&mut all.u, &found.u), (&mut all.v, &found.v)] {
@@ -116,8 +117,15 @@ pub fn svd(device: &Device, matrices: &MatrixBatch, options: &SvdOptions) -> Res
     Ok(all)
 }
 
-fn form(shape: Shape, options: &SvdOptions) -> Form {
-    Form::of_matrices(shape.rows, shape.columns, options.vectors)
+/// Elements of the largest buffer that an SVD takes, of each matrix.
+pub(super) fn svd_elements(shape: Shape, vectors: bool) -> usize {
+    let form = Form::of_matrices(shape.rows, shape.columns, vectors);
+    if !form.is_better_factored() {
+        return form.elements();
+    }
+    let factors = qr_blocked::host::Form { rows: form.rows, columns: form.columns };
+    let turned = if vectors { factors.elements_of(form.columns) } else { 0 };
+    factors.elements().max(turned).max(form.of_triangle().elements()).max(shape.rows * shape.columns)
 }
 
 impl DeviceBatch {
@@ -127,32 +135,88 @@ impl DeviceBatch {
     /// As [`svd`].
     pub fn svd(&self, options: &SvdOptions) -> Result<DeviceSvd, LinalgError> {
         let cutoff = cutoff(options.cutoff, self.shape())?;
-        let Shape { batch, rows, columns, .. } = self.shape();
+        let Shape { rows, columns, .. } = self.shape();
         let device = self.device();
-        let size = rows.min(columns);
-        let form = form(self.shape(), options);
-        let of = |label: &str, rows: usize| {
-            DeviceBatch::uninitialized(device, label, Shape::new(batch, rows, size, LANES)?).map_err(LinalgError::from)
+        let form = Form::of_matrices(rows, columns, options.vectors);
+        let tiled = self.with_lanes(tile(device, svd_elements(self.shape(), options.vectors)))?;
+        let batch = tiled.tiled();
+        let found = Found {
+            sigma: Self::room(device, "sigma", batch, form.columns, 1)?,
+            words: device.buffer::<Report>("reports", batch.count.max(1))?,
+            vectors: if options.vectors {
+                let long = Self::room(device, "singular vectors", batch, form.rows, form.columns)?;
+                Some((long, Self::room(device, "singular vectors", batch, form.columns, form.columns)?))
+            } else {
+                None
+            },
         };
-        let tiled = self.with_lanes(LANES)?;
-        let sigma = DeviceBatch::uninitialized(device, "sigma", Shape::new(batch, size, 1, LANES)?)?;
-        let words = device.buffer::<Report>("reports", batch.max(1))?;
-        let vectors =
-            options.vectors.then(|| Ok::<_, LinalgError>((of("W", form.rows)?, of("V", size)?))).transpose()?;
-        let buffers = vectors.as_ref().map(|(long, short)| (long.buffer(), short.buffer()));
         let mut commands = device.record("svd");
-        let operands = Operands { a: tiled.buffer(), sigma: sigma.buffer(), reports: &words, vectors: buffers };
-        record(device, &mut commands, form, Count::known(batch), cutoff, &operands)?;
-        if let Some((long, _)) = buffers {
-            complete::host::record(device, &mut commands, [batch, form.rows, form.columns], sigma.buffer(), long)?;
+        if form.is_better_factored() {
+            tiled.svd_by_the_triangle(&mut commands, form, cutoff, &found)?;
+        } else {
+            tiled.svd_as_they_are(&mut commands, form, cutoff, &found)?;
         }
         commands.submit()?;
+        let Found { sigma, words, vectors } = found;
         let (u, v) = match vectors {
             Some((long, short)) if form.source == Source::Transpose => (Some(short), Some(long)),
             Some((long, short)) => (Some(long), Some(short)),
             None => (None, None),
         };
         Ok(DeviceSvd { u, sigma, v, words })
+    }
+
+    /// Records the SVDs by one-sided Jacobi on the matrices, or on their transposes where they are wide.
+    fn svd_as_they_are(
+        &self,
+        commands: &mut Commands,
+        form: Form,
+        cutoff: f64,
+        found: &Found,
+    ) -> Result<(), LinalgError> {
+        let device = self.device();
+        let vectors = found.vectors.as_ref().map(|(long, short)| (long.buffer(), short.buffer()));
+        let operands = Operands { a: self.buffer(), sigma: found.sigma.buffer(), reports: &found.words, vectors };
+        record(device, commands, form, Count::known(self.tiled()), cutoff, &operands)?;
+        if let Some((long, _)) = vectors {
+            let size = [form.rows, form.columns];
+            complete::host::record(device, commands, (self.tiled(), size), found.sigma.buffer(), long)?;
+        }
+        Ok(())
+    }
+
+    /// Records the SVDs of AΠ = QR (or AᵀΠ), Π sorting the columns: of Rᵀ = WΣVᵀ, so that A = (QV)Σ(ΠW)ᵀ.
+    fn svd_by_the_triangle(
+        &self,
+        commands: &mut Commands,
+        form: Form,
+        cutoff: f64,
+        found: &Found,
+    ) -> Result<(), LinalgError> {
+        let (device, batch, size) = (self.device(), self.tiled(), form.columns);
+        let transposed = form.source == Source::Transpose;
+        let sizes = qr_blocked::host::Form { rows: form.rows, columns: size };
+        let (factors, sorted) = Factors::record_sorted(device, commands, sizes, transposed, batch, self.buffer())?;
+        let r = Self::room(device, "R", batch, size, size)?;
+        factors.triangle(device, commands, false, (Beside::Nothing, None), r.buffer())?;
+        let of_r = if form.vectors {
+            let w = Self::room(device, "W", batch, size, size)?;
+            Some((w, Self::room(device, "V of R", batch, size, size)?))
+        } else {
+            None
+        };
+        let sigma = found.sigma.buffer();
+        let vectors = of_r.as_ref().map(|(w, v)| (w.buffer(), v.buffer()));
+        let operands = Operands { a: r.buffer(), sigma, reports: &found.words, vectors };
+        record(device, commands, form.of_triangle(), Count::known(batch), cutoff, &operands)?;
+        let (Some((w, v)), Some((long, short))) = (&of_r, &found.vectors) else {
+            return Ok(sorted.restore(device, commands, sigma, None)?);
+        };
+        complete::host::record(device, commands, (batch, [size, size]), sigma, w.buffer())?;
+        sorted.restore(device, commands, sigma, Some([w.buffer(), short.buffer()]))?;
+        let extended = factors.extended(device, commands, Some(v.buffer()), size)?;
+        factors.apply(device, commands, Target::Plain(size), &extended)?;
+        Ok(factors.crop(device, commands, &extended, size, long.buffer())?)
     }
 
     /// These matrices in tiles of `lanes`, copied by way of the host where they are not.
@@ -162,4 +226,12 @@ impl DeviceBatch {
         }
         Ok(self.device().upload(&block_on(self.download_async())?.with_lanes(lanes)?)?)
     }
+}
+
+/// Where the SVDs of a batch go.
+struct Found {
+    sigma: DeviceBatch,
+    words: Buffer<Report>,
+    /// Singular vectors of the longer side, and of the shorter.
+    vectors: Option<(DeviceBatch, DeviceBatch)>,
 }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use crate::gpu::layout::LANES;
 use crate::gpu::{Device, DeviceError};
+use crate::kernels::batch::Batch;
+use crate::kernels::work::GROUP;
 
 use super::pinv::Reported;
 use super::{LinalgError, MatrixBatch, Shape};
@@ -13,6 +15,16 @@ use super::{LinalgError, MatrixBatch, Shape};
 pub(super) fn lanes(device: &Device, batch: usize, elements: usize) -> usize {
     let fits = (device.largest_buffer() / (4 * elements as u64)).max(1);
     LANES.min(batch.next_power_of_two()).min(1 << fits.ilog2().min(8))
+}
+
+/// A tile takes no more of a device, however much its buffers may hold: the least that WebGPU promises for one.
+const TILE_BYTES: u64 = 128 << 20;
+
+/// Matrices a tile for kernels that are compiled for their number, when the largest operand has `elements` elements: as many
+/// as are worked on side by side, and fewer only where those are too large. No result depends on it.
+pub(super) fn tile(device: &Device, elements: usize) -> usize {
+    let fits = (device.largest_buffer().min(TILE_BYTES) / (4 * elements.max(1) as u64)).max(1);
+    1 << fits.ilog2().min(LANES.ilog2())
 }
 
 /// Matrices that one buffer of the device holds when the largest operand has `elements` elements: whole tiles.
@@ -25,21 +37,23 @@ pub(super) fn chunk(device: &Device, lanes: usize, elements: usize) -> Result<us
     }
 }
 
-/// The same in tiles of `LANES`, and of a dispatch that has a workgroup a tile.
-pub(super) fn at_once(device: &Device, elements: usize) -> Result<usize, LinalgError> {
-    let most_groups = device.limits().max_compute_workgroups_per_dimension as usize;
-    Ok(chunk(device, LANES, elements)?.min(most_groups * LANES))
+/// The same in tiles as [`tile`] has them, and of a dispatch that has an invocation a matrix.
+pub(super) fn at_once(device: &Device, elements: usize) -> Result<Batch, LinalgError> {
+    let lanes = tile(device, elements);
+    let most = device.limits().max_compute_workgroups_per_dimension as usize * GROUP as usize;
+    Ok(Batch { count: chunk(device, lanes, elements)?.min(most), lanes })
 }
 
 /// Matrices of this shape with their reports, found so many at a time.
 pub(super) fn in_chunks(
     shape: Shape,
-    chunk: usize,
+    at_once: Batch,
     find: impl Fn(Range<usize>) -> Result<Reported, LinalgError>,
 ) -> Result<Reported, LinalgError> {
+    let shape = Shape { lanes: at_once.lanes, ..shape };
     let mut all = Reported { matrices: results(shape)?, reports: Vec::with_capacity(shape.batch) };
-    for first in (0..shape.batch).step_by(chunk) {
-        let found = find(first..(first + chunk).min(shape.batch))?;
+    for first in (0..shape.batch).step_by(at_once.count) {
+        let found = find(first..(first + at_once.count).min(shape.batch))?;
         all.matrices.place(first, &found.matrices);
         all.reports.extend(found.reports);
     }

@@ -1,10 +1,9 @@
 //! Declares `shaders/combine.wgsl`: XΣ⁻¹Yᵀ and XYᵀ over the singular values above the cutoff.
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::batch::Count;
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::product::host::block;
-use crate::kernels::svd::host::Count;
 use crate::kernels::work::slices;
 
 pub(crate) const SOURCE: KernelSource =
@@ -27,7 +26,7 @@ pub(crate) struct Form {
     pub(crate) plain: bool,
 }
 
-/// What the kernel reads and writes, in tiles of `LANES` matrices.
+/// What the kernel reads and writes.
 pub(crate) struct Operands<'a> {
     pub(crate) left: &'a Buffer<f32>,
     pub(crate) right: &'a Buffer<f32>,
@@ -62,12 +61,13 @@ pub(crate) fn record(
 ) -> Result<(), DeviceError> {
     let Operands { left, right, sigma, found, result, listed } = *operands;
     let source = if listed.is_some() { &LISTED } else { &SOURCE };
-    let kernel = device.kernel(source, &defs(form, listed.is_some()), &[])?;
+    let batch = count.most;
+    let kernel = batch.kernel(device, source, defs(form, listed.is_some()))?;
     let (height, width) = (block(form.left), block(form.right));
     let blocks = form.left.div_ceil(height) * form.right.div_ceil(width);
-    let invocations = count.most.next_multiple_of(LANES) * blocks;
+    let invocations = batch.whole() * blocks;
     for slice in slices(device, source, invocations, form.terms * height * width) {
-        let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(count.most, 1, 0.0) })?;
+        let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(batch.count, 1, 0.0) })?;
         count.put(commands, &uniform)?;
         let groups = [slice.groups, 1, 1];
         let work = count.work(slice.work);

@@ -2,9 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Commands, Device, DeviceError, KernelSource, kernel_source};
-use crate::kernels::work::slices;
+use crate::kernels::batch::Batch;
+use crate::kernels::work::{GROUP, slices};
 
 pub(crate) const SOURCE: KernelSource = kernel_source!("complete", uniform completion, read sigma, write w);
 
@@ -25,25 +25,25 @@ fn of_a_column(rows: usize, columns: usize) -> usize {
     5 * rows * columns
 }
 
-/// Records the completion of `count` matrices W of rows × columns, rows ≥ columns, in tiles of the lane mapping: columns
+/// Records the completion of matrices W of rows × columns, rows ≥ columns: columns
 /// whose `sigma`, descending, is zero and which are zero themselves become unit vectors orthogonal to all others.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
-    [count, rows, columns]: [usize; 3],
+    (batch, [rows, columns]): (Batch, [usize; 2]),
     sigma: &Buffer<f32>,
     w: &Buffer<f32>,
 ) -> Result<(), DeviceError> {
-    let kernel = device.kernel(&SOURCE, &[], &[])?;
+    let kernel = batch.kernel(device, &SOURCE, Vec::new())?;
     let each = of_a_column(rows, columns);
     // Nearly every matrix has nothing to complete, so that a dispatch's time says nothing of its rate: none is measured.
-    let budget = device.pace().work(SOURCE.name) / LANES as u64;
+    let budget = device.pace().work(SOURCE.name) / GROUP;
     let at_once = (budget / each as u64).clamp(1, columns as u64) as usize;
     for first in (0..columns).step_by(at_once) {
         let end = (first + at_once).min(columns);
-        for slice in slices(device, &SOURCE, count, (end - first) * each) {
+        for slice in slices(device, &SOURCE, batch.count, (end - first) * each) {
             let uniform = device.uniform(&Completion {
-                count: count as u32,
+                count: batch.count as u32,
                 rows: rows as u32,
                 columns: columns as u32,
                 matrix: slice.first,

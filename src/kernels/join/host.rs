@@ -1,6 +1,7 @@
 //! Declares `shaders/join.wgsl`: two matrices side by side.
 
 use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, kernel_source};
+use crate::kernels::batch::Batch;
 use crate::kernels::matrices::Matrices;
 use crate::kernels::work::slices;
 
@@ -26,18 +27,18 @@ pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
     ]
 }
 
-/// Records [A | B] of `count` matrices in tiles of `LANES`.
+/// Records [A | B] of a batch.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
     form: Form,
-    count: usize,
+    batch: Batch,
     [a, b, joined]: [&Buffer<f32>; 3],
 ) -> Result<(), DeviceError> {
-    let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
+    let kernel = batch.kernel(device, &SOURCE, defs(form))?;
     let columns = form.left + form.right;
-    for slice in slices(device, &SOURCE, count, form.rows * columns) {
-        let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(count, form.rows, 0.0) })?;
+    for slice in slices(device, &SOURCE, batch.count, form.rows * columns) {
+        let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(batch.count, form.rows, 0.0) })?;
         let groups = [slice.groups, columns as u32, 1];
         commands.dispatch_measured(&kernel, &[&uniform, a, b, joined], groups, slice.work)?;
     }

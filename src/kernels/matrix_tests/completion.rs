@@ -39,7 +39,7 @@ fn empty_columns_of_zero_sigma_are_completed_as_their_twin_does_and_nothing_else
             let w = upload(device, &given, LANES);
             let mut commands = device.record("completion");
             let sigma = upload(device, &sigma, LANES);
-            complete::host::record(device, &mut commands, [BATCH, rows, columns], &sigma, &w).unwrap();
+            complete::host::record(device, &mut commands, (all(), [rows, columns]), &sigma, &w).unwrap();
             commands.submit().unwrap();
             // A dot product of unit vectors errs by √m·u, up to n of them twice over in a column, of which 1/√n may be
             // left before it is brought to unit length; the second column sees the first one's error once more.

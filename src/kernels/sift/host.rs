@@ -1,6 +1,7 @@
 //! Declares `shaders/sift.wgsl`: which solutions by substitution stand.
 
 use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, kernel_source};
+use crate::kernels::batch::Batch;
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::substitute::host::Form;
 use crate::kernels::work::slices;
@@ -20,7 +21,7 @@ pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
     ]
 }
 
-/// What the kernel reads and writes, in tiles of `LANES` matrices.
+/// What the kernel reads and writes.
 pub(crate) struct Operands<'a> {
     pub(crate) triangle: &'a Buffer<f32>,
     pub(crate) solved: &'a Buffer<f32>,
@@ -35,20 +36,20 @@ pub(crate) struct Operands<'a> {
     pub(crate) bits: &'a Buffer<u32>,
 }
 
-/// Records the choice for `count` matrices at a limit of doubt.
+/// Records the choice for a batch at a limit of doubt.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
     form: Form,
-    count: usize,
+    batch: Batch,
     doubt: f64,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
-    let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
+    let kernel = batch.kernel(device, &SOURCE, defs(form))?;
     let limit = doubt as f32;
     let Operands { triangle, solved, sums, x, reports, factor, doubt, bits } = *operands;
-    for slice in slices(device, &SOURCE, count, form.elements()) {
-        let matrices = Matrices { doubt: limit, first: slice.first, ..Matrices::new(count, form.size, 0.0) };
+    for slice in slices(device, &SOURCE, batch.count, form.elements()) {
+        let matrices = Matrices { doubt: limit, first: slice.first, ..Matrices::new(batch.count, form.size, 0.0) };
         let uniform = device.uniform(&matrices)?;
         let bindings: [&dyn Bindable; 9] = [&uniform, triangle, solved, sums, x, reports, factor, doubt, bits];
         commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], slice.work)?;

@@ -1,6 +1,7 @@
 //! Declares `shaders/solve.wgsl`: least squares by the triangular factor, in registers.
 
 use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::batch::Batch;
 use crate::kernels::matrices::{Matrices, Report};
 use crate::kernels::svd::host::MOST_UNROLLED;
 use crate::kernels::work::slices;
@@ -91,7 +92,7 @@ pub(crate) fn defs(form: Form) -> Vec<(&'static str, Def)> {
     ]
 }
 
-/// What the kernel reads and writes, in tiles of `LANES` matrices.
+/// What the kernel reads and writes.
 pub(crate) struct Operands<'a> {
     pub(crate) a: &'a Buffer<f32>,
     pub(crate) b: &'a Buffer<f32>,
@@ -103,20 +104,20 @@ pub(crate) struct Operands<'a> {
     pub(crate) doubt: &'a Buffer<u32>,
 }
 
-/// Records the solutions of `count` problems, as far as their rank is in no [`doubt`].
+/// Records the solutions of a batch, as far as their rank is in no [`doubt`].
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
     form: Form,
-    count: usize,
+    batch: Batch,
     doubt: f64,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
-    let kernel = device.kernel(&SOURCE, &defs(form), &[])?;
+    let kernel = batch.kernel(device, &SOURCE, defs(form))?;
     let limit = doubt as f32;
     let Operands { a, b, x, reports, factor, doubt } = *operands;
-    for slice in slices(device, &SOURCE, count, form.work()) {
-        let matrices = Matrices { doubt: limit, first: slice.first, ..Matrices::new(count, form.rows, 0.0) };
+    for slice in slices(device, &SOURCE, batch.count, form.work()) {
+        let matrices = Matrices { doubt: limit, first: slice.first, ..Matrices::new(batch.count, form.rows, 0.0) };
         let uniform = device.uniform(&matrices)?;
         let bindings: [&dyn Bindable; 7] = [&uniform, a, b, x, reports, factor, doubt];
         commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], slice.work)?;

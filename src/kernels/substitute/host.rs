@@ -1,7 +1,7 @@
 //! Declares `shaders/substitute.wgsl`: inverses of triangles, and solutions with them.
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::batch::Batch;
 use crate::kernels::matrices::Matrices;
 use crate::kernels::work::slices;
 
@@ -50,20 +50,20 @@ pub(crate) fn defs(form: Form, unrolled: bool) -> Vec<(&'static str, Def)> {
     ]
 }
 
-/// Records T⁻¹[uI | c] of `count` matrices [T | c] in tiles of `LANES`, u near the largest magnitudes given by their bits,
+/// Records T⁻¹[uI | c] of matrices [T | c], u near the largest magnitudes given by their bits,
 /// and the sums of squares of blocks of columns.
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
     form: Form,
-    count: usize,
+    batch: Batch,
     [triangle, solved, sums]: [&Buffer<f32>; 3],
     bits: &Buffer<u32>,
 ) -> Result<(), DeviceError> {
-    let kernel = device.kernel(&SOURCE, &defs(form, !device.compiles_little()), &[])?;
-    let invocations = count.next_multiple_of(LANES) * form.blocks();
+    let kernel = batch.kernel(device, &SOURCE, defs(form, !device.compiles_little()))?;
+    let invocations = batch.whole() * form.blocks();
     for slice in slices(device, &SOURCE, invocations, form.size * form.size * SIDE) {
-        let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(count, form.size, 0.0) })?;
+        let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(batch.count, form.size, 0.0) })?;
         commands.dispatch_measured(&kernel, &[&uniform, triangle, bits, solved, sums], [slice.groups, 1, 1], slice.work)?;
     }
     Ok(())

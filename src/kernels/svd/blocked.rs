@@ -2,13 +2,14 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{
     Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, Uniform, kernel_source,
 };
+use crate::kernels::batch::Count;
 use crate::kernels::problem::{Rules, rotation_tolerance};
+use crate::kernels::work::GROUP;
 
-use super::host::{Count, Form, Operands};
+use super::host::{Form, Operands};
 
 pub(crate) const MEASURE: KernelSource = kernel_source!("svd_blocked/measure", uniform batch, write states, read a);
 pub(crate) const START: KernelSource =
@@ -129,7 +130,7 @@ impl Blocks {
     }
 
     fn cut(self, form: Form, budget: u64, most_groups: u32) -> Cut {
-        let column = (LANES as u64).saturating_mul(self.work(form));
+        let column = GROUP.saturating_mul(self.work(form));
         let pairs = (budget / column).clamp(1, u64::from(self.across())) as u32;
         let groups = (budget / (column.saturating_mul(u64::from(pairs)))).clamp(1, u64::from(most_groups)) as u32;
         Cut { groups, pairs }
@@ -146,10 +147,10 @@ pub(crate) fn record(
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let padded = blocks.padded();
-    let whole = count.most.next_multiple_of(LANES);
+    let (matrices, whole) = (count.most.count, count.most.whole());
     let budget = device.pace().work(SWEEP.name);
     let cut = blocks.cut(form, budget, device.limits().max_compute_workgroups_per_dimension);
-    let ranges: Vec<usize> = (0..count.most).step_by(cut.groups as usize * LANES).collect();
+    let ranges: Vec<usize> = (0..matrices).step_by(cut.groups as usize * GROUP as usize).collect();
     let batch = Batch {
         device,
         form,
@@ -159,7 +160,7 @@ pub(crate) fn record(
         cutoff,
         cut,
         operands,
-        states: device.buffer_from("states", &vec![State::default(); count.most.max(1)])?,
+        states: device.buffer_from("states", &vec![State::default(); matrices.max(1)])?,
         x: device.scratch("working matrix", whole * (form.rows + form.carried()) * padded)?,
         scales: device.scratch("scales", whole * padded)?,
         lengths: device.scratch("lengths", whole * padded)?,
@@ -194,13 +195,14 @@ impl Batch<'_> {
     /// Records the SVDs of one range, from matrix `first` on.
     fn record(&self, commands: &mut Commands, range: usize, first: usize) -> Result<(), DeviceError> {
         let Self { device, form, blocks, operands, states, x, scales, lengths, sweeps, .. } = self;
-        let matrices = (self.count.most - first).min(self.cut.groups as usize * LANES);
-        let groups = matrices.div_ceil(LANES) as u32;
-        let kernel = |source: &KernelSource| device.kernel(source, &defs(*form, *blocks), &[]);
-        let sweep = device.kernel(&SWEEP, &sweep_defs(*form, *blocks, self.unrolled), &[])?;
+        let matrices = (self.count.most.count - first).min(self.cut.groups as usize * GROUP as usize);
+        let groups = matrices.div_ceil(GROUP as usize) as u32;
+        let of_batch = self.count.most;
+        let kernel = |source: &KernelSource| of_batch.kernel(device, source, defs(*form, *blocks));
+        let sweep = of_batch.kernel(device, &SWEEP, sweep_defs(*form, *blocks, self.unrolled))?;
         let uniform = |commands: &mut Commands, round: usize, pair: usize, sweep: usize| {
             let uniform = device.uniform(&Blocked {
-                count: self.count.most as u32,
+                count: of_batch.count as u32,
                 tolerance: rotation_tolerance(form.rows) as f32,
                 nan: f32::NAN,
                 round: round as u32,

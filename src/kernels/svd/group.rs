@@ -1,10 +1,11 @@
 //! Declares `shaders/svd_group.wgsl`: matrices in the memory of a workgroup.
 
 use crate::gpu::{Bindable, Commands, Def, Device, DeviceError, KernelSource, kernel_source};
+use crate::kernels::batch::Count;
 use crate::kernels::matrices::Matrices;
 use crate::kernels::problem::Rules;
 
-use super::host::{Count, Form, Operands};
+use super::host::{Form, Operands};
 
 /// Singular values only.
 pub(crate) const VALUES: KernelSource =
@@ -53,15 +54,16 @@ pub(crate) fn record(
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let source = if form.vectors { &VECTORS } else { &VALUES };
-    let kernel = device.kernel(source, &defs(form, pack), &[])?;
+    let kernel = count.most.kernel(device, source, defs(form, pack))?;
     let Operands { a, sigma, reports, vectors } = *operands;
-    let groups = count.most.div_ceil(pack);
+    let most_matrices = count.most.count;
+    let groups = most_matrices.div_ceil(pack);
     let most = device.limits().max_compute_workgroups_per_dimension as usize;
     let each = work(form, pack);
     let at_once = ((device.pace().work(source.name) / each) as usize).clamp(1, most);
     for first in (0..groups).step_by(at_once) {
         let now = at_once.min(groups - first);
-        let matrices = Matrices { first: (first * pack) as u32, ..Matrices::new(count.most, form.rows, cutoff) };
+        let matrices = Matrices { first: (first * pack) as u32, ..Matrices::new(most_matrices, form.rows, cutoff) };
         let uniform = device.uniform(&matrices)?;
         count.put(commands, &uniform)?;
         let work = count.work(now as u64 * each);

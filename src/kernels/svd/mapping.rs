@@ -1,13 +1,13 @@
 //! The ways to spread SVDs over a device.
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Candidate, Device, DeviceError, Timing, Worth};
+use crate::kernels::batch::{Batch, Count};
 use crate::kernels::matrices::Report;
 use crate::kernels::trial::{filled, timed, trial_count};
 
 use super::blocked::Blocks;
 use super::group;
-use super::host::{Count, Form, Operands, Source, record_by};
+use super::host::{Form, Operands, Source, record_by};
 
 /// A way to do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +105,8 @@ impl Mapping {
     }
 }
 
-/// The mapping to take on this device.
-pub(crate) fn choose(device: &Device, form: Form) -> Result<Mapping, DeviceError> {
+/// The mapping to take on this device, for matrices in tiles of so many.
+pub(crate) fn choose(device: &Device, form: Form, lanes: usize) -> Result<Mapping, DeviceError> {
     let mappings = form.mappings(device.limits().max_compute_workgroup_storage_size as usize);
     let candidate = |mapping: &Mapping| Candidate {
         name: mapping.name(form),
@@ -119,16 +119,17 @@ pub(crate) fn choose(device: &Device, form: Form) -> Result<Mapping, DeviceError
     };
     let candidates: Vec<Candidate> = mappings.iter().map(candidate).collect();
     let chosen =
-        device.tuner().choose("svd", &form.name(), &candidates, |place| measure(device, form, mappings[place]))?;
+        device.tuner().choose("svd", &form.name(), &candidates, |place| measure(device, (form, lanes), mappings[place]))?;
     Ok(mappings[chosen])
 }
 
 /// What SVDs of random matrices take.
-fn measure(device: &Device, form: Form, mapping: Mapping) -> Result<Timing, DeviceError> {
+fn measure(device: &Device, (form, lanes): (Form, usize), mapping: Mapping) -> Result<Timing, DeviceError> {
     let (rows, columns) = form.operand();
     let count = trial_count(rows * columns);
-    let a = filled(device, count, rows * columns)?;
-    let room = |label, numbers: usize| device.scratch(label, count.next_multiple_of(LANES) * numbers);
+    let batch = Batch { count, lanes };
+    let a = filled(device, batch, rows * columns)?;
+    let room = |label, numbers: usize| device.scratch(label, batch.whole() * numbers);
     let sigma = room("sigma", form.columns)?;
     let w = room("W", form.rows * form.columns)?;
     let v = room("V", form.columns * form.carried().max(1))?;
@@ -137,7 +138,7 @@ fn measure(device: &Device, form: Form, mapping: Mapping) -> Result<Timing, Devi
     timed(count, || {
         let mut commands = device.record("a trial");
         let operands = Operands { a: &a, sigma: &sigma, reports: &reports, vectors };
-        record_by(device, &mut commands, form, mapping, Count::known(count), 0.0, &operands)?;
+        record_by(device, &mut commands, form, mapping, Count::known(batch), 0.0, &operands)?;
         commands.submit()?;
         // One word back on the host: everything before it is done.
         device.read_range(&sigma, 0..1).map(|_| ())

@@ -1,0 +1,70 @@
+//! How many matrices there are, and how they lie in memory.
+
+use std::sync::Arc;
+
+use bytemuck::Pod;
+
+use crate::gpu::layout::LANES;
+use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, Kernel, KernelSource, Uniform};
+
+/// Matrices in tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Batch {
+    /// Matrices.
+    pub(crate) count: usize,
+    /// Matrices a tile: a power of two up to `LANES`.
+    pub(crate) lanes: usize,
+}
+
+impl Batch {
+    /// As the lane mapping likes them.
+    #[cfg(test)]
+    pub(crate) fn of(count: usize) -> Self {
+        Self { count, lanes: LANES }
+    }
+
+    /// Matrices that whole tiles have room for.
+    pub(crate) fn whole(self) -> usize {
+        self.count.next_multiple_of(self.lanes)
+    }
+
+    /// The kernel for matrices that lie like this.
+    pub(crate) fn kernel(
+        self,
+        device: &Device,
+        source: &KernelSource,
+        mut defs: Vec<(&'static str, Def)>,
+    ) -> Result<Arc<Kernel>, DeviceError> {
+        // What is not said is `LANES`: these kernels are others only where few matrices fit a buffer.
+        if self.lanes != LANES {
+            defs.push(("LANES", Def::UInt(self.lanes as u32)));
+        }
+        device.kernel(source, &defs, &[])
+    }
+}
+
+/// How many matrices there are: known on the host, or on the device by the time the kernels run.
+#[derive(Clone, Copy)]
+pub(crate) struct Count<'a> {
+    /// At most so many.
+    pub(crate) most: Batch,
+    /// The word that holds their number, where it is not `most`.
+    pub(crate) word: Option<(&'a Buffer<u32>, usize)>,
+}
+
+impl Count<'_> {
+    /// So many.
+    pub(crate) fn known(most: Batch) -> Self {
+        Self { most, word: None }
+    }
+
+    /// The work of a dispatch as it is known: nothing is, where the device alone knows how many there are.
+    pub(crate) fn work(self, most: u64) -> u64 {
+        if self.word.is_some() { 0 } else { most }
+    }
+
+    /// Puts the number into the first word of a uniform, once the commands recorded so far have run.
+    pub(crate) fn put<T: Pod>(self, commands: &mut Commands, uniform: &Uniform<T>) -> Result<(), DeviceError> {
+        self.word.map_or(Ok(()), |(buffer, at)| commands.copy_word(buffer, at, uniform, 0))
+    }
+}

@@ -1,0 +1,241 @@
+//! Chains the kernels of `shaders/qr_blocked`: the factors of a batch of matrices, and Q times others.
+
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, Uniform};
+use crate::kernels::batch::Batch;
+use crate::kernels::presort::{self, host::Presorted};
+use crate::kernels::work::slices;
+
+use super::host::{
+    APPLY, APPLY_INSIDE, Beside, CROP, EXTEND, FACTOR, Form, IDENTITY, PREPARE, PREPARE_MEASURED, Panel, TRIANGLE,
+    TRIANGLE_BESIDE, Target, apply_defs, crop_defs, extend_defs, factor_defs, padded, prepare_defs, triangle_defs,
+};
+
+/// A batch of factored matrices.
+pub(crate) struct Factors {
+    form: Form,
+    batch: Batch,
+    /// R, and the reflectors below it.
+    a: Buffer<f32>,
+    taus: Buffer<f32>,
+    /// The bits of the largest magnitude of each matrix.
+    bits: Buffer<u32>,
+}
+
+impl Factors {
+    /// Records the factorisation of matrices, or of the transposes of matrices; they stay as they are.
+    pub(crate) fn record(
+        device: &Device,
+        commands: &mut Commands,
+        form: Form,
+        transposed: bool,
+        batch: Batch,
+        a: &Buffer<f32>,
+    ) -> Result<Self, DeviceError> {
+        let factors = Self::room_for(device, form, batch)?;
+        let prepare = (&PREPARE_MEASURED, prepare_defs(form, transposed, None));
+        let size = (form.padded_columns(), form.padded_rows());
+        factors.over_matrices(device, commands, prepare, size, 0, &[a, &factors.a, &factors.bits])?;
+        factors.record_panels(device, commands)?;
+        Ok(factors)
+    }
+
+    /// The same of matrices whose columns come by descending magnitude, over one power of two a matrix; and the way back.
+    pub(crate) fn record_sorted(
+        device: &Device,
+        commands: &mut Commands,
+        form: Form,
+        transposed: bool,
+        batch: Batch,
+        a: &Buffer<f32>,
+    ) -> Result<(Self, Presorted), DeviceError> {
+        let factors = Self::room_for(device, form, batch)?;
+        let (padded_rows, padded_columns) = form.padded();
+        let Form { rows, columns } = form;
+        let sizes = presort::host::Form { rows, columns, padded_rows, padded_columns, transposed };
+        let sorted = Presorted::record(device, commands, sizes, batch, [a, &factors.a], &factors.bits)?;
+        factors.record_panels(device, commands)?;
+        Ok((factors, sorted))
+    }
+
+    fn room_for(device: &Device, form: Form, batch: Batch) -> Result<Self, DeviceError> {
+        let whole = batch.whole();
+        Ok(Self {
+            form,
+            batch,
+            a: device.scratch("R and reflectors", whole * form.padded_rows() * form.padded_columns())?,
+            taus: device.scratch("reflectors' factors", whole * form.blocks() * form.reflectors())?,
+            bits: device.buffer("largest magnitudes", whole.max(1))?,
+        })
+    }
+
+    fn record_panels(&self, device: &Device, commands: &mut Commands) -> Result<(), DeviceError> {
+        let form = self.form;
+        let of_panel = form.padded_rows() * form.width() * form.width();
+        for top in form.panels() {
+            let factor = (&FACTOR, factor_defs(form));
+            self.over_matrices(device, commands, factor, (1, of_panel), top, &[&self.a, &self.taus])?;
+            let begin = top + form.width();
+            if begin < form.padded_columns() {
+                self.apply_panel(device, commands, Target::Inside, top, begin, &self.a)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a copy of matrices of as many rows and so many columns, for Qᵀ to be applied to.
+    pub(crate) fn padded(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        c: &Buffer<f32>,
+        columns: usize,
+    ) -> Result<Buffer<f32>, DeviceError> {
+        let room = self.room(device, columns)?;
+        let prepare = (&PREPARE, prepare_defs(self.form, false, Some(columns)));
+        self.over_matrices(device, commands, prepare, (padded(columns), self.form.padded_rows()), 0, &[c, &room])?;
+        Ok(room)
+    }
+
+    /// Records so many columns of the identity; or matrices of as many rows as R has, with zeros below: for Q to be applied
+    /// to.
+    pub(crate) fn extended(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        upper: Option<&Buffer<f32>>,
+        columns: usize,
+    ) -> Result<Buffer<f32>, DeviceError> {
+        let room = self.room(device, columns)?;
+        let defs = extend_defs(self.form, columns, upper.is_none());
+        let size = (padded(columns), self.form.padded_rows());
+        match upper {
+            Some(upper) => self.over_matrices(device, commands, (&EXTEND, defs), size, 0, &[&room, upper])?,
+            None => self.over_matrices(device, commands, (&IDENTITY, defs), size, 0, &[&room])?,
+        }
+        Ok(room)
+    }
+
+    fn room(&self, device: &Device, columns: usize) -> Result<Buffer<f32>, DeviceError> {
+        device.scratch("beside the factors", self.batch.whole() * self.form.elements_of(columns))
+    }
+
+    /// Records Qᵀ or Q times matrices in their place, which have zeros around them up to whole blocks.
+    pub(crate) fn apply(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        target: Target,
+        c: &Buffer<f32>,
+    ) -> Result<(), DeviceError> {
+        let one = |top: usize, commands: &mut Commands| self.apply_panel(device, commands, target, top, 0, c);
+        match target {
+            Target::Plain(_) => self.form.panels().rev().try_for_each(|top| one(top, commands)),
+            _ => self.form.panels().try_for_each(|top| one(top, commands)),
+        }
+    }
+
+    fn apply_panel(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        target: Target,
+        top: usize,
+        begin: usize,
+        c: &Buffer<f32>,
+    ) -> Result<(), DeviceError> {
+        let inside = target == Target::Inside;
+        let source = if inside { &APPLY_INSIDE } else { &APPLY };
+        let kernel = self.batch.kernel(device, source, apply_defs(self.form, target))?;
+        let (columns, across) = target.columns(self.form);
+        let invocations = self.batch.whole() * ((columns - begin) / across);
+        let each = 2 * self.form.padded_rows() * self.form.width() * across;
+        for slice in slices(device, source, invocations, each) {
+            let uniform = self.uniform(device, slice.first, top, begin)?;
+            let groups = [slice.groups, 1, 1];
+            if inside {
+                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c], groups, slice.work)?;
+            } else {
+                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c, &self.a], groups, slice.work)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records R or, `lower`, Rᵀ, with what stands beside it.
+    pub(crate) fn triangle(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        lower: bool,
+        (beside, c): (Beside, Option<&Buffer<f32>>),
+        triangle: &Buffer<f32>,
+    ) -> Result<(), DeviceError> {
+        let defs = triangle_defs(self.form, lower, beside);
+        let columns = match beside {
+            Beside::Nothing => 0,
+            Beside::Padded(columns) | Beside::Whole(columns) => columns,
+        };
+        let width = if lower { self.form.short() } else { self.form.columns };
+        let size = (width + columns, self.form.short());
+        let (a, bits) = (&self.a, &self.bits);
+        match c {
+            Some(c) => {
+                let beside = (&TRIANGLE_BESIDE, defs);
+                self.over_matrices(device, commands, beside, size, 0, &[a, bits, triangle, c])
+            }
+            None => self.over_matrices(device, commands, (&TRIANGLE, defs), size, 0, &[a, bits, triangle]),
+        }
+    }
+
+    /// Records matrices without the zeros around them.
+    pub(crate) fn crop(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        padded: &Buffer<f32>,
+        columns: usize,
+        cropped: &Buffer<f32>,
+    ) -> Result<(), DeviceError> {
+        let crop = (&CROP, crop_defs(self.form, columns));
+        let size = (columns, self.form.rows);
+        self.over_matrices(device, commands, crop, size, 0, &[padded, &self.bits, cropped])
+    }
+
+    /// The bits of the largest magnitude of each matrix.
+    pub(crate) fn bits(&self) -> &Buffer<u32> {
+        &self.bits
+    }
+
+    /// Records the dispatches of a kernel that has `across` invocations a matrix, of `each` multiply-adds or words.
+    fn over_matrices(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        (source, defs): (&KernelSource, Vec<(&'static str, Def)>),
+        (across, each): (usize, usize),
+        top: usize,
+        buffers: &[&dyn Bindable],
+    ) -> Result<(), DeviceError> {
+        let kernel = self.batch.kernel(device, source, defs)?;
+        for slice in slices(device, source, self.batch.count, across * each) {
+            let uniform = self.uniform(device, slice.first, top, 0)?;
+            let mut bindings: Vec<&dyn Bindable> = vec![&uniform];
+            bindings.extend(buffers);
+            commands.dispatch_measured(&kernel, &bindings, [slice.groups, across as u32, 1], slice.work)?;
+        }
+        Ok(())
+    }
+
+    fn uniform(&self, device: &Device, first: u32, top: usize, begin: usize) -> Result<Uniform<Panel>, DeviceError> {
+        device.uniform(&Panel {
+            count: self.batch.count as u32,
+            first,
+            top: top as u32,
+            begin: begin as u32,
+            nan: f32::NAN,
+            padding_a: 0,
+            padding_b: 0,
+            padding_c: 0,
+        })
+    }
+}
