@@ -1,4 +1,5 @@
-// Matrices without the zeros around them; all of a matrix that is not finite is NaN.
+// Matrices without the zeros around them; all of a matrix that is not finite is NaN. UNIT: their columns, orthonormal but
+// for the rounding of many reflections, over their lengths.
 // Invocation: x is the matrix, y a column.
 #import natgrad::layout::element
 #import natgrad::panel::{Panel, INFINITE}
@@ -21,7 +22,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let finite = bits[b] < INFINITE;
+    var by: Real = 1.0;
+#ifdef UNIT
+    var square: Real = 0.0;
     for (var i = 0u; i < M; i++) {
-        cropped[element(b, i, j, M, N)] = select(panel.nan, padded[element(b, i, j, ROWS, COLUMNS)], finite);
+        let x = padded[element(b, i, j, ROWS, COLUMNS)];
+        square += x * x;
+    }
+    by = 1.0 / sqrt(square);
+#endif
+    for (var i = 0u; i < M; i++) {
+        cropped[element(b, i, j, M, N)] = select(panel.nan, padded[element(b, i, j, ROWS, COLUMNS)] * by, finite);
     }
 }

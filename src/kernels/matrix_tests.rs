@@ -201,7 +201,7 @@ fn factors_agree_with_their_twin_up_to_signs_and_q_transposed_undoes_q() {
                 factors.apply(device, &mut commands, target, &there_and_back).unwrap();
             }
             let returned = room(device, rows, 3, LANES);
-            factors.crop(device, &mut commands, &there_and_back, 3, &returned).unwrap();
+            factors.crop(device, &mut commands, &there_and_back, (3, false), &returned).unwrap();
             commands.submit().unwrap();
             let found = download(device, &r, columns, columns, LANES);
             let back = download(device, &returned, rows, 3, LANES);

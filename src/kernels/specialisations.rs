@@ -130,7 +130,7 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
             (host::TRIANGLE_BESIDE, host::triangle_defs(form, false, Beside::Padded(rights))),
             (host::TRIANGLE_BESIDE, host::triangle_defs(form, true, Beside::Whole(rights))),
             (host::EXTEND, host::extend_defs(form, rights, false)),
-            (host::CROP, host::crop_defs(form, rights)),
+            (host::CROP, host::crop_defs(form, rights, rights == size)),
         ]);
     }
     all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()

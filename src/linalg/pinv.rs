@@ -224,7 +224,7 @@ impl DeviceBatch {
             let rights = y.shape().columns;
             let extended = factors.extended(device, &mut commands, Some(y.buffer()), rights)?;
             factors.apply(device, &mut commands, Target::Plain(rights), &extended)?;
-            factors.crop(device, &mut commands, &extended, rights, result.buffer())?;
+            factors.crop(device, &mut commands, &extended, (rights, false), result.buffer())?;
         }
         commands.submit()?;
         Ok(DeviceReported { matrices: result, words: if listed.is_some() { words } else { factored.words } })

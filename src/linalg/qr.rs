@@ -87,7 +87,7 @@ impl DeviceBatch {
         factors.triangle(device, &mut commands, false, (Beside::Nothing, None), r.buffer())?;
         let columns = factors.extended(device, &mut commands, None, size)?;
         factors.apply(device, &mut commands, Target::Plain(size), &columns)?;
-        factors.crop(device, &mut commands, &columns, size, q.buffer())?;
+        factors.crop(device, &mut commands, &columns, (size, true), q.buffer())?;
         commands.submit()?;
         Ok(DeviceQr { q, r, bits: factors.bits().clone() })
     }

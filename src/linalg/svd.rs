@@ -216,7 +216,7 @@ impl DeviceBatch {
         sorted.restore(device, commands, sigma, Some([w.buffer(), short.buffer()]))?;
         let extended = factors.extended(device, commands, Some(v.buffer()), size)?;
         factors.apply(device, commands, Target::Plain(size), &extended)?;
-        Ok(factors.crop(device, commands, &extended, size, long.buffer())?)
+        Ok(factors.crop(device, commands, &extended, (size, true), long.buffer())?)
     }
 
     /// These matrices in tiles of `lanes`, copied by way of the host where they are not.

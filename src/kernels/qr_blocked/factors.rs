@@ -187,16 +187,16 @@ impl Factors {
         }
     }
 
-    /// Records matrices without the zeros around them.
+    /// Records matrices without the zeros around them; of columns that are to be `unit` vectors, these to a rounding.
     pub(crate) fn crop(
         &self,
         device: &Device,
         commands: &mut Commands,
         padded: &Buffer<f32>,
-        columns: usize,
+        (columns, unit): (usize, bool),
         cropped: &Buffer<f32>,
     ) -> Result<(), DeviceError> {
-        let crop = (&CROP, crop_defs(self.form, columns));
+        let crop = (&CROP, crop_defs(self.form, columns, unit));
         let size = (columns, self.form.rows);
         self.over_matrices(device, commands, crop, size, 0, &[padded, &self.bits, cropped])
     }

@@ -23,6 +23,12 @@ pub(crate) const CROP: KernelSource =
 /// their code for ten seconds, and four's for one.
 const BLOCK: usize = 4;
 
+/// The most rows of a block where no further panel has to fit them.
+const HEIGHT: usize = 8;
+
+/// So many are a block alone: it is read once, where two would be read twice.
+const ALONE: usize = 5;
+
 /// What a dispatch is about.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
@@ -59,7 +65,8 @@ impl Form {
 
     /// Rows that are cleared at once: those of a panel's triangle, where several panels have to fit the same rows.
     pub(super) fn height(self) -> usize {
-        if self.short() > self.width() { self.width() } else { block((self.rows - self.short()).max(1)) }
+        let below = (self.rows - self.short()).max(1);
+        if self.short() > self.width() { self.width() } else { below.div_ceil(below.div_ceil(HEIGHT)) }
     }
 
     /// Rows of whole blocks.
@@ -110,7 +117,7 @@ impl Form {
 
 /// Rows or columns of a block that so many are cut into, as even as can be.
 fn block(size: usize) -> usize {
-    size.div_ceil(size.div_ceil(BLOCK))
+    if size <= ALONE { size } else { size.div_ceil(size.div_ceil(BLOCK)) }
 }
 
 /// Columns of whole blocks.
@@ -220,9 +227,10 @@ pub(crate) fn extend_defs(form: Form, columns: usize, identity: bool) -> Vec<(&'
     ]
 }
 
-/// The constants of the kernel that takes the zeros around so many columns away.
-pub(crate) fn crop_defs(form: Form, columns: usize) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel that takes the zeros around so many columns away, and gives them unit length.
+pub(crate) fn crop_defs(form: Form, columns: usize, unit: bool) -> Vec<(&'static str, Def)> {
     vec![
+        ("UNIT", Def::Bool(unit)),
         ("M", Def::UInt(form.rows as u32)),
         ("N", Def::UInt(columns as u32)),
         ("ROWS", Def::UInt(form.padded_rows() as u32)),
