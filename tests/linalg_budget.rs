@@ -31,20 +31,26 @@ fn bits(device: &Device, a: &MatrixBatch) -> Vec<Vec<u32>> {
     parts.into_iter().chain([&products]).map(numbers).chain([sweeps]).collect()
 }
 
+fn joined<'a>(parts: impl IntoIterator<Item = &'a MatrixBatch>) -> Vec<u32> {
+    parts.into_iter().flat_map(|part| (0..part.batch()).flat_map(|b| part.matrix(b))).map(f32::to_bits).collect()
+}
+
 /// The same of solutions and projectors.
 fn solution_bits(device: &Device, a: &MatrixBatch) -> Vec<u32> {
     let b = random(a.batch(), a.rows(), 2);
     let solutions = pinv_solve(device, a, &b, &PinvOptions::default()).unwrap().matrices;
     let projectors = projector(device, a, &PinvOptions::default()).unwrap().matrices;
-    // AAᵀ + I, or AᵀA + I.
+    joined([&solutions, &projectors])
+}
+
+/// The same of systems with AAᵀ + I, or AᵀA + I.
+fn definite_bits(device: &Device, a: &MatrixBatch) -> Vec<u32> {
     let kind = if a.rows() < a.columns() { GramKind::Rows } else { GramKind::Columns };
     let mut definite = gram(device, a, kind).unwrap();
     let size = definite.rows();
     (0..a.batch()).for_each(|b| (0..size).for_each(|i| definite.set(b, i, i, definite.get(b, i, i) + 1.0)));
     let rights = random(a.batch(), size, 1);
-    let definite = cholesky_solve(device, &definite, &rights, &CholeskyOptions::default()).unwrap().x;
-    let parts = [solutions, projectors, definite];
-    parts.iter().flat_map(|part| (0..part.batch()).flat_map(|b| part.matrix(b))).map(f32::to_bits).collect()
+    joined([&cholesky_solve(device, &definite, &rights, &CholeskyOptions::default()).unwrap().x])
 }
 
 #[test]
@@ -106,7 +112,33 @@ fn a_device_of_few_workgroups_a_dispatch_gives_the_same_bits() {
             let a = random(66_000, m, n);
             assert!(bits(&few, &a) == bits(&device, &a), "{m}×{n}");
             assert!(solution_bits(&few, &a) == solution_bits(&device, &a), "solutions of {m}×{n}");
+            assert!(definite_bits(&few, &a) == definite_bits(&device, &a), "definite systems of {m}×{n}");
         }
+    }
+}
+
+#[test]
+fn matrices_of_which_few_fit_a_buffer_have_the_same_bits() {
+    // 256 KiB hold 65,536 numbers: with what they carry, 16 matrices of 40×30, 64 of 12×60 but 16 of its projectors, and 16
+    // of 1000×3. (The self-test, too, has too little then to find the device good for all it is: no definite systems.)
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 18, ..wgpu::Limits::defaults() };
+    for device in common::devices() {
+        let small = common::with_limits(&device, &limits);
+        for (m, n) in [(40, 30), (12, 60), (1000, 3)] {
+            let a = random(9, m, n);
+            assert!(bits(&small, &a) == bits(&device, &a), "{m}×{n}");
+            assert!(solution_bits(&small, &a) == solution_bits(&device, &a), "solutions of {m}×{n}");
+        }
+        // On the device they lie in smaller tiles than others do.
+        let there = small.upload(&random(9, 40, 30).with_lanes(1).unwrap()).unwrap();
+        assert_eq!(there.svd(&SvdOptions::default()).unwrap().sigma.shape().lanes, 16);
+        assert_eq!(
+            device.upload(&random(9, 40, 30)).unwrap().svd(&SvdOptions::default()).unwrap().sigma.shape().lanes,
+            64
+        );
+        // One matrix is more than a buffer holds: said with both numbers.
+        let error = svd(&small, &random(1, 300, 300), &SvdOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("262144"), "{error}");
     }
 }
 

@@ -1,8 +1,8 @@
 //! The kernels for matrices of any origin against their f64 twins, on every adapter present, in plain and in
 //! interleaved layouts.
 
-use super::matrices::Report;
 use super::batch::{Batch, Count};
+use super::matrices::Report;
 use super::tests::{U, for_each_device, uniform};
 use super::{combine, join, product, qr_blocked, sift, solve, substitute};
 use crate::gpu::layout::{LANES, element};

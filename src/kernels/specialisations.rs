@@ -10,7 +10,7 @@ use super::svd::{
     mapping::Mapping,
 };
 use super::{
-    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, product, qr, presort, qr_blocked, sift,
+    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, presort, product, qr, qr_blocked, sift,
     solve, step, substitute, svd,
 };
 

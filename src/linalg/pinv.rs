@@ -266,9 +266,8 @@ impl Factored {
         cutoff: f64,
     ) -> Result<Self, LinalgError> {
         let device = factor.device();
-        let room = |label: &str, rows: usize, columns: usize| {
-            DeviceBatch::room(device, label, factor.tiled(), rows, columns)
-        };
+        let room =
+            |label: &str, rows: usize, columns: usize| DeviceBatch::room(device, label, factor.tiled(), rows, columns);
         let w = room("W", form.rows, form.columns)?;
         let carried = room("Vᵀc", form.carried().max(1), form.columns)?;
         let sigma = room("sigma", form.columns, 1)?;
@@ -307,7 +306,7 @@ pub(super) fn check(a: Shape, b: Shape) -> Result<(), LinalgError> {
 /// Elements of the largest buffer that a projector takes, of each matrix.
 fn projector_elements(shape: Shape) -> usize {
     let Shape { rows, columns, .. } = shape;
-    Form::of_matrices(rows, columns, true).elements().max(solve_elements(shape, 0)).max(columns * columns)
+    Form::of_matrices(rows, columns, true).elements().max(solve_elements(shape, 1)).max(columns * columns)
 }
 
 /// Elements of the largest buffer that a solution takes, of each matrix.

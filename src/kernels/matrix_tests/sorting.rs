@@ -35,8 +35,7 @@ fn columns_come_by_descending_magnitude_near_one_and_go_back_to_their_places() {
             let restored = room(device, columns, columns, lanes);
             let mut commands = device.record("sorting");
             let given = upload(device, &a, lanes);
-            let sorted =
-                host::Presorted::record(device, &mut commands, form, batch, [&given, &copied], &bits).unwrap();
+            let sorted = host::Presorted::record(device, &mut commands, form, batch, [&given, &copied], &bits).unwrap();
             let w = upload(device, &identity, lanes);
             sorted.restore(device, &mut commands, &sigma, Some([&w, &restored])).unwrap();
             commands.submit().unwrap();

@@ -118,8 +118,9 @@ pub(crate) fn choose(device: &Device, form: Form, lanes: usize) -> Result<Mappin
         },
     };
     let candidates: Vec<Candidate> = mappings.iter().map(candidate).collect();
-    let chosen =
-        device.tuner().choose("svd", &form.name(), &candidates, |place| measure(device, (form, lanes), mappings[place]))?;
+    let chosen = device
+        .tuner()
+        .choose("svd", &form.name(), &candidates, |place| measure(device, (form, lanes), mappings[place]))?;
     Ok(mappings[chosen])
 }
 
