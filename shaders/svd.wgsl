@@ -213,23 +213,25 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 let ratio = scale[k] * inverse[j];
                 let back = scale[j] * inverse[k];
                 let turn = rotation(x, y, g, ratio, back, apart);
-                let c = turn.cosine;
                 let s = turn.sine;
+                let h = turn.half;
                 let forth = s * ratio;
                 let behind = s * back;
+                let near = h * back;
+                let far = h * ratio;
                 // @unroll
                 for (var i = 0u; i < M; i++) {
                     let p = m[j * ROWS + i];
                     let r = m[k * ROWS + i];
-                    m[j * ROWS + i] = c * p - forth * r;
-                    m[k * ROWS + i] = behind * p + c * r;
+                    m[j * ROWS + i] = p - forth * (r + near * p);
+                    m[k * ROWS + i] = r + behind * (p - far * r);
                 }
                 // @unroll
                 for (var i = M; i < ROWS; i++) {
                     let p = m[j * ROWS + i];
                     let r = m[k * ROWS + i];
-                    m[j * ROWS + i] = c * p - s * r;
-                    m[k * ROWS + i] = s * p + c * r;
+                    m[j * ROWS + i] = p - s * (r + h * p);
+                    m[k * ROWS + i] = r + s * (p - h * r);
                 }
                 squares[j] = max(x - turn.tangent * ratio * g, 0.0);
                 squares[k] = max(y + turn.tangent * back * g, 0.0);

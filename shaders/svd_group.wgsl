@@ -154,21 +154,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     let ratio = scale[k] * reciprocal(scale[j]);
                     let back = scale[j] * reciprocal(scale[k]);
                     let turn = rotation(xx, yy, g, ratio, back, true);
-                    let c = turn.cosine;
                     let s = turn.sine;
+                    let h = turn.half;
                     let forth = s * ratio;
                     let behind = s * back;
+                    let near = h * back;
+                    let far = h * ratio;
                     for (var i = 0u; i < M; i++) {
                         let p = x[p_base + i];
                         let r = x[r_base + i];
-                        x[p_base + i] = c * p - forth * r;
-                        x[r_base + i] = behind * p + c * r;
+                        x[p_base + i] = p - forth * (r + near * p);
+                        x[r_base + i] = r + behind * (p - far * r);
                     }
                     for (var i = M; i < ROWS; i++) {
                         let p = x[p_base + i];
                         let r = x[r_base + i];
-                        x[p_base + i] = c * p - s * r;
-                        x[r_base + i] = s * p + c * r;
+                        x[p_base + i] = p - s * (r + h * p);
+                        x[r_base + i] = r + s * (p - h * r);
                     }
                     squares[j] = max(xx - turn.tangent * ratio * g, 0.0);
                     squares[k] = max(yy + turn.tangent * back * g, 0.0);

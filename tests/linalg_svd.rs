@@ -77,6 +77,25 @@ fn lapacks_ratios_of_matrices_that_many_invocations_share_are_below_ten() {
     }
 }
 
+#[test]
+fn many_rotations_make_no_column_longer() {
+    // A column takes part in a rotation with each other in every sweep. If their errors are as often gains as losses, its
+    // length walks √(sweeps·n) roundings at random, and the mean of n squared lengths two √sweeps: held to thrice that.
+    for device in common::devices() {
+        for n in [12, 33, 64] {
+            let a = random(8, n, n);
+            let found = svd(&device, &a, &SvdOptions::default()).unwrap();
+            let v = found.v.as_ref().unwrap();
+            for b in 0..8 {
+                let excess = |k: usize| (0..n).map(|i| f64::from(v.get(b, i, k)).powi(2)).sum::<f64>() - 1.0;
+                let mean = (0..n).map(excess).sum::<f64>() / n as f64;
+                let bound = 6.0 * f64::from(found.reports[b].sweeps).sqrt() * ULP / 2.0;
+                assert!(mean.abs() <= bound, "{n} columns are longer by {:.1} roundings", mean / ULP * 2.0);
+            }
+        }
+    }
+}
+
 /// U Σ Vᵀ with σ = (1, …, 1, 2⁻²³) and U, V products of reflections: a cluster, and one direction at rounding.
 fn clustered(batch: usize, n: usize) -> MatrixBatch {
     let normal = |b: usize, k: usize| random_start(b as u64, k as u32, Distribution::Normal, 1.0);

@@ -86,7 +86,8 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
         return false;
     }
 
-    // The rotations that diagonalise g, multiplied up in r. A pair whose cosine is rounding stays as it is: columns of
+    // The rotations that diagonalise g, multiplied up in r, from which the identity is left out: what is next to 1 keeps
+    // its last digits. A pair whose cosine is rounding stays as it is: columns of
     // equal length would be turned by any angle, and what is already orthogonal to both would be lost.
     // @registers
     var r: array<Real, BOTH * BOTH>;
@@ -94,7 +95,7 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
     for (var j = 0u; j < BOTH; j++) {
         // @unroll
         for (var k = 0u; k < BOTH; k++) {
-            r[j * BOTH + k] = select(Real(0.0), Real(1.0), j == k);
+            r[j * BOTH + k] = 0.0;
         }
     }
     // Again in the order of a tournament: the pairs of a round have no column in common, so that the device can work on
@@ -118,30 +119,32 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
             let ratio = scale[k] * inverse[j];
             let back = scale[j] * inverse[k];
             let turn = rotation(xx, yy, xy, ratio, back, xy * xy > rounding * (xx * yy));
-            let cosine = turn.cosine;
             let sine = turn.sine;
+            let half = turn.half;
             let forth = sine * ratio;
             let behind = sine * back;
+            let near = half * back;
+            let far = half * ratio;
             // @unroll
             for (var i = 0u; i < j; i++) {
                 let u = g[i * BOTH + j];
                 let v = g[i * BOTH + k];
-                g[i * BOTH + j] = cosine * u - forth * v;
-                g[i * BOTH + k] = behind * u + cosine * v;
+                g[i * BOTH + j] = u - forth * (v + near * u);
+                g[i * BOTH + k] = v + behind * (u - far * v);
             }
             // @unroll
             for (var i = j + 1u; i < k; i++) {
                 let u = g[j * BOTH + i];
                 let v = g[i * BOTH + k];
-                g[j * BOTH + i] = cosine * u - forth * v;
-                g[i * BOTH + k] = behind * u + cosine * v;
+                g[j * BOTH + i] = u - forth * (v + near * u);
+                g[i * BOTH + k] = v + behind * (u - far * v);
             }
             // @unroll
             for (var i = k + 1u; i < BOTH; i++) {
                 let u = g[j * BOTH + i];
                 let v = g[k * BOTH + i];
-                g[j * BOTH + i] = cosine * u - forth * v;
-                g[k * BOTH + i] = behind * u + cosine * v;
+                g[j * BOTH + i] = u - forth * (v + near * u);
+                g[k * BOTH + i] = v + behind * (u - far * v);
             }
             g[j * BOTH + j] = max(xx - turn.tangent * ratio * xy, 0.0);
             g[k * BOTH + k] = max(yy + turn.tangent * back * xy, 0.0);
@@ -150,8 +153,10 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
             for (var i = 0u; i < BOTH; i++) {
                 let u = r[i * BOTH + j];
                 let v = r[i * BOTH + k];
-                r[i * BOTH + j] = cosine * u - sine * v;
-                r[i * BOTH + k] = sine * u + cosine * v;
+                let p = select(u, u + 1.0, i == j);
+                let q = select(v, v + 1.0, i == k);
+                r[i * BOTH + j] = u - sine * (q + half * p);
+                r[i * BOTH + k] = v + sine * (p - half * q);
             }
         }
     }
@@ -173,11 +178,12 @@ fn pair(b: u32, p: u32, q: u32) -> bool {
         }
         // @unroll
         for (var j = 0u; j < BOTH; j++) {
-            var sum: Real = 0.0;
+            var change: Real = 0.0;
             // @unroll
             for (var k = 0u; k < BOTH; k++) {
-                sum += e[k] * r[k * BOTH + j];
+                change += e[k] * r[k * BOTH + j];
             }
+            let sum = e[j] + change;
             x[base[j] + i * LANES] = sum;
             big[j] = select(big[j], max(big[j], abs(sum)), i < M);
         }
