@@ -216,7 +216,7 @@ impl Engine {
                     summary.name.clone(),
                     format!("{} {}", summary.driver, summary.driver_info).trim().to_owned(),
                     summary.backend.to_string(),
-                    format!("lane, {} problems a tile", backend::gpu::LANES),
+                    gpu.mapping(job),
                     gpu.replaced_functions(),
                 )
             }

@@ -174,7 +174,9 @@ fn what_is_measured_at_first_use_is_kept_in_the_users_file_and_the_environment_o
         assert_eq!((&*first[0].operation, first[0].by), ("svd 6x6", ChosenBy::Measurement));
         // The winner is the fastest of all.
         let seconds = &first[0].seconds;
-        assert_eq!(seconds.len(), 3, "{seconds:?}");
+        // Not tried where barriers are dear: by workgroups.
+        let tried = if device.summary().device_type == natgrad::wgpu::DeviceType::Cpu { 2 } else { 3 };
+        assert_eq!(seconds.len(), tried, "{seconds:?}");
         let least = seconds.values().flatten().copied().fold(f64::INFINITY, f64::min);
         assert_eq!(seconds[&first[0].mapping], Some(least));
         let file = std::fs::read_to_string(folder.path().join("mappings.json")).unwrap();

@@ -8,6 +8,7 @@ mod chunk;
 use crate::error::{Error, RequestError};
 use crate::gpu::{Device, DeviceError};
 use crate::kernels::problem::{SEGMENT, State};
+use crate::kernels::svd::host::steps_are_unrolled;
 use crate::sweep::{Job, ProblemId};
 
 use super::Solved;
@@ -77,6 +78,13 @@ impl GpuBackend {
 
     pub(crate) fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// How the problems of a job are spread over the device.
+    pub(crate) fn mapping(&self, job: &Job) -> String {
+        let unrolled = steps_are_unrolled(&self.device, job.model().parameters().len());
+        let code = if unrolled { "in registers" } else { "in loops" };
+        format!("lane, {LANES} problems a tile, steps {code}")
     }
 
     /// Names of the elementary functions that the self-test had replaced.

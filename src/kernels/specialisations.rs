@@ -45,7 +45,7 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     let jacobian = Specialisation { generated: vec![jacobian::host::module(model)], ..plain(jacobian::host::SOURCE) };
     let others = [judge::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
     let of_size = |source| Specialisation { defs: vec![("P", Def::UInt(parameters))], ..plain(source) };
-    let small = parameters as usize <= svd::host::MOST_UNROLLED_STEP;
+    let small = parameters as usize <= svd::host::MOST_UNROLLED;
     let both = [false, true].into_iter().filter(|&unrolled| small || !unrolled).flat_map(|unrolled| {
         let svd = svd::host::step_defs(parameters as usize, unrolled);
         let qr = qr::host::defs(parameters as usize, unrolled);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::gpu::{Def, Device, DeviceError, Kernel, KernelSource, UNROLLED, kernel_source};
-use crate::kernels::svd::host::MOST_UNROLLED_STEP;
+use crate::kernels::svd::host::steps_are_unrolled;
 
 pub(crate) const SOURCE: KernelSource =
     kernel_source!("qr", uniform rules, uniform span, read problems, write states, read block, write factor);
@@ -15,7 +15,7 @@ pub(crate) fn defs(parameters: usize, unrolled: bool) -> Vec<(&'static str, Def)
 
 /// The kernel for problems of `parameters` parameters.
 pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&SOURCE, &defs(parameters, parameters <= MOST_UNROLLED_STEP), &[])
+    device.kernel(&SOURCE, &defs(parameters, steps_are_unrolled(device, parameters)), &[])
 }
 
 /// The same with its loops as they are written: slower, and in a moment compiled.

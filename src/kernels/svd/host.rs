@@ -24,8 +24,9 @@ pub(crate) const VALUES: KernelSource = kernel_source!("svd", uniform matrices, 
 pub(crate) const VECTORS: KernelSource =
     kernel_source!("svd", uniform matrices, read a, write sigma, write reports, write w, write v);
 
-/// The most parameters of steps whose kernels are unrolled. SwiftShader takes seconds to compile six and minutes for seven.
-pub(crate) const MOST_UNROLLED_STEP: usize = 5;
+/// The most parameters of steps whose kernels are unrolled for drivers that compile little: SwiftShader takes seconds to
+/// compile five and minutes for seven.
+const MOST_UNROLLED_OF_LITTLE: usize = 5;
 
 /// The most columns of matrices that are kept in registers by code without loops.
 pub(crate) const MOST_UNROLLED: usize = 8;
@@ -45,9 +46,15 @@ pub(crate) fn step_defs(parameters: usize, unrolled: bool) -> Vec<(&'static str,
     ]
 }
 
+/// Whether the kernels of steps in so many parameters are free of loops on this device: then all they work on stays in
+/// registers.
+pub(crate) fn steps_are_unrolled(device: &Device, parameters: usize) -> bool {
+    parameters <= if device.compiles_little() { MOST_UNROLLED_OF_LITTLE } else { MOST_UNROLLED }
+}
+
 /// The kernel for problems of `parameters` parameters.
 pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&STEP, &step_defs(parameters, parameters <= MOST_UNROLLED_STEP), &[])
+    device.kernel(&STEP, &step_defs(parameters, steps_are_unrolled(device, parameters)), &[])
 }
 
 /// The same with its loops as they are written: slower, and in a moment compiled.
