@@ -1,6 +1,7 @@
 //! Batched dense linear algebra on a GPU: the kernels that natgrad's steps are made of, for matrices of any origin.
 //!
-//! Many matrices of one size at once, from 1×1 to as large as 64 of them fit a buffer: [`MatrixBatch`] on the host, [`DeviceBatch`] on the device.
+//! Many matrices of one size at once, from 1×1 to as large as a buffer holds with what a matrix carries (2048×512, either
+//! way, in the 128 MiB that WebGPU promises): [`MatrixBatch`] on the host, [`DeviceBatch`] on the device.
 //!
 //! ```no_run
 //! use natgrad::Device;
@@ -23,6 +24,9 @@
 //! for up to eight columns (a matrix and its V in 128 numbers); a workgroup for some matrices, in its memory; and blocks of
 //! columns in the device's memory, whose rotations are found in registers, by an invocation a matrix or a pair of blocks.
 //! Which is fastest for a shape is measured at its first use and remembered, see [`Device::mappings`](crate::Device::mappings).
+//!
+//! Tall, wide and large matrices are factored first, AΠ = QR with the columns sorted by magnitude, and get the SVD of Rᵀ
+//! (Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322).
 //!
 //! Least squares, pseudo-inverses and projectors stand on the same factorisation; see [`pinv_solve`].
 //! Symmetric positive definite systems have [`cholesky_solve`].
