@@ -11,7 +11,7 @@ const HUGE: Real = 1e18;
 // By an angle θ. Columns p and r become p − s(r + hp) and r + s(p − hr), in which 1 − cos θ = sh is added to what is
 // there, as Rutishauser has it (Wilkinson and Reinsch, Handbook for Automatic Computation II (1971), contribution II/1):
 // a cosine rounded to 1 beside a sine that is not 0 would lengthen both a little, and always again: it made σ too large by
-// up to 130 roundings at 64 columns and by 1,500 at 512, where 4 and 6 are left.
+// up to 130 roundings at 64 columns and by 1,500 at 512, where 4 and 9 are left.
 struct Rotation {
     tangent: Real,
     sine: Real,
