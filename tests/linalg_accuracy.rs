@@ -131,8 +131,10 @@ fn every_singular_value_of_a_graded_matrix_is_right_whatever_the_grading() {
 #[test]
 fn the_least_singular_value_at_condition_1e5_is_known_to_a_few_parts_in_ten_thousand() {
     // Of general matrices no method can know more than their entries tell: rounding each once moves σₙ by 3e-4 already where
-    // n is 8. The median is held to as many such roundings as a column suffers, as `column_error` counts them; of long
-    // matrices of a few columns to two.
+    // n is 8. The median is held to as many such roundings as a column suffers, as `column_error` counts them. Half of the
+    // long ones are good to 2e-4, the figure of a sound one-sided Jacobi on A itself. 37×5 goes by R, each of whose
+    // roundings weighs √(37/5) times as much, since a vector of 5 has that much more of itself along one direction than one
+    // of 37: it is held to two roundings of the entries of A.
     on_each_device(|device| {
         for (m, n) in SHAPES.into_iter().filter(|&(m, n)| m.min(n) > 1) {
             let size = m.min(n);
@@ -144,7 +146,8 @@ fn the_least_singular_value_at_condition_1e5_is_known_to_a_few_parts_in_ten_thou
             let rounding = median((0..50).map(|b| off(b, singular_values(&rounded_again(&all[b], b))[size - 1])));
             println!("{m}×{n}: {error:.2e}, by rounding the entries {rounding:.2e}");
             assert!(error <= column_error(m, n) / U * rounding, "{m}×{n}: {error:e}, by one rounding {rounding:e}");
-            assert!(m.max(n) < 28 || size > 5 || error <= 2.0 * rounding, "{m}×{n}: {error:e}");
+            let bound = if size < 5 { 2e-4 } else { 2.0 * rounding };
+            assert!(m.max(n) < 28 || size > 5 || error <= bound, "{m}×{n}: {error:e}");
         }
     });
 }
