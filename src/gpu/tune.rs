@@ -289,7 +289,7 @@ fn measured<E>(
         if let Some((before, time)) = compiled
             && time > NOTHING
             // In proportion: so it was on Mesa's drivers, from 300 multiply-adds to 15,000.
-            && time.mul_f64(*code as f64 / before as f64) > PATIENCE
+            && time.as_secs_f64() * *code as f64 > PATIENCE.as_secs_f64() * before.max(1) as f64
         {
             seconds.insert(name.clone(), None);
             continue;

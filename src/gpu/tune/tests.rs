@@ -44,6 +44,11 @@ fn what_would_compile_for_minutes_is_not_tried() {
     assert_eq!((tried, found.unwrap().seconds["huge"]), (vec![0, 1, 2], Some(0.01)));
     let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing([0.2, 2.0, 99.0][k], [3.0, 2.0, 0.1][k]))).unwrap();
     assert_eq!((&*found.mapping, found.seconds["huge"]), ("double", None));
+    // A matrix of one column has no pair to rotate, and code of no multiply-add.
+    let candidates = [candidate("nothing", 0), candidate("loops", 300)];
+    let found = measured(&candidates, vec![0, 1], |k| ok(timing(1.0, [2.0, 3.0][k]))).unwrap();
+    assert_eq!((&*found.mapping, found.seconds["loops"]), ("nothing", None));
+    let candidates = [candidate("small", 10), candidate("double", 20), candidate("huge", 640)];
     // Where nothing was compiled, it was done before: nothing speaks against it.
     let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing(0.001, [3.0, 2.0, 0.1][k]))).unwrap();
     assert_eq!(found.mapping, "huge");
