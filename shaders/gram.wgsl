@@ -38,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let last = min(first + SEGMENT, rows);
         for (var i = first; i < last; i++) {
             for (var k = 0u; k < COLUMNS; k++) {
-                a[k] = block[element(b, i, k, span.rows, COLUMNS)];
+                a[k] = block[element(b, i, k, span.stride, COLUMNS)];
             }
             for (var j = 0u; j < COLUMNS; j++) {
                 for (var k = 0u; k <= j; k++) {

@@ -80,7 +80,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     let there = select(Real(0.0), Real(1.0), row < last);
                     // @unroll
                     for (var k = 0u; k < COLUMNS; k++) {
-                        a[i * COLUMNS + k] = block[element(b, min(row, last - 1u), k, span.rows, COLUMNS)];
+                        a[i * COLUMNS + k] = block[element(b, min(row, last - 1u), k, span.stride, COLUMNS)];
                     }
                     // @unroll
                     for (var k = 0u; k < P; k++) {

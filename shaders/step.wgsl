@@ -1,4 +1,4 @@
-// Filter, tests and update: from W, σ and β to the next trial point θ − ηΔ, Δ = D W Σ⁻²φ(Σ) β.
+// Filter, tests and update: from V, σ and β to the next trial point θ − ηΔ, Δ = D V Σ⁻¹φ(Σ) β.
 //
 // The tests (src/ngd/stop.rs, src/ngd/status.rs) look at θ as it was just accepted and factored; a problem that
 // passes one ends there. After a rejection only the damping has changed: the factorisation still stands.
@@ -10,165 +10,188 @@
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
 @group(0) @binding(2) var<storage, read_write> states: array<State>;
-@group(0) @binding(3) var<storage, read> w: array<Real>;             // (P+1) × P
-@group(0) @binding(4) var<storage, read> sigma: array<Real>;         // P × 1
+@group(0) @binding(3) var<storage, read> v: array<Real>;             // (P+1) × K: V, and β below it
+@group(0) @binding(4) var<storage, read> sigma: array<Real>;         // K × 1
 @group(0) @binding(5) var<storage, read> lengths: array<Real>;       // P × 1
 @group(0) @binding(6) var<storage, read> theta: array<Real>;         // P × 1
 @group(0) @binding(7) var<storage, read_write> trial: array<Real>;   // P × 1
-@group(0) @binding(8) var<storage, read_write> running: atomic<u32>; // problems that go on
+@group(0) @binding(8) var<storage, read_write> running: array<atomic<u32>>; // the problems that go on: how many, then which
 
 const P: u32 = #{P}u;
+const K: u32 = #{K}u;
 const ROWS: u32 = P + 1u;
+const BLOCK: u32 = #{BLOCK}u;  // parameters at a time
 
-// D at parameter j.
-fn scale(b: u32, j: u32) -> Real {
-    let norm = lengths[element(b, j, 0u, P, 1u)];
-    if problems[b].scaling != 0u && norm > 0.0 {
-        return 1.0 / norm;
-    }
-    return 1.0;
-}
+// What an invocation works on: read once, and written back once. Memory is dear on every device, and code that goes there
+// takes drivers long to compile.
+var<private> b: u32;
+var<private> problem: Problem;
+var<private> state: State;
 
 // β over the unit of ‖e‖, of direction i.
-fn scaled_beta(b: u32, i: u32) -> Real {
-    return w[element(b, P, i, ROWS, P)] / unit(states[b].residual_norm);
+fn scaled_beta(i: u32, by_unit: Real) -> Real {
+    return v[element(b, P, i, ROWS, K)] * by_unit;
 }
 
-var<private> weights: array<Real, P>;  // φ(σ)/σ² · β of every direction kept, over the unit of ‖e‖
+// φ(σ)/σ · β of direction i at damping ε, over the unit of ‖e‖.
+fn weight(i: u32, epsilon: Real, by_unit: Real) -> Real {
+    let s = sigma[element(b, i, 0u, K, 1u)];
+    let beta = scaled_beta(i, by_unit);
+    return select(beta * (s / (s * s + epsilon)), beta / s, epsilon == 0.0);
+}
 
-// Weighs the first `rank` directions at damping ε.
-fn weigh(b: u32, rank: u32, epsilon: Real) {
-    for (var i = 0u; i < rank; i++) {
-        let s = sigma[element(b, i, 0u, P, 1u)];
-        let beta = scaled_beta(b, i);
-        if epsilon == 0.0 {
-            // Two divisions: σ² may underflow.
-            weights[i] = beta / s / s;
-        } else {
-            weights[i] = beta / (s * s + epsilon);
+// Puts the trial point θ − ηΔ, Δ the step over the directions kept at damping ε; whether |Δⱼ| ≤ change·|θⱼ| for every j.
+// With `only_test` it is put as far as the first j of which that is not so.
+fn put_trial(epsilon: Real, only_test: bool) -> bool {
+    let unit = unit(state.residual_norm);
+    var small = true;
+    for (var first = 0u; first < P && (small || !only_test); first += BLOCK) {
+        // @registers
+        var sums: array<Real, BLOCK>;
+        // @unroll
+        for (var k = 0u; k < BLOCK; k++) {
+            sums[k] = 0.0;
+        }
+        for (var i = 0u; i < state.rank; i++) {
+            let by = weight(i, epsilon, 1.0 / unit);
+            // @unroll
+            for (var k = 0u; k < BLOCK; k++) {
+                sums[k] += v[element(b, min(first + k, P - 1u), i, ROWS, K)] * by;
+            }
+        }
+        // @unroll
+        for (var k = 0u; k < BLOCK; k++) {
+            // The last parameter several times over, where the last block is not full.
+            let at = element(b, min(first + k, P - 1u), 0u, P, 1u);
+            let length = lengths[at];
+            let is_scaled = problem.scaling != 0u && length > 0.0;
+            let delta = select(unit, unit / length, is_scaled) * sums[k];
+            let here = theta[at];
+            small = small && abs(delta) <= rules.change * abs(here);
+            trial[at] = here - problem.step_size * delta;
         }
     }
+    return small;
 }
 
-// Component j of the step over the first `rank` directions, weighed before.
-fn step_component(b: u32, j: u32, rank: u32) -> Real {
-    var sum: Real = 0.0;
-    for (var i = 0u; i < rank; i++) {
-        sum += w[element(b, j, i, ROWS, P)] * weights[i];
-    }
-    return scale(b, j) * unit(states[b].residual_norm) * sum;
+fn finish(status: u32, reason: u32) {
+    state.status = status;
+    state.reason = reason;
 }
 
-// Whether |δⱼ| ≤ change·|θⱼ| for every j, δ the full undamped step.
-fn change_is_small(b: u32, rank: u32) -> bool {
-    weigh(b, rank, 0.0);
-    for (var j = 0u; j < P; j++) {
-        let delta = step_component(b, j, rank);
-        if !(abs(delta) <= rules.change * abs(theta[element(b, j, 0u, P, 1u)])) {
-            return false;
-        }
+// The tests at a point just accepted that look at ‖e‖ and ‖Uᵣᵀe‖; true where the problem ends.
+fn norms_end(tangent: Real) -> bool {
+    if rules.tests != 0u && state.residual_norm <= rules.loss * problem.response_norm {
+        finish(CONVERGED, REASON_LOSS);
+        return true;
     }
-    return true;
+    if state.rank == 0u {
+        finish(STALLED, 0u);
+        return true;
+    }
+    if rules.tests != 0u && tangent <= rules.gradient * state.residual_norm + rules.rounding * problem.response_norm {
+        finish(CONVERGED, REASON_GRADIENT);
+        return true;
+    }
+    return false;
 }
 
-fn finish(b: u32, status: u32, reason: u32) {
-    states[b].status = status;
-    states[b].reason = reason;
-}
-
-// The tests at a point just accepted; true where the problem ends.
-fn ends(b: u32, rank: u32, tangent: Real) -> bool {
-    let residual = states[b].residual_norm;
-    let response = problems[b].response_norm;
-    if rules.tests != 0u && residual <= rules.loss * response {
-        finish(b, CONVERGED, REASON_LOSS);
-        return true;
-    }
-    if rank == 0u {
-        finish(b, STALLED, 0u);
-        return true;
-    }
-    if rules.tests == 0u {
-        return false;
-    }
-    if tangent <= rules.gradient * residual + rules.rounding * response {
-        finish(b, CONVERGED, REASON_GRADIENT);
-        return true;
-    }
-    if change_is_small(b, rank) {
-        finish(b, CONVERGED, REASON_CHANGE);
-        return true;
-    }
-    let unit = unit(residual);
+// The test that looks at the steps before; true where the problem ends.
+fn quiet_ends(tangent: Real) -> bool {
+    let unit = unit(state.residual_norm);
     let promise = 0.5 * (tangent / unit) * (tangent / unit);
-    let hidden = promise <= rules.rounding * (residual / unit) * ((response + residual) / unit);
-    if hidden && tangent > 0.5 * states[b].best_tangent {
-        states[b].quiet_steps += 1u;
-        if states[b].quiet_steps >= problems[b].window {
-            finish(b, CONVERGED, REASON_ROUNDING);
+    let noise = rules.rounding * (state.residual_norm / unit) * ((problem.response_norm + state.residual_norm) / unit);
+    if promise <= noise && tangent > 0.5 * state.best_tangent {
+        state.quiet_steps += 1u;
+        if state.quiet_steps >= problem.window {
+            finish(CONVERGED, REASON_ROUNDING);
             return true;
         }
         return false;
     }
     // Visible progress: the window begins anew, measured against this point.
-    states[b].quiet_steps = 0u;
-    states[b].best_tangent = min(states[b].best_tangent, tangent);
+    state.quiet_steps = 0u;
+    state.best_tangent = min(state.best_tangent, tangent);
     return false;
+}
+
+// Rank and tests at a point just accepted, and the damping of the first step; true where the problem ends.
+fn arrives(largest: Real) -> bool {
+    let unit = unit(state.residual_norm);
+    var rank = 0u;
+    var tangent: Real = 0.0;
+    for (var i = 0u; i < min(K, problem.fixed_rank); i++) {
+        let s = sigma[element(b, i, 0u, K, 1u)];
+        if s > 0.0 && s > problem.cutoff * largest {
+            rank = i + 1u;
+            let beta = scaled_beta(i, 1.0 / unit);
+            tangent += beta * beta;
+        }
+    }
+    tangent = sqrt(tangent) * unit;
+    state.rank = rank;
+    if norms_end(tangent) {
+        return true;
+    }
+    if rules.tests != 0u {
+        // Where the damping is none, this is the step to be taken as well.
+        if put_trial(0.0, problem.damping != 0.0) {
+            finish(CONVERGED, REASON_CHANGE);
+            return true;
+        }
+        if quiet_ends(tangent) {
+            return true;
+        }
+    }
+    if state.steps == 0u {
+        state.growth = 2.0;
+        state.epsilon = select(problem.damping, rules.damping_start * largest * largest, problem.damping < 0.0);
+    }
+    return false;
+}
+
+// The decrease of the loss that the step at damping ε promises, over unit(‖e‖)².
+fn promise(epsilon: Real) -> Real {
+    let by_unit = 1.0 / unit(state.residual_norm);
+    var sum: Real = 0.0;
+    for (var i = 0u; i < state.rank; i++) {
+        let s = sigma[element(b, i, 0u, K, 1u)];
+        let beta = scaled_beta(i, by_unit);
+        let phi = select(s * s / (s * s + epsilon), 1.0, epsilon == 0.0);
+        sum += 0.5 * beta * beta * phi * (2.0 - phi);
+    }
+    return sum;
+}
+
+// Tests, and the next trial point; whether the problem goes on.
+fn goes_on() -> bool {
+    if state.fresh != 0u && arrives(sigma[element(b, 0u, 0u, K, 1u)]) {
+        return false;
+    }
+    if state.steps >= rules.steps {
+        finish(STEP_LIMIT, 0u);
+        return false;
+    }
+    state.predicted = promise(state.epsilon);
+    let is_there = state.fresh != 0u && rules.tests != 0u && state.epsilon == 0.0;
+    if !is_there {
+        let _small = put_trial(state.epsilon, false);
+    }
+    state.steps += 1u;
+    return true;
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let b = id.x;
+    b = id.x;
     if b >= rules.problems || states[b].status != RUNNING {
         return;
     }
-    let largest = sigma[element(b, 0u, 0u, P, 1u)];
-    if states[b].fresh != 0u {
-        var rank = 0u;
-        var tangent: Real = 0.0;
-        for (var i = 0u; i < min(P, problems[b].fixed_rank); i++) {
-            let s = sigma[element(b, i, 0u, P, 1u)];
-            if s > 0.0 && s > problems[b].cutoff * largest {
-                rank = i + 1u;
-                let beta = scaled_beta(b, i);
-                tangent += beta * beta;
-            }
-        }
-        tangent = sqrt(tangent) * unit(states[b].residual_norm);
-        states[b].rank = rank;
-        if ends(b, rank, tangent) {
-            return;
-        }
-        if states[b].steps == 0u {
-            states[b].growth = 2.0;
-            states[b].epsilon = max(problems[b].damping, 0.0);
-            if problems[b].damping < 0.0 {
-                states[b].epsilon = rules.damping_start * largest * largest;
-            }
-        }
+    problem = problems[b];
+    state = states[b];
+    if goes_on() {
+        let place = atomicAdd(&running[0], 1u);
+        atomicStore(&running[1u + place], b);
     }
-    if states[b].steps >= rules.steps {
-        finish(b, STEP_LIMIT, 0u);
-        return;
-    }
-    let rank = states[b].rank;
-    let epsilon = states[b].epsilon;
-    var predicted: Real = 0.0;
-    for (var i = 0u; i < rank; i++) {
-        let s = sigma[element(b, i, 0u, P, 1u)];
-        let beta = scaled_beta(b, i);
-        var phi: Real = 1.0;
-        if epsilon != 0.0 {
-            phi = s * s / (s * s + epsilon);
-        }
-        predicted += 0.5 * beta * beta * phi * (2.0 - phi);
-    }
-    states[b].predicted = predicted;
-    weigh(b, rank, epsilon);
-    for (var j = 0u; j < P; j++) {
-        let at = element(b, j, 0u, P, 1u);
-        trial[at] = theta[at] - problems[b].step_size * step_component(b, j, rank);
-    }
-    states[b].steps += 1u;
-    atomicAdd(&running, 1u);
+    states[b] = state;
 }

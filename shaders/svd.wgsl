@@ -3,7 +3,7 @@
 //
 // As a step of natural gradient (STEP) A is (RD)ᵀ with R from qr, D the column scaling, and c = Qᵀe is carried:
 // J D = QR D = (Q V) Σ (W Σ⁻¹)ᵀ, so the right singular vectors of JD are the columns of W Σ⁻¹, and the carried row
-// becomes β = Vᵀc = Uᵀe. Then Δ = D W Σ⁻²φ β, P = W Σ⁻² Wᵀ and (JᵀJ)⁺ = D W Σ⁻⁴ Wᵀ D need neither U nor V.
+// becomes β = Vᵀc = Uᵀe. Then Δ = D (W Σ⁻¹) Σ⁻¹φ β, P = W Σ⁻² Wᵀ and (JᵀJ)⁺ = D W Σ⁻⁴ Wᵀ D need neither U nor V.
 // Otherwise A is the matrix itself (its transpose where wide), and the identity is carried and becomes V (C = N), or
 // nothing is (C = 0); or, as in a step, A and the rows carried are the transpose of [R | c] (CARRIED).
 //
@@ -21,7 +21,7 @@
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
 @group(0) @binding(2) var<storage, read_write> states: array<State>;
 @group(0) @binding(3) var<storage, read> factor: array<Real>;         // P × (P+1)
-@group(0) @binding(4) var<storage, read_write> w: array<Real>;        // (P+1) × P
+@group(0) @binding(4) var<storage, read_write> v: array<Real>;        // (P+1) × P: W Σ⁻¹, and β below it
 @group(0) @binding(5) var<storage, read_write> sigma: array<Real>;    // P × 1
 @group(0) @binding(6) var<storage, read_write> lengths: array<Real>;  // P × 1: the column lengths of J
 #else
@@ -264,11 +264,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
 #ifdef STEP
         sigma[element(b, place, 0u, N, 1u)] = length * unit;
+        let by = select(Real(0.0), scale[j] / length, length > 0.0);
         // @unroll
         for (var i = 0u; i < M; i++) {
-            w[element(b, i, place, ROWS, N)] = m[j * ROWS + i] * (scale[j] * unit);
+            v[element(b, i, place, ROWS, N)] = m[j * ROWS + i] * by;
         }
-        w[element(b, M, place, ROWS, N)] = m[j * ROWS + M];
+        v[element(b, M, place, ROWS, N)] = m[j * ROWS + M];
 #else
         sigma[element(b, place, 0u, N, 1u)] = select(matrices.nan, length * unit, finite);
 #endif

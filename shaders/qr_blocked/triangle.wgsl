@@ -1,5 +1,6 @@
 // [R | c] of factored matrices: the triangle (K × N, zeros below its diagonal) and the first K rows of c beside it; or
-// [Rᵀ | c] (LOWER, K × K and c). All of a matrix that is not finite is NaN.
+// [Rᵀ | c] (LOWER, K × K and c). All of a matrix that is not finite is NaN. The result may be the first rows of
+// larger matrices.
 // Invocation: x is the matrix, y a column of the result.
 #import natgrad::layout::element
 #import natgrad::panel::{Panel, INFINITE}
@@ -7,7 +8,7 @@
 @group(0) @binding(0) var<uniform> panel: Panel;
 @group(0) @binding(1) var<storage, read> a: array<Real>;               // A_ROWS × A_COLUMNS
 @group(0) @binding(2) var<storage, read> bits: array<u32>;             // of the largest magnitude of each matrix
-@group(0) @binding(3) var<storage, read_write> triangle: array<Real>;  // K × (N + C)
+@group(0) @binding(3) var<storage, read_write> triangle: array<Real>;  // HEIGHT × (N + C), the first K rows of it
 #ifdef BESIDE
 @group(0) @binding(4) var<storage, read> c: array<Real>;               // C_ROWS × C_COLUMNS
 #endif
@@ -19,6 +20,7 @@ const N: u32 = #{N}u;
 const C: u32 = #{C}u;
 const C_ROWS: u32 = #{C_ROWS}u;
 const C_COLUMNS: u32 = #{C_COLUMNS}u;
+const HEIGHT: u32 = #{HEIGHT}u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -44,6 +46,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             value = c[element(b, i, j - N, C_ROWS, C_COLUMNS)];
         }
 #endif
-        triangle[element(b, i, j, K, N + C)] = select(panel.nan, value, finite);
+        triangle[element(b, i, j, HEIGHT, N + C)] = select(panel.nan, value, finite);
     }
 }

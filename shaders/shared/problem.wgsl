@@ -88,7 +88,7 @@ struct Rules {
 // A block of rows, the same rows of every problem.
 struct Block {
     first: u32,  // first row of the block within each problem
-    rows: u32,   // rows that the block buffer has room for
+    rows: u32,   // rows of the block
     all: u32,    // 1: finished problems too
-    padding: u32,
+    stride: u32, // rows that the block buffer has room for: these are the last
 }

@@ -30,18 +30,21 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
         starts: Vec::with_capacity(ids.len() * p),
         singular_values: Vec::with_capacity(ids.len() * p),
         covariance: Vec::with_capacity(ids.len() * packed),
+        unresolved: Vec::with_capacity(ids.len() * p),
     };
     for ((&id, solved), figures) in ids.iter().zip(solved).zip(figures) {
         outcome.parameters.extend_from_slice(&solved.theta);
         outcome.starts.extend_from_slice(job.start(id));
-        let (rank, unresolved) = if let Some(spectrum) = solved.spectrum {
+        let rank = if let Some(spectrum) = solved.spectrum {
             outcome.singular_values.extend_from_slice(&spectrum.sigma);
             outcome.covariance.extend_from_slice(&spectrum.covariance);
-            (spectrum.rank, spectrum.unresolved)
+            outcome.unresolved.extend_from_slice(&spectrum.unresolved);
+            spectrum.rank
         } else {
             outcome.singular_values.extend(std::iter::repeat_n(f64::NAN, p));
             outcome.covariance.extend(std::iter::repeat_n(f64::NAN, packed));
-            (0, u64::MAX >> (64 - p.clamp(1, 64)))
+            outcome.unresolved.extend(std::iter::repeat_n(true, p));
+            0
         };
         outcome.rows.push(Row {
             problem: id.index,
@@ -57,7 +60,6 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
             loss: figures.loss,
             gradient_norm: figures.gradient_norm,
             gn_sharpness: figures.gn_sharpness,
-            unresolved,
         });
     }
     outcome
@@ -86,25 +88,36 @@ fn weighted_residual(
 }
 
 fn figures(job: &Job, id: ProblemId, theta: &[f64], gn_sharpness: Option<f64>, scratch: &mut Vec<f64>) -> Figures {
-    let p = theta.len();
+    let (n, p) = (job.rows(id.set).len(), theta.len());
     let mut squares = 0.0;
     let mut gradient = vec![0.0; p];
-    let mut fisher = Mat::<f64>::zeros(p, p);
-    weighted_residual(job, id.set, theta, scratch, |_, e, jacobian| {
+    let wanted = gn_sharpness.is_none();
+    // Column i is row i of J; of tall ones JᵀJ is summed up at once.
+    let mut rows = Mat::<f64>::zeros(p, if wanted && n < p { n } else { 0 });
+    let side = if wanted && n >= p { p } else { 0 };
+    let mut fisher = Mat::<f64>::zeros(side, side);
+    let first = job.rows(id.set).start;
+    weighted_residual(job, id.set, theta, scratch, |i, e, jacobian| {
         squares += e * e;
         for j in 0..p {
             gradient[j] += jacobian[j] * e;
-            if gn_sharpness.is_none() {
+        }
+        if wanted && n < p {
+            (0..p).for_each(|j| rows[(j, i - first)] = jacobian[j]);
+        } else if wanted {
+            for j in 0..p {
                 for k in 0..=j {
                     fisher[(j, k)] += jacobian[j] * jacobian[k];
                 }
             }
         }
     });
+    // JJᵀ has the eigenvalues of JᵀJ, but for zeros.
+    let measure = || if n < p { largest_eigenvalue(&(rows.transpose() * &rows)) } else { largest_eigenvalue(&fisher) };
     Figures {
         loss: 0.5 * squares,
         gradient_norm: gradient.iter().map(|g| g * g).sum::<f64>().sqrt(),
-        gn_sharpness: gn_sharpness.unwrap_or_else(|| largest_eigenvalue(&fisher)),
+        gn_sharpness: gn_sharpness.unwrap_or_else(measure),
     }
 }
 

@@ -3,30 +3,31 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+mod blocked;
 mod chunk;
+mod found;
+mod lane;
+mod problems;
+mod shape;
 
 use crate::error::{Error, RequestError};
 use crate::gpu::{Device, DeviceError};
-use crate::kernels::problem::{SEGMENT, State};
+use crate::kernels::problem::MOST_LANE_PARAMETERS;
 use crate::kernels::svd::host::steps_are_unrolled;
 use crate::sweep::{Job, ProblemId};
 
 use super::Solved;
+use blocked::Cut;
 use chunk::Chunk;
+use shape::{ChunkShape, Way};
 
 pub(crate) use crate::gpu::layout::LANES;
-
-/// The most parameters the lane mapping takes.
-pub(crate) const MAX_PARAMETERS: usize = 16;
 
 /// The longest that one dispatch may take. Watchdogs end a dispatch after about 2 s.
 const DISPATCH_BUDGET: Duration = Duration::from_millis(200);
 
 /// Steps a submit once a chunk has been seen to run well; between submits one counter is read.
 const STEPS_PER_SUBMIT: u32 = 8;
-
-/// The most memory that the block of Jacobian rows may take, whatever the device allows.
-const BLOCK_BYTES: u64 = 256 << 20;
 
 /// Solves chunks on one device.
 #[derive(Debug)]
@@ -40,15 +41,6 @@ pub(crate) struct GpuBackend {
 #[derive(Debug)]
 struct Pace {
     points: u64,
-}
-
-/// The memory of one problem and block of rows, and what fits the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ChunkShape {
-    /// Problems, a multiple of `LANES` unless limits forbid.
-    problems: u64,
-    /// Rows of J held at once.
-    block_rows: usize,
 }
 
 /// The magnitudes that f32 holds with room for a ratio of 100 either way.
@@ -82,9 +74,15 @@ impl GpuBackend {
 
     /// How the problems of a job are spread over the device.
     pub(crate) fn mapping(&self, job: &Job) -> String {
-        let unrolled = steps_are_unrolled(&self.device, job.model().parameters().len());
-        let code = if unrolled { "in registers" } else { "in loops" };
-        format!("lane, {LANES} problems a tile, steps {code}")
+        let shape = ChunkShape::of(&self.device, job);
+        let (name, code) = match shape.way {
+            Way::Lane { .. } if steps_are_unrolled(&self.device, job.model().parameters().len()) => {
+                ("lane", "in registers")
+            }
+            Way::Lane { .. } => ("lane", "in loops"),
+            Way::Blocked(_) => ("blocked", "by QR and SVD in memory"),
+        };
+        format!("{name}, {} problems a tile, steps {code}", shape.lanes)
     }
 
     /// Names of the elementary functions that the self-test had replaced.
@@ -95,8 +93,11 @@ impl GpuBackend {
     /// Refuses jobs that no chunking makes fit.
     pub(crate) fn check(&self, job: &Job) -> Result<(), Error> {
         let parameters = job.model().parameters().len();
-        if parameters > MAX_PARAMETERS {
-            return Err(RequestError::TooManyParameters { parameters, most: MAX_PARAMETERS }.into());
+        if parameters > MOST_LANE_PARAMETERS {
+            let most = shape::most_parameters(&self.device, job.most_rows());
+            if parameters > most {
+                return Err(RequestError::TooManyParameters { parameters, most }.into());
+            }
         }
         job.model().check_length()?;
         job.model().check_f32()?;
@@ -107,9 +108,12 @@ impl GpuBackend {
     /// Problems of the next chunk, from `first` on.
     pub(crate) fn chunk(&self, job: &Job, first: u64, end: u64) -> Result<u64, Error> {
         let points = self.pace.lock().map_or(1 << 16, |pace| pace.points);
-        let shape = self.shape(job);
+        let shape = ChunkShape::of(&self.device, job);
         let wanted = (points / job.most_rows().max(1) as u64).max(1).next_multiple_of(LANES as u64);
         let mut last = first + wanted.min(shape.problems).min(end - first);
+        if let Way::Blocked(cut) = shape.way {
+            last = last.min(Self::of_one_kind(job, cut, first, last));
+        }
         // The rows of the chunk's data sets lie in one buffer.
         let row_bytes = 4 * (job.model().inputs().len() as u64 + 2);
         let limit = self.device.largest_buffer();
@@ -128,31 +132,19 @@ impl GpuBackend {
         Ok(last - first)
     }
 
-    /// What fits the device's limits.
-    fn shape(&self, job: &Job) -> ChunkShape {
-        let limit = self.device.largest_buffer().min(BLOCK_BYTES);
-        let p = job.model().parameters().len() as u64;
-        let rows = job.most_rows();
-        let segment = SEGMENT as usize;
-        let workgroups = u64::from(self.device.limits().max_compute_workgroups_per_dimension);
-        // As many rows at once as still leave room for a good number of problems; blocks begin at whole segments.
-        let tile_row = 4 * (p + 1) * LANES as u64;
-        let most_rows = (limit / tile_row).min(workgroups) as usize;
-        let block_rows = if rows <= segment.max(4096).min(most_rows) {
-            rows.max(1)
-        } else {
-            (most_rows.min(4096) / segment * segment).max(segment)
-        };
-        let words = ((p + 1) * block_rows as u64).max((p + 1) * (p + 1));
-        let per_problem = (4 * words).max(size_of::<State>() as u64);
-        let problems = (limit / per_problem).min(workgroups * LANES as u64) / LANES as u64 * LANES as u64;
-        ChunkShape { problems: problems.max(LANES as u64), block_rows }
+    /// The end of those problems from `first` on whose bits do not depend on one another.
+    fn of_one_kind(job: &Job, cut: Cut, first: u64, last: u64) -> u64 {
+        let parameters = cut.sizes().parameters;
+        let rows = |set: usize| job.rows(set).len();
+        let (first_set, last_set) = (job.problem(first).set, job.problem(last - 1).set);
+        (first_set + 1..=last_set)
+            .find(|&set| !Cut::together(parameters, [rows(first_set), rows(set)]))
+            .map_or(last, |set| job.problems_of(set).start)
     }
 
     /// Solves the problems `ids`, consecutive ones of the job.
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        let shape = self.shape(job);
-        let chunk = Chunk::upload(&self.device, job, ids, shape.block_rows)?;
+        let chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
         let mut running = chunk.steps(&self.device, 1).await?;
         self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);

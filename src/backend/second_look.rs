@@ -20,7 +20,9 @@ pub(crate) fn second_look(job: &Job, id: ProblemId, solved: &mut Solved, workspa
     let points = job.rows(id.set).len();
     let Some(found) = solved.spectrum.as_mut().filter(|spectrum| spectrum.rank < p) else { return };
     let Some((norms, exact)) = examine(job, id, &solved.theta, workspace) else { return };
-    found.unresolved |= exact.unresolved | hidden_variance(found, &exact, p);
+    for j in 0..p {
+        found.unresolved[j] |= exact.unresolved[j] || variance_is_hidden(found, &exact, j);
+    }
     let most = match job.rules()[id.rule].filter {
         Filter::Exact => points.min(p),
         Filter::FixedRank(rank) => points.min(p).min(rank as usize),
@@ -42,13 +44,9 @@ fn confirmed(norms: &crate::ngd::Norms, tolerances: &Tolerances) -> bool {
     norms.converged(tolerances).is_some() || norms.promise_is_rounding(tolerances)
 }
 
-/// The parameters, one bit each, whose variance in f32 is not that of f64.
-fn hidden_variance(found: &Spectrum, exact: &Spectrum, p: usize) -> u64 {
-    (0..p.min(64))
-        .filter(|&j| {
-            let at = j * (j + 1) / 2 + j;
-            let share = found.covariance[at] / exact.covariance[at];
-            share.is_nan() || share < LEAST_SHARE
-        })
-        .fold(0, |bits, j| bits | 1 << j)
+/// Whether the variance of parameter j in f32 is not that of f64.
+fn variance_is_hidden(found: &Spectrum, exact: &Spectrum, j: usize) -> bool {
+    let at = j * (j + 1) / 2 + j;
+    let share = found.covariance[at] / exact.covariance[at];
+    share.is_nan() || share < LEAST_SHARE
 }

@@ -1,6 +1,6 @@
 //! What the factored Jacobian tells of a minimiser: rank, singular values, covariance, unresolved parameters.
 
-use faer::Mat;
+use faer::{Col, Mat};
 
 /// A parameter counts as unresolved when the directions left out would raise its variance by more than this share:
 /// its standard error would then be too small by 5% or more.
@@ -29,8 +29,8 @@ pub(crate) struct Spectrum {
     pub(crate) sigma: Vec<f64>,
     /// (JᵀJ)⁺, lower triangle row by row.
     pub(crate) covariance: Vec<f64>,
-    /// Bit j: parameter j is not determined by the directions kept.
-    pub(crate) unresolved: u64,
+    /// Of each parameter, whether the directions kept leave it undetermined.
+    pub(crate) unresolved: Vec<bool>,
 }
 
 impl Spectrum {
@@ -45,35 +45,50 @@ impl Spectrum {
                 covariance.push(sum * scale[j] * scale[k]);
             }
         }
-        let unresolved = if rank < p { unresolved(&sigma, factorisation) } else { 0 };
+        let unresolved = if rank < p { unresolved(&sigma, factorisation) } else { vec![false; p] };
         Self { rank, sigma, covariance, unresolved }
     }
 }
 
-/// The parameters, one bit each, whose variance the directions below the rank would raise by more than `OMITTED`.
+/// Of each parameter, whether the directions below the rank would raise its variance by more than `OMITTED`.
 ///
 /// A direction adds v²/σ² to the variance of a parameter. Of one whose σ is lost in rounding, only an upper bound on σ
 /// is known, and so a lower bound on what it adds: that bound is taken. Hence a parameter with the smallest part in a
 /// null vector is unresolved if that part may matter beside what the data tell of it, and one whose part is itself
 /// rounding, about u/σ_r against a bound of n·u, is not.
-fn unresolved(sigma: &[f64], Factorisation { v, rank, scale, noise }: Factorisation) -> u64 {
+fn unresolved(sigma: &[f64], Factorisation { v, rank, scale, noise }: Factorisation) -> Vec<bool> {
     let p = scale.len();
     let floor = noise * sigma.first().copied().unwrap_or(0.0);
     // Directions left out by choice (a large cutoff, a fixed rank) have a σ that can be trusted.
     let measured = (0..v.len() / p.max(1)).take_while(|&i| i < rank || sigma[i] > floor).count();
     let known = Mat::from_fn(p, measured, |j, i| v[i * p + j]);
-    // The last columns of a full Q span what the others leave.
-    let basis = known.qr().compute_Q();
+    let basis = known.qr().compute_thin_Q();
     let variance =
         |j: usize, range: std::ops::Range<usize>| -> f64 { range.map(|i| (v[i * p + j] / sigma[i]).powi(2)).sum() };
-    (0..p.min(64))
-        .filter(|&j| {
-            let null: f64 = (measured..p).map(|i| (basis[(j, i)] / floor).powi(2)).sum();
+    (0..p)
+        .map(|j| {
+            let null = if measured < p { (beyond(&basis, j) / floor).powi(2) } else { 0.0 };
             let omitted = variance(j, rank..measured) + null;
             // A NaN, as of 0/0 where nothing at all is known, is unresolved too.
             omitted.is_nan() || omitted > OMITTED * variance(j, 0..rank)
         })
-        .fold(0, |bits, j| bits | 1 << j)
+        .collect()
+}
+
+/// The length of what the orthonormal columns of `basis` leave of coordinate vector j: its part in all that they do not
+/// span. A small part, which the difference from 1 would lose in rounding, is projected out twice.
+fn beyond(basis: &Mat<f64>, j: usize) -> f64 {
+    let square = 1.0 - basis.row(j).squared_norm_l2();
+    if square > 1e-6 {
+        return square.sqrt();
+    }
+    let mut left = Col::<f64>::zeros(basis.nrows());
+    left[j] = 1.0;
+    for _ in 0..2 {
+        let along = basis.transpose() * &left;
+        left -= basis * along;
+    }
+    left.norm_l2()
 }
 
 #[cfg(test)]
@@ -90,7 +105,7 @@ mod tests {
         // J = diag(2, 4): (JᵀJ)⁻¹ = diag(1/4, 1/16). The larger singular value comes first.
         let spectrum = spectrum(&[0.0, 1.0, 1.0, 0.0], &[4.0, 2.0], 2, 1e-15);
         assert_eq!(spectrum.covariance, [0.25, 0.0, 0.0625]);
-        assert_eq!(spectrum.unresolved, 0);
+        assert_eq!(spectrum.unresolved, [false, false]);
     }
 
     #[test]
@@ -98,10 +113,10 @@ mod tests {
         // Row space (1, 1, 0)/√2 and (0, 0, 1): the null vector (1, −1, 0)/√2 mixes the first two.
         let h = 0.5f64.sqrt();
         let v = [h, h, 0.0, 0.0, 0.0, 1.0];
-        assert_eq!(spectrum(&v, &[2.0, 1.0, 0.0], 2, 1e-6).unresolved, 0b011);
+        assert_eq!(spectrum(&v, &[2.0, 1.0, 0.0], 2, 1e-6).unresolved, [true, true, false]);
         // No matter how far the factorisation went with the third.
         let v = [h, h, 0.0, 0.0, 0.0, 1.0, h, -h, 0.0];
-        assert_eq!(spectrum(&v, &[2.0, 1.0, 0.0], 2, 1e-6).unresolved, 0b011);
+        assert_eq!(spectrum(&v, &[2.0, 1.0, 0.0], 2, 1e-6).unresolved, [true, true, false]);
     }
 
     #[test]
@@ -113,8 +128,8 @@ mod tests {
             spectrum(&[c, s, -s, c], &[1.0, 0.0], 1, 1e-6).unresolved
         };
         // Kept is (c, s): of the second parameter almost nothing is known, of the first almost everything.
-        assert_eq!(with_part(1e-8), 0b10, "hidden: 10⁻⁴ of the variance of the first");
-        assert_eq!(with_part(1e-5), 0b11, "hidden: 100 times its variance");
+        assert_eq!(with_part(1e-8), [false, true], "hidden: 10⁻⁴ of the variance of the first");
+        assert_eq!(with_part(1e-5), [true, true], "hidden: 100 times its variance");
     }
 
     #[test]
@@ -123,7 +138,7 @@ mod tests {
         let h = 0.5f64.sqrt();
         let u = 6e-8;
         let v = [h, h + u, 2.0 * u, -u, u, 1.0];
-        assert_eq!(spectrum(&v, &[1.4, 0.1, 0.0], 2, 20.0 * 2.0 * u).unresolved, 0b011);
+        assert_eq!(spectrum(&v, &[1.4, 0.1, 0.0], 2, 20.0 * 2.0 * u).unresolved, [true, true, false]);
     }
 
     #[test]
@@ -131,11 +146,11 @@ mod tests {
         // Rank fixed at 1 with σ₂ = 0.5: the part of 0.1 of the first parameter in it hides a variance of 0.04.
         let (c, s) = (0.99f64.sqrt(), 0.1);
         let v = [c, s, -s, c];
-        assert_eq!(spectrum(&v, &[1.0, 0.5], 1, 1e-6).unresolved, 0b10);
+        assert_eq!(spectrum(&v, &[1.0, 0.5], 1, 1e-6).unresolved, [false, true]);
     }
 
     #[test]
     fn nothing_is_resolved_at_rank_zero() {
-        assert_eq!(spectrum(&[], &[0.0, 0.0], 0, 1e-6).unresolved, 0b11);
+        assert_eq!(spectrum(&[], &[0.0, 0.0], 0, 1e-6).unresolved, [true, true]);
     }
 }

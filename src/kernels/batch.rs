@@ -33,14 +33,29 @@ impl Batch {
         self,
         device: &Device,
         source: &KernelSource,
-        mut defs: Vec<(&'static str, Def)>,
+        defs: Vec<(&'static str, Def)>,
     ) -> Result<Arc<Kernel>, DeviceError> {
-        // What is not said is `LANES`: these kernels are others only where few matrices fit a buffer.
+        device.kernel(source, &self.defs(defs), &[])
+    }
+
+    /// These constants, for matrices that lie like this.
+    pub(crate) fn defs(self, mut defs: Vec<(&'static str, Def)>) -> Vec<(&'static str, Def)> {
+        // What is not said is `LANES`: kernels are others only where few matrices fit a buffer.
         if self.lanes != LANES {
             defs.push(("LANES", Def::UInt(self.lanes as u32)));
         }
-        device.kernel(source, &defs, &[])
+        defs
     }
+}
+
+/// A tile takes no more of a device, however much its buffers may hold: the least that WebGPU promises for one.
+const TILE_BYTES: u64 = 128 << 20;
+
+/// Matrices a tile for kernels that are compiled for their number, when the largest operand has `elements` elements: as many
+/// as are worked on side by side, and fewer only where those are too large. No result depends on it.
+pub(crate) fn tile(device: &Device, elements: usize) -> usize {
+    let fits = (device.largest_buffer().min(TILE_BYTES) / (4 * elements.max(1) as u64)).max(1);
+    1 << fits.ilog2().min(LANES.ilog2())
 }
 
 /// How many matrices there are: known on the host, or on the device by the time the kernels run.

@@ -84,9 +84,9 @@ pub(crate) fn small_svd(device: &Device) -> Result<Check, DeviceError> {
     })
 }
 
-/// W with β in its last row, and σ, still interleaved.
+/// V with β in its last row, and σ, still interleaved.
 struct Found {
-    w: Vec<f32>,
+    v: Vec<f32>,
     sigma: Vec<f32>,
     states: Vec<State>,
 }
@@ -106,12 +106,12 @@ fn run(device: &Device, known: &[Known]) -> Result<Found, DeviceError> {
         }
     }
     let rules = device.uniform(&Rules::new(BATCH as u32, P, &Stop::default()))?;
-    let span = device.uniform(&Block { first: 0, rows: most as u32, all: 0, padding: 0 })?;
+    let span = device.uniform(&Block::alone(0, most, false))?;
     let problems = device.buffer_from("problems", &problems)?;
     let states = device.buffer_from("states", &vec![State { fresh: 1, ..State::start() }; BATCH])?;
     let block = device.buffer_from("block", &block)?;
     let factor = device.buffer::<f32>("factor", capacity * P * (P + 1))?;
-    let w = device.buffer::<f32>("W", capacity * P * (P + 1))?;
+    let v = device.buffer::<f32>("V", capacity * P * (P + 1))?;
     let sigma = device.buffer::<f32>("sigma", capacity * P)?;
     let lengths = device.buffer::<f32>("lengths", capacity * P)?;
     let groups = [(capacity / LANES) as u32, 1, 1];
@@ -120,17 +120,17 @@ fn run(device: &Device, known: &[Known]) -> Result<Found, DeviceError> {
     commands.dispatch(&*qr::host::looped(device, P)?, &[&rules, &span, &problems, &states, &block, &factor], groups)?;
     commands.dispatch(
         &*svd::host::looped(device, P)?,
-        &[&rules, &problems, &states, &factor, &w, &sigma, &lengths],
+        &[&rules, &problems, &states, &factor, &v, &sigma, &lengths],
         groups,
     )?;
     let reads = (
-        commands.read_later(&w, 0..w.len())?,
+        commands.read_later(&v, 0..v.len())?,
         commands.read_later(&sigma, 0..sigma.len())?,
         commands.read_later(&states, 0..BATCH)?,
     );
     commands.submit()?;
     Ok(Found {
-        w: pollster::block_on(reads.0.wait())?,
+        v: pollster::block_on(reads.0.wait())?,
         sigma: pollster::block_on(reads.1.wait())?,
         states: pollster::block_on(reads.2.wait())?,
     })
@@ -138,7 +138,7 @@ fn run(device: &Device, known: &[Known]) -> Result<Found, DeviceError> {
 
 fn judge(known: &[Known], found: &Found) -> Result<String, String> {
     let unit = Precision::F32.unit_roundoff();
-    let w = |b: usize, i: usize, j: usize| found.w[element(b, i, j, P + 1, P, LANES)];
+    let v = |b: usize, i: usize, j: usize| found.v[element(b, i, j, P + 1, P, LANES)];
     let sigma = |b: usize, i: usize| found.sigma[element(b, i, 0, P, 1, LANES)];
     let mut worst = 0.0f64;
     for (b, matrix) in known.iter().enumerate() {
@@ -157,10 +157,7 @@ fn judge(known: &[Known], found: &Found) -> Result<String, String> {
         let condition = matrix.sigma[0] / matrix.sigma[rank - 1];
         let size = matrix.solution.iter().map(|x| x * x).sum::<f64>().sqrt();
         for j in 0..P {
-            let terms = (0..rank).map(|k| {
-                let s = f64::from(sigma(b, k));
-                f64::from(w(b, j, k)) * f64::from(w(b, P, k)) / (s * s)
-            });
+            let terms = (0..rank).map(|k| f64::from(v(b, j, k)) * f64::from(v(b, P, k)) / f64::from(sigma(b, k)));
             let value: f64 = terms.sum();
             let error = (value - matrix.solution[j]).abs();
             if error.is_nan() || error > TOLERANCE * unit * condition * size {
@@ -172,7 +169,7 @@ fn judge(known: &[Known], found: &Found) -> Result<String, String> {
         let first = b % known.len();
         let equal = (0..P).all(|j| {
             sigma(b, j).to_bits() == sigma(first, j).to_bits()
-                && (0..=P).all(|i| w(b, i, j).to_bits() == w(first, i, j).to_bits())
+                && (0..=P).all(|i| v(b, i, j).to_bits() == v(first, i, j).to_bits())
         });
         if !equal {
             return Err(format!("equal matrices at places {first} and {b} of the batch have different bits"));
@@ -206,7 +203,7 @@ mod tests {
         let known = known();
         let capacity = BATCH.next_multiple_of(LANES);
         let mut found = Found {
-            w: vec![0.0; capacity * P * (P + 1)],
+            v: vec![0.0; capacity * P * (P + 1)],
             sigma: vec![0.0; capacity * P],
             states: vec![State::start(); BATCH],
         };

@@ -191,7 +191,8 @@ fn factors_agree_with_their_twin_up_to_signs_and_q_transposed_undoes_q() {
             let mut commands = device.record("factors");
             let source = upload(device, &a, LANES);
             let factors =
-                qr_blocked::factors::Factors::record(device, &mut commands, form, false, all(), &source).unwrap();
+                qr_blocked::factors::Factors::record(device, &mut commands, form, false, Count::known(all()), &source)
+                    .unwrap();
             let r = room(device, columns, columns, LANES);
             factors.triangle(device, &mut commands, false, (qr_blocked::host::Beside::Nothing, None), &r).unwrap();
             let c: Vec<Matrix> = (0..BATCH).map(|b| random(b + 100, rows, 3)).collect();

@@ -20,6 +20,8 @@ kernel_folder! {
     judge,
     /// Tests, filter and update.
     step,
+    /// What lies between Jacobian, QR and SVD of problems that registers do not hold.
+    step_blocked,
     /// JᵀJ and Jᵀe.
     gram,
     /// AᵀA and AAᵀ of matrices of any origin.

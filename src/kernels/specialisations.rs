@@ -3,6 +3,7 @@
 use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, peaks, selftest};
 use crate::model::Model;
 
+use super::problem::{MOST_LANE_PARAMETERS, Sizes};
 use super::svd::{
     blocked::{self, Blocks},
     group,
@@ -11,7 +12,7 @@ use super::svd::{
 };
 use super::{
     cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, presort, product, qr, qr_blocked, sift,
-    solve, step, substitute, svd,
+    solve, step, step_blocked, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -41,17 +42,50 @@ impl Specialisation {
 /// The kernels of a model's steps.
 #[must_use]
 pub fn specialisations(model: &Model) -> Vec<Specialisation> {
-    let parameters = model.parameters().len() as u32;
-    let jacobian = Specialisation { generated: vec![jacobian::host::module(model)], ..plain(jacobian::host::SOURCE) };
-    let others = [judge::host::SOURCE, step::host::SOURCE, gram::host::SOURCE];
-    let of_size = |source| Specialisation { defs: vec![("P", Def::UInt(parameters))], ..plain(source) };
-    let small = parameters as usize <= svd::host::MOST_UNROLLED;
-    let both = [false, true].into_iter().filter(|&unrolled| small || !unrolled).flat_map(|unrolled| {
-        let svd = svd::host::step_defs(parameters as usize, unrolled);
-        let qr = qr::host::defs(parameters as usize, unrolled);
-        [Specialisation { defs: svd, ..plain(svd::host::STEP) }, Specialisation { defs: qr, ..plain(qr::host::SOURCE) }]
-    });
-    std::iter::once(jacobian).chain(both).chain(others.map(of_size)).collect()
+    let parameters = model.parameters().len();
+    let module = || vec![jacobian::host::module(model)];
+    let of_roster = Specialisation { defs: jacobian::host::listed_defs(), ..plain(jacobian::host::LISTED) };
+    let jacobians =
+        [plain(jacobian::host::SOURCE), of_roster].map(|kernel| Specialisation { generated: module(), ..kernel });
+    jacobians
+        .into_iter()
+        .chain(lane_steps(parameters))
+        .chain(
+            [1, 3, parameters]
+                .into_iter()
+                .flat_map(|directions| blocked_steps(Sizes { parameters, directions: directions.min(parameters) })),
+        )
+        .collect()
+}
+
+/// The kernels of steps that one invocation does: none where there are too many parameters.
+fn lane_steps(parameters: usize) -> Vec<Specialisation> {
+    if parameters > MOST_LANE_PARAMETERS {
+        return Vec::new();
+    }
+    let small = parameters <= svd::host::MOST_UNROLLED;
+    let mut all = vec![(gram::host::SOURCE, gram::host::defs(parameters))];
+    for unrolled in [false, true].into_iter().filter(|&unrolled| small || !unrolled) {
+        all.push((svd::host::STEP, svd::host::step_defs(parameters, unrolled)));
+        all.push((qr::host::SOURCE, qr::host::defs(parameters, unrolled)));
+    }
+    all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
+}
+
+/// The kernels of steps that no linear algebra has besides, of so many parameters and singular directions.
+fn blocked_steps(sizes: Sizes) -> Vec<Specialisation> {
+    use step_blocked::host;
+    let all = [
+        (judge::host::SOURCE, sizes.defs()),
+        (step::host::SOURCE, step::host::defs(sizes)),
+        (host::LENGTHS, host::defs(sizes)),
+        (host::NORM, host::defs(sizes)),
+        (host::MUSTER, Vec::new()),
+        (host::SCALE, host::scale_defs(sizes, sizes.directions, false)),
+        (host::SCALE_APART, host::scale_defs(sizes, sizes.directions, true)),
+        (host::SETTLE, sizes.defs()),
+    ];
+    all.map(|(source, defs)| Specialisation { defs, ..plain(source) }).into()
 }
 
 /// The kernels of linear algebra, for matrices of these many rows and columns.
@@ -119,7 +153,7 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
         (host::PREPARE_MEASURED, host::prepare_defs(form, transposed, None)),
         (host::FACTOR, host::factor_defs(form)),
         (host::APPLY_INSIDE, host::apply_defs(form, Target::Inside)),
-        (host::TRIANGLE, host::triangle_defs(form, false, Beside::Nothing)),
+        (host::TRIANGLE, host::triangle_defs(form, false, Beside::Nothing, size)),
         (host::IDENTITY, host::extend_defs(form, size, true)),
     ];
     for rights in [1, size] {
@@ -127,8 +161,8 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
             (host::PREPARE, host::prepare_defs(form, false, Some(rights))),
             (host::APPLY, host::apply_defs(form, Target::Transposed(rights))),
             (host::APPLY, host::apply_defs(form, Target::Plain(rights))),
-            (host::TRIANGLE_BESIDE, host::triangle_defs(form, false, Beside::Padded(rights))),
-            (host::TRIANGLE_BESIDE, host::triangle_defs(form, true, Beside::Whole(rights))),
+            (host::TRIANGLE_BESIDE, host::triangle_defs(form, false, Beside::Padded(rights), size)),
+            (host::TRIANGLE_BESIDE, host::triangle_defs(form, true, Beside::Whole(rights), size)),
             (host::EXTEND, host::extend_defs(form, rights, false)),
             (host::CROP, host::crop_defs(form, rights, rights == size)),
         ]);

@@ -2,9 +2,11 @@
 //!
 //! u = 2⁻²⁴. Matrices are random with entries in [−1, 1], in batches that do not fill their last tile.
 
+mod blocked;
 mod jacobi;
 
-use super::problem::{Block, Problem, Rules, State};
+use super::batch::Batch;
+use super::problem::{Block, Problem, Rules, Sizes, State};
 use super::svd::twin::Factored;
 use super::{gram, jacobian, judge, qr, step, svd};
 use crate::gpu::{Buffer, Device, layout};
@@ -100,7 +102,7 @@ impl<'a> Bench<'a> {
                 if first + i < n { uniform(b, (first + i) * (self.p + 1) + j) } else { f64::NAN }
             });
             let data = self.device.buffer_from("block", &packed).unwrap();
-            let span = Block { first: first as u32, rows: block as u32, all: 0, padding: 0 };
+            let span = Block::alone(first, block, false);
             let span = self.device.uniform(&span).unwrap();
             let mut commands = self.device.record("qr");
             let kernel = qr::host::kernel(self.device, self.p).unwrap();
@@ -112,7 +114,7 @@ impl<'a> Bench<'a> {
         (factor, self.device.read(&self.states).unwrap())
     }
 
-    /// W | β, σ and column lengths of a factor.
+    /// V over β, σ and column lengths of a factor.
     fn svd(&self, factor: &Buffer<f32>) -> [Buffer<f32>; 3] {
         let out = [self.floats(self.p + 1, self.p), self.floats(self.p, 1), self.floats(self.p, 1)];
         let mut commands = self.device.record("svd");
@@ -127,6 +129,11 @@ impl<'a> Bench<'a> {
         commands.submit().unwrap();
         out
     }
+}
+
+/// As many directions as parameters.
+fn square(p: usize) -> Sizes {
+    Sizes { parameters: p, directions: p }
 }
 
 fn groups() -> [u32; 3] {
@@ -194,21 +201,24 @@ fn step_agrees_with_its_twin_exact_and_damped() {
                 let state = State { residual_norm: 5.0, ..fresh() };
                 let bench = Bench::new(device, n, p, &rule, state);
                 let (factor, _) = bench.qr(n, n);
-                let [w, sigma, lengths] = bench.svd(&factor);
+                let [v, sigma, lengths] = bench.svd(&factor);
                 let theta = device.buffer_from("theta", &pack(p, 1, |b, i, _| 10.0 + uniform(b, 999 + i))).unwrap();
                 let trial = bench.floats(p, 1);
-                let running = device.buffer::<u32>("running", 1).unwrap();
+                let running = device.buffer::<u32>("running", 1 + BATCH).unwrap();
                 let mut commands = device.record("step");
-                let kernel = step::host::kernel(device, p).unwrap();
+                let kernel = step::host::kernel(device, Batch::of(BATCH), square(p)).unwrap();
                 commands
                     .dispatch(
                         &kernel,
-                        &[&bench.rules, &bench.problems, &bench.states, &w, &sigma, &lengths, &theta, &trial, &running],
+                        &[&bench.rules, &bench.problems, &bench.states, &v, &sigma, &lengths, &theta, &trial, &running],
                         groups(),
                     )
                     .unwrap();
                 commands.submit().unwrap();
-                assert_eq!(device.read(&running).unwrap(), [BATCH as u32], "all go on");
+                let mut running = device.read(&running).unwrap();
+                running[1..].sort_unstable();
+                let all: Vec<u32> = std::iter::once(BATCH as u32).chain(0..BATCH as u32).collect();
+                assert_eq!(running, all, "all go on");
                 let (factor, theta, trial) =
                     (device.read(&factor).unwrap(), device.read(&theta).unwrap(), device.read(&trial).unwrap());
                 let states = device.read(&bench.states).unwrap();
@@ -260,7 +270,7 @@ fn judge_agrees_with_its_twin_on_good_poor_and_bad_steps() {
         let trial = device.buffer_from("trial", &pack(p, 1, |_, _, _| 1.0)).unwrap();
         let (theta, sigma) = (bench.floats(p, 1), bench.floats(p, 1));
         let mut commands = device.record("judge");
-        let kernel = judge::host::kernel(device, p).unwrap();
+        let kernel = judge::host::kernel(device, Batch::of(BATCH), square(p)).unwrap();
         commands
             .dispatch(&kernel, &[&bench.rules, &bench.problems, &bench.states, &trial, &theta, &sigma], groups())
             .unwrap();
@@ -301,7 +311,7 @@ fn gram_agrees_with_its_twin_in_one_block_and_in_several() {
                         },
                     );
                 let data = device.buffer_from("block", &packed).unwrap();
-                let span = Block { first: first as u32, rows: block as u32, all: 1, padding: 0 };
+                let span = Block::alone(first, block, true);
                 let span = device.uniform(&span).unwrap();
                 let kernel = gram::host::kernel(device, p).unwrap();
                 let mut commands = device.record("gram");
@@ -348,7 +358,7 @@ fn jacobian_agrees_with_its_twin_for_every_row_and_leaves_finished_problems_alon
         let data = device.buffer_from("data", &flat).unwrap();
         let parameters = device.buffer_from("theta", &pack(p, 1, |b, j, _| theta(b, j))).unwrap();
         let block = bench.floats(n, p + 1);
-        let span = device.uniform(&Block { first: 0, rows: n as u32, all: 0, padding: 0 }).unwrap();
+        let span = device.uniform(&Block::alone(0, n, false)).unwrap();
         let kernel = jacobian::host::kernel(device, &model).unwrap();
         let mut commands = device.record("jacobian");
         commands

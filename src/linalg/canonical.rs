@@ -2,7 +2,7 @@
 //! where R is the triangular factor of a tall A, or A itself where it is wide.
 
 use crate::gpu::{Buffer, Candidate, Commands, Timing, Worth};
-use crate::kernels::batch::Batch;
+use crate::kernels::batch::{Batch, Count};
 use crate::kernels::matrices::Report;
 use crate::kernels::qr_blocked::factors::Factors;
 use crate::kernels::qr_blocked::host::{Beside, Target};
@@ -122,7 +122,7 @@ impl DeviceBatch {
         let device = self.device();
         let (batch, Shape { rows, columns, .. }) = (self.tiled(), self.shape());
         let sizes = qr_blocked::host::Form { rows, columns };
-        let factors = Factors::record(device, commands, sizes, false, batch, self.buffer())?;
+        let factors = Factors::record(device, commands, sizes, false, Count::known(batch), self.buffer())?;
         let factor = Self::room(device, "R", batch, columns, columns)?;
         factors.triangle(device, commands, false, (Beside::Nothing, None), factor.buffer())?;
         let form = Form { rows: columns, columns, source: Source::Factor(0), vectors: true };
@@ -142,7 +142,7 @@ impl DeviceBatch {
         let (batch, Shape { rows, columns, .. }, rights) = (self.tiled(), self.shape(), b.shape().columns);
         let (size, lower) = (rows.min(columns), x.is_none());
         let sizes = qr_blocked::host::Form { rows: rows.max(columns), columns: size };
-        let factors = Factors::record(device, commands, sizes, lower, batch, self.buffer())?;
+        let factors = Factors::record(device, commands, sizes, lower, Count::known(batch), self.buffer())?;
         let whole = Self::room(device, "[T | c]", batch, size, size + rights)?;
         if lower {
             factors.triangle(device, commands, true, (Beside::Whole(rights), Some(b.buffer())), whole.buffer())?;

@@ -6,7 +6,7 @@
 //! above the cutoff: no pseudo-inverse is formed to solve, and no product A†A to project.
 
 use crate::gpu::{Buffer, Commands, Device};
-use crate::kernels::batch::{Batch, Count};
+use crate::kernels::batch::{Batch, Count, tile};
 use crate::kernels::matrices::Report;
 use crate::kernels::qr_blocked::host::Target;
 use crate::kernels::svd::host::{Form, Source};
@@ -15,7 +15,7 @@ use crate::ngd::Precision;
 
 use super::canonical::Canonical;
 use super::svd::svd_elements;
-use super::tiles::{at_once, in_chunks, tile};
+use super::tiles::{at_once, in_chunks};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape, SvdOptions};
 
 /// How a pseudo-inverse is to be taken.

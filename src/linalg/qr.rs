@@ -1,10 +1,11 @@
 //! QR factorisations.
 
 use crate::gpu::{Buffer, Device};
+use crate::kernels::batch::{Count, tile};
 use crate::kernels::qr_blocked::factors::Factors;
 use crate::kernels::qr_blocked::host::{Beside, Form, Target};
 
-use super::tiles::{at_once, results, tile};
+use super::tiles::{at_once, results};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixStatus, Shape};
 
 /// The thin QR factorisation A = QR of every matrix of a batch, with k = min(m, n).
@@ -83,7 +84,7 @@ impl DeviceBatch {
         let q = Self::room(device, "Q", batch, rows, size)?;
         let r = Self::room(device, "R", batch, size, columns)?;
         let mut commands = device.record("qr");
-        let factors = Factors::record(device, &mut commands, form, false, batch, a.buffer())?;
+        let factors = Factors::record(device, &mut commands, form, false, Count::known(batch), a.buffer())?;
         factors.triangle(device, &mut commands, false, (Beside::Nothing, None), r.buffer())?;
         let columns = factors.extended(device, &mut commands, None, size)?;
         factors.apply(device, &mut commands, Target::Plain(size), &columns)?;

@@ -2,7 +2,7 @@
 
 use crate::block_on;
 use crate::gpu::{Buffer, Commands, Device};
-use crate::kernels::batch::Count;
+use crate::kernels::batch::{Count, tile};
 use crate::kernels::matrices::Report;
 use crate::kernels::qr_blocked::factors::Factors;
 use crate::kernels::qr_blocked::host::{Beside, Target};
@@ -10,7 +10,7 @@ use crate::kernels::svd::host::{Form, Operands, Source, record};
 use crate::kernels::{complete, qr_blocked};
 
 use super::pinv::cutoff;
-use super::tiles::{at_once, results, tile};
+use super::tiles::{at_once, results};
 use super::{DeviceBatch, LinalgError, MatrixBatch, MatrixReport, Shape};
 
 /// What an SVD is to find.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::gpu::layout::LANES;
 use crate::gpu::{Device, DeviceError};
-use crate::kernels::batch::Batch;
+use crate::kernels::batch::{Batch, tile};
 use crate::kernels::work::GROUP;
 
 use super::pinv::Reported;
@@ -15,16 +15,6 @@ use super::{LinalgError, MatrixBatch, Shape};
 pub(super) fn lanes(device: &Device, batch: usize, elements: usize) -> usize {
     let fits = (device.largest_buffer() / (4 * elements as u64)).max(1);
     LANES.min(batch.next_power_of_two()).min(1 << fits.ilog2().min(8))
-}
-
-/// A tile takes no more of a device, however much its buffers may hold: the least that WebGPU promises for one.
-const TILE_BYTES: u64 = 128 << 20;
-
-/// Matrices a tile for kernels that are compiled for their number, when the largest operand has `elements` elements: as many
-/// as are worked on side by side, and fewer only where those are too large. No result depends on it.
-pub(super) fn tile(device: &Device, elements: usize) -> usize {
-    let fits = (device.largest_buffer().min(TILE_BYTES) / (4 * elements.max(1) as u64)).max(1);
-    1 << fits.ilog2().min(LANES.ilog2())
 }
 
 /// Matrices that one buffer of the device holds when the largest operand has `elements` elements: whole tiles.

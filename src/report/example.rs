@@ -36,6 +36,7 @@ pub(crate) fn empty_outcome_with(groups: &[&str], parameters: &[&str]) -> Outcom
         starts: Vec::new(),
         singular_values: Vec::new(),
         covariance: Vec::new(),
+        unresolved: Vec::new(),
     }
 }
 
@@ -57,7 +58,6 @@ pub(crate) fn outcome() -> Outcome {
         loss: 0.25,
         gradient_norm: 1e-9,
         gn_sharpness: 4.0,
-        unresolved: 0,
     };
     let rows = vec![
         row,
@@ -72,10 +72,9 @@ pub(crate) fn outcome() -> Outcome {
             loss: f64::NAN,
             gradient_norm: f64::NAN,
             gn_sharpness: f64::INFINITY,
-            unresolved: 0b11,
             ..row
         },
-        Row { problem: 3, set: 1, rule: 1, seed: Some(7), rank: 1, unresolved: 0b10, loss: 0.75, ..row },
+        Row { problem: 3, set: 1, rule: 1, seed: Some(7), rank: 1, loss: 0.75, ..row },
     ];
     Outcome {
         context: Arc::new(context(&["b1", "b2"], vec![KeyColumn { name: "cell".to_owned(), values: cells }])),
@@ -85,6 +84,7 @@ pub(crate) fn outcome() -> Outcome {
         singular_values: vec![1.5, 0.5, 1.5, 0.5, 0.0, 0.0, 1.0, 0.0],
         // Reduced χ² is 0.5/2 in the first two problems and 1.5/3 in the last.
         covariance: vec![4.0, -1.0, 16.0, 4.0, -1.0, 16.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
+        unresolved: vec![false, false, false, false, true, true, false, true],
     }
 }
 
@@ -96,8 +96,9 @@ pub(crate) fn stale_outcome() -> Outcome {
     stale.rows[1].status = Status::NonFinite;
     stale.rows[2].status = Status::Diverged;
     for row in &mut stale.rows {
-        (row.reason, row.unresolved) = (None, 0b10);
+        row.reason = None;
     }
+    stale.unresolved = [false, true].repeat(3);
     stale.rows[2].rank = 0;
     stale.singular_values[4..].fill(f64::NAN);
     stale.covariance[6..].fill(f64::NAN);

@@ -61,8 +61,6 @@ pub(crate) struct Row {
     pub(crate) gradient_norm: f64,
     /// λmax(JᵀJ) of the plain J.
     pub(crate) gn_sharpness: f64,
-    /// Bit j: parameter j is mixed by the null vectors of the factored J.
-    pub(crate) unresolved: u64,
 }
 
 /// The result of a run. Problems are in the order data set, start, step rule (the last fastest).
@@ -78,6 +76,8 @@ pub struct Outcome {
     pub(crate) singular_values: Vec<f64>,
     /// (JᵀJ)⁺, unscaled, p(p+1)/2 a problem: the lower triangle row by row.
     pub(crate) covariance: Vec<f64>,
+    /// p a problem: whether the null vectors of the factored J mix the parameter.
+    pub(crate) unresolved: Vec<bool>,
 }
 
 impl Outcome {
@@ -157,6 +157,7 @@ impl Outcome {
             starts: Vec::new(),
             singular_values: Vec::new(),
             covariance: Vec::new(),
+            unresolved: Vec::new(),
         };
         for i in positions {
             chosen.rows.push(self.rows[i]);
@@ -164,6 +165,7 @@ impl Outcome {
             chosen.starts.extend_from_slice(&self.starts[i * p..(i + 1) * p]);
             chosen.singular_values.extend_from_slice(&self.singular_values[i * p..(i + 1) * p]);
             chosen.covariance.extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
+            chosen.unresolved.extend_from_slice(&self.unresolved[i * p..(i + 1) * p]);
         }
         chosen
     }
@@ -175,6 +177,7 @@ impl Outcome {
         self.starts.append(&mut other.starts);
         self.singular_values.append(&mut other.singular_values);
         self.covariance.append(&mut other.covariance);
+        self.unresolved.append(&mut other.unresolved);
     }
 }
 
@@ -336,16 +339,21 @@ impl<'a> Problem<'a> {
     /// [none was factored](Self::is_factored) to tell.
     #[must_use]
     pub fn is_resolved(&self, parameter: usize) -> bool {
-        self.is_factored() && self.row().unresolved >> parameter & 1 == 0
+        self.is_factored() && self.mixed().get(parameter) == Some(&false)
+    }
+
+    /// Of each parameter, whether the null vectors mix it.
+    fn mixed(&self) -> &'a [bool] {
+        let p = self.width();
+        &self.outcome.unresolved[self.index * p..(self.index + 1) * p]
     }
 
     /// Names of the parameters that the null vectors mix: the data do not tell them apart. Empty at full rank, and
     /// where [no J was factored](Self::is_factored) to tell.
     #[must_use]
     pub fn unresolved(&self) -> Vec<&'a str> {
-        let names = &self.outcome.context.parameters;
-        let mixed = if self.is_factored() { self.row().unresolved } else { 0 };
-        (0..names.len()).filter(|&j| mixed >> j & 1 == 1).map(|j| names[j].as_str()).collect()
+        let names = self.outcome.context.parameters.iter().zip(self.mixed());
+        names.filter(|&(_, &mixed)| mixed && self.is_factored()).map(|(name, _)| name.as_str()).collect()
     }
 
     /// Covariance of the parameters, p×p row by row: (JᵀJ)⁺, times the reduced χ² where errors are scaled. Taken from

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::expr::wgsl::{Names, emit};
-use crate::gpu::{Device, DeviceError, GeneratedModule, Kernel, KernelSource, kernel_source};
+use crate::gpu::{Def, Device, DeviceError, GeneratedModule, Kernel, KernelSource, kernel_source};
+use crate::kernels::batch::Batch;
 use crate::model::Model;
 
 pub(crate) const SOURCE: KernelSource = kernel_source!(
@@ -17,9 +18,31 @@ pub(crate) const SOURCE: KernelSource = kernel_source!(
     write block,
 );
 
+/// The same of the problems in a roster.
+pub(crate) const LISTED: KernelSource = kernel_source!(
+    "jacobian",
+    uniform rules,
+    uniform span,
+    read problems,
+    read roster,
+    read data,
+    read theta,
+    write block,
+);
+
+/// The constant of the kernel for a roster.
+pub(crate) fn listed_defs() -> Vec<(&'static str, Def)> {
+    vec![("ROSTER", Def::Bool(true))]
+}
+
 /// The kernel for a model.
 pub(crate) fn kernel(device: &Device, model: &Model) -> Result<Arc<Kernel>, DeviceError> {
     device.kernel(&SOURCE, &[], &[module(model)])
+}
+
+/// The kernel for a model and the problems in a roster.
+pub(crate) fn listed(device: &Device, batch: Batch, model: &Model) -> Result<Arc<Kernel>, DeviceError> {
+    device.kernel(&LISTED, &batch.defs(listed_defs()), &[module(model)])
 }
 
 /// θ and x by index of a function's argument.

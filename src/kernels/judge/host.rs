@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::gpu::{Def, Device, DeviceError, Kernel, KernelSource, kernel_source};
+use crate::gpu::{Device, DeviceError, Kernel, KernelSource, kernel_source};
+use crate::kernels::batch::Batch;
+use crate::kernels::problem::Sizes;
 
 pub(crate) const SOURCE: KernelSource =
     kernel_source!("judge", uniform rules, read problems, write states, read trial, write theta, read sigma);
 
-/// The kernel for problems of `parameters` parameters.
-pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&SOURCE, &[("P", Def::UInt(parameters as u32))], &[])
+/// The kernel for problems of these sizes.
+pub(crate) fn kernel(device: &Device, batch: Batch, sizes: Sizes) -> Result<Arc<Kernel>, DeviceError> {
+    batch.kernel(device, &SOURCE, sizes.defs())
 }

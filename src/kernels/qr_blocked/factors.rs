@@ -1,7 +1,7 @@
 //! Chains the kernels of `shaders/qr_blocked`: the factors of a batch of matrices, and Q times others.
 
 use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, Uniform};
-use crate::kernels::batch::Batch;
+use crate::kernels::batch::{Batch, Count};
 use crate::kernels::presort::{self, host::Presorted};
 use crate::kernels::work::slices;
 
@@ -14,6 +14,8 @@ use super::host::{
 pub(crate) struct Factors {
     form: Form,
     batch: Batch,
+    /// The word that holds their number, where it is not the batch's.
+    word: Option<(Buffer<u32>, usize)>,
     /// R, and the reflectors below it.
     a: Buffer<f32>,
     taus: Buffer<f32>,
@@ -28,10 +30,10 @@ impl Factors {
         commands: &mut Commands,
         form: Form,
         transposed: bool,
-        batch: Batch,
+        count: Count<'_>,
         a: &Buffer<f32>,
     ) -> Result<Self, DeviceError> {
-        let factors = Self::room_for(device, form, batch)?;
+        let factors = Self::room_for(device, form, count)?;
         let prepare = (&PREPARE_MEASURED, prepare_defs(form, transposed, None));
         let size = (form.padded_columns(), form.padded_rows());
         factors.over_matrices(device, commands, prepare, size, 0, &[a, &factors.a, &factors.bits])?;
@@ -48,7 +50,7 @@ impl Factors {
         batch: Batch,
         a: &Buffer<f32>,
     ) -> Result<(Self, Presorted), DeviceError> {
-        let factors = Self::room_for(device, form, batch)?;
+        let factors = Self::room_for(device, form, Count::known(batch))?;
         let (padded_rows, padded_columns) = form.padded();
         let Form { rows, columns } = form;
         let sizes = presort::host::Form { rows, columns, padded_rows, padded_columns, transposed };
@@ -57,11 +59,12 @@ impl Factors {
         Ok((factors, sorted))
     }
 
-    fn room_for(device: &Device, form: Form, batch: Batch) -> Result<Self, DeviceError> {
-        let whole = batch.whole();
+    fn room_for(device: &Device, form: Form, count: Count<'_>) -> Result<Self, DeviceError> {
+        let whole = count.most.whole();
         Ok(Self {
             form,
-            batch,
+            batch: count.most,
+            word: count.word.map(|(buffer, at)| (buffer.clone(), at)),
             a: device.scratch("R and reflectors", whole * form.padded_rows() * form.padded_columns())?,
             taus: device.scratch("reflectors' factors", whole * form.blocks() * form.reflectors())?,
             bits: device.buffer("largest magnitudes", whole.max(1))?,
@@ -150,12 +153,12 @@ impl Factors {
         let invocations = self.batch.whole() * ((columns - begin) / across);
         let each = 2 * self.form.padded_rows() * self.form.width() * across;
         for slice in slices(device, source, invocations, each) {
-            let uniform = self.uniform(device, slice.first, top, begin)?;
-            let groups = [slice.groups, 1, 1];
+            let uniform = self.uniform(device, commands, slice.first, top, begin)?;
+            let (groups, work) = ([slice.groups, 1, 1], self.count().work(slice.work));
             if inside {
-                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c], groups, slice.work)?;
+                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c], groups, work)?;
             } else {
-                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c, &self.a], groups, slice.work)?;
+                commands.dispatch_measured(&kernel, &[&uniform, &self.taus, c, &self.a], groups, work)?;
             }
         }
         Ok(())
@@ -170,7 +173,7 @@ impl Factors {
         (beside, c): (Beside, Option<&Buffer<f32>>),
         triangle: &Buffer<f32>,
     ) -> Result<(), DeviceError> {
-        let defs = triangle_defs(self.form, lower, beside);
+        let defs = triangle_defs(self.form, lower, beside, self.form.short());
         let columns = match beside {
             Beside::Nothing => 0,
             Beside::Padded(columns) | Beside::Whole(columns) => columns,
@@ -185,6 +188,19 @@ impl Factors {
             }
             None => self.over_matrices(device, commands, (&TRIANGLE, defs), size, 0, &[a, bits, triangle]),
         }
+    }
+
+    /// Records R into the first rows of matrices of as many columns and `height` rows.
+    pub(crate) fn triangle_above(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        height: usize,
+        target: &Buffer<f32>,
+    ) -> Result<(), DeviceError> {
+        let triangle = (&TRIANGLE, triangle_defs(self.form, false, Beside::Nothing, height));
+        let size = (self.form.columns, self.form.short());
+        self.over_matrices(device, commands, triangle, size, 0, &[&self.a, &self.bits, target])
     }
 
     /// Records matrices without the zeros around them; of columns that are to be `unit` vectors, these to a rounding.
@@ -218,16 +234,28 @@ impl Factors {
     ) -> Result<(), DeviceError> {
         let kernel = self.batch.kernel(device, source, defs)?;
         for slice in slices(device, source, self.batch.count, across * each) {
-            let uniform = self.uniform(device, slice.first, top, 0)?;
+            let uniform = self.uniform(device, commands, slice.first, top, 0)?;
             let mut bindings: Vec<&dyn Bindable> = vec![&uniform];
             bindings.extend(buffers);
-            commands.dispatch_measured(&kernel, &bindings, [slice.groups, across as u32, 1], slice.work)?;
+            let work = self.count().work(slice.work);
+            commands.dispatch_measured(&kernel, &bindings, [slice.groups, across as u32, 1], work)?;
         }
         Ok(())
     }
 
-    fn uniform(&self, device: &Device, first: u32, top: usize, begin: usize) -> Result<Uniform<Panel>, DeviceError> {
-        device.uniform(&Panel {
+    fn count(&self) -> Count<'_> {
+        Count { most: self.batch, word: self.word.as_ref().map(|(buffer, at)| (buffer, *at)) }
+    }
+
+    fn uniform(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        first: u32,
+        top: usize,
+        begin: usize,
+    ) -> Result<Uniform<Panel>, DeviceError> {
+        let uniform = device.uniform(&Panel {
             count: self.batch.count as u32,
             first,
             top: top as u32,
@@ -236,6 +264,8 @@ impl Factors {
             padding_a: 0,
             padding_b: 0,
             padding_c: 0,
-        })
+        })?;
+        self.count().put(commands, &uniform)?;
+        Ok(uniform)
     }
 }

@@ -196,8 +196,8 @@ pub(crate) enum Beside {
     Whole(usize),
 }
 
-/// The constants of the kernel that takes out R, or Rᵀ.
-pub(crate) fn triangle_defs(form: Form, lower: bool, beside: Beside) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel that takes out R, or Rᵀ, into the first rows of matrices of `height` rows.
+pub(crate) fn triangle_defs(form: Form, lower: bool, beside: Beside, height: usize) -> Vec<(&'static str, Def)> {
     let (columns, c_rows, c_columns) = match beside {
         Beside::Nothing => (0, 1, 1),
         Beside::Padded(columns) => (columns, form.padded_rows(), padded(columns)),
@@ -211,6 +211,7 @@ pub(crate) fn triangle_defs(form: Form, lower: bool, beside: Beside) -> Vec<(&'s
         ("C", Def::UInt(columns as u32)),
         ("C_ROWS", Def::UInt(c_rows as u32)),
         ("C_COLUMNS", Def::UInt(c_columns as u32)),
+        ("HEIGHT", Def::UInt(height as u32)),
         ("LOWER", Def::Bool(lower)),
         ("BESIDE", Def::Bool(columns > 0)),
     ]

@@ -15,7 +15,7 @@ const LARGE: usize = 128;
 
 /// W, σ and β of (RD)ᵀ with c carried.
 pub(crate) const STEP: KernelSource =
-    kernel_source!("svd", uniform rules, read problems, write states, read factor, write w, write sigma, write lengths);
+    kernel_source!("svd", uniform rules, read problems, write states, read factor, write v, write sigma, write lengths);
 
 /// Singular values only.
 pub(crate) const VALUES: KernelSource = kernel_source!("svd", uniform matrices, read a, write sigma, write reports);

@@ -9,14 +9,20 @@ fn svd_agrees_with_its_twin_with_and_without_column_scaling() {
             for scaling in [Scaling::Columns, Scaling::None] {
                 let bench = Bench::new(device, n, p, &rule(scaling, Damping::Fixed(0.0)), fresh());
                 let (factor, _) = bench.qr(n, n);
-                let [w, sigma, lengths] = bench.svd(&factor);
-                let (w, sigma, lengths) =
-                    (device.read(&w).unwrap(), device.read(&sigma).unwrap(), device.read(&lengths).unwrap());
+                let [v, sigma, lengths] = bench.svd(&factor);
+                let (v, sigma, lengths) =
+                    (device.read(&v).unwrap(), device.read(&sigma).unwrap(), device.read(&lengths).unwrap());
                 let factor = device.read(&factor).unwrap();
                 for b in 0..BATCH {
                     let expected = svd::twin::svd(&unpack(&factor, b, p, p + 1), scaling == Scaling::Columns);
                     assert!(expected.sweeps < 60, "the twin itself converges");
-                    let found = unpack(&w, b, p + 1, p);
+                    // W | β.
+                    let mut found = unpack(&v, b, p + 1, p);
+                    for row in &mut found[..p] {
+                        for (i, x) in row.iter_mut().enumerate() {
+                            *x *= f64::from(sigma[layout::element(b, i, 0, p, 1, LANES)]);
+                        }
+                    }
                     let largest = expected.sigma[0];
                     // One-sided Jacobi is backward stable columnwise: each of about 10 sweeps meets every column p
                     // times, rounding errors of random sign.
@@ -112,13 +118,16 @@ fn svd_of_columns_as_parallel_as_can_be_ends_with_orthogonal_columns() {
                     }
                 });
                 let factor = device.buffer_from("R", &factor).unwrap();
-                let w = device.read(&bench.svd(&factor)[0]).unwrap();
+                let [v, sigma, _] = bench.svd(&factor);
+                let (v, sigma) = (device.read(&v).unwrap(), device.read(&sigma).unwrap());
                 let states = device.read(&bench.states).unwrap();
                 for b in 0..BATCH {
                     assert_eq!(states[b].status, State::RUNNING, "p = {p}, problem {b} ran out of sweeps");
                     assert!(states[b].sweeps <= 12, "p = {p}, problem {b}: {} sweeps", states[b].sweeps);
-                    let w = unpack(&w, b, p + 1, p);
-                    let dot = |i: usize, j: usize| (0..p).map(|k| w[k][i] * w[k][j]).sum::<f64>();
+                    let v = unpack(&v, b, p + 1, p);
+                    let length = |i: usize| f64::from(sigma[layout::element(b, i, 0, p, 1, LANES)]);
+                    let dot =
+                        |i: usize, j: usize| (0..p).map(|k| v[k][i] * v[k][j]).sum::<f64>() * length(i) * length(j);
                     for i in 0..p {
                         for j in 0..i {
                             let lengths = dot(i, i).sqrt() * dot(j, j).sqrt();

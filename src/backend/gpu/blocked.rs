@@ -1,0 +1,311 @@
+//! Steps of problems that registers do not hold, by the kernels of the linear algebra: QR panel by panel, and the SVD by
+//! whatever mapping is best.
+//!
+//! Each stage works on the problems that need it alone, side by side in its buffers: the roster of those at work has its J
+//! evaluated and, where tall, factored; of these the ones whose point was accepted go on to the SVD.
+
+use std::sync::Arc;
+
+use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, KernelSource, Uniform};
+use crate::kernels::batch::Count;
+use crate::kernels::matrices::Report;
+use crate::kernels::problem::{Block, Sizes};
+use crate::kernels::qr_blocked;
+use crate::kernels::qr_blocked::factors::Factors;
+use crate::kernels::qr_blocked::host::{Beside, Target};
+use crate::kernels::step_blocked::host;
+use crate::kernels::svd::host::{Form, Operands, Source, record};
+use crate::kernels::{jacobian, step_blocked};
+use crate::sweep::Job;
+
+use super::problems::Problems;
+
+/// The most rows of [J | e] that are held at once; longer problems have their rows merged into the triangle block by block.
+/// The same for all problems and devices, since the order of operations follows from it.
+const MOST_ROWS: usize = 4096;
+
+/// How the problems of a chunk are cut up. None of it depends on how many they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    parameters: usize,
+    /// Rows of the longest problem, and some of zeros.
+    rows: usize,
+}
+
+impl Cut {
+    /// For problems of so many parameters and up to so many rows: those of tall problems are rounded up by an eighth at
+    /// most, since every number of rows is code of its own, to be compiled.
+    pub(super) fn of(parameters: usize, rows: usize) -> Self {
+        let rows = rows.max(1);
+        let grain = (rows.ilog2().saturating_sub(3)).min(9);
+        Self { parameters, rows: if rows > parameters { rows.next_multiple_of(1 << grain) } else { rows } }
+    }
+
+    /// Singular directions.
+    fn directions(self) -> usize {
+        self.rows.min(self.parameters)
+    }
+
+    pub(super) fn sizes(self) -> Sizes {
+        Sizes { parameters: self.parameters, directions: self.directions() }
+    }
+
+    /// Whether problems of so many rows, and of so many, can be in one chunk with the same bits as in one of their own:
+    /// rows of zeros below change nothing of a tall problem's triangle, one of zeros above does, and a wide problem's are
+    /// more columns for the SVD.
+    pub(super) fn together(parameters: usize, [rows, others]: [usize; 2]) -> bool {
+        let kind = |rows: usize| (rows > parameters, rows > MOST_ROWS, if rows > parameters { 0 } else { rows });
+        kind(rows) == kind(others)
+    }
+
+    fn is_tall(self) -> bool {
+        self.rows > self.parameters
+    }
+
+    /// Rows of a block: all of a wide problem's, which no triangle sums up.
+    fn block_rows(self) -> usize {
+        if self.is_tall() { self.rows.min(MOST_ROWS) } else { self.rows }
+    }
+
+    /// Rows that the block has room for: the triangle so far comes above those of J, where there are several blocks.
+    fn stride(self) -> usize {
+        self.block_rows() + if self.rows > self.block_rows() { self.parameters + 1 } else { 0 }
+    }
+
+    /// Sizes of the QR of a tall problem's [J | e].
+    fn tall(self) -> qr_blocked::host::Form {
+        qr_blocked::host::Form { rows: self.stride(), columns: self.parameters + 1 }
+    }
+
+    /// Sizes of the QR of a wide problem's (JD)ᵀ.
+    fn turned(self) -> qr_blocked::host::Form {
+        qr_blocked::host::Form { rows: self.parameters, columns: self.directions() }
+    }
+
+    /// The SVD of what the scaling leaves.
+    fn form(self) -> Form {
+        Form { rows: self.parameters, columns: self.directions(), source: Source::Factor(1), vectors: true }
+    }
+
+    /// Whether that is done by one more triangular factor: [Rᵀ | e] of (JD)ᵀ = QR.
+    fn is_preconditioned(self) -> bool {
+        !self.is_tall() && self.form().is_better_factored()
+    }
+
+    /// The SVD of that.
+    fn form_of_triangle(self) -> Form {
+        Form { rows: self.directions(), ..self.form() }
+    }
+
+    /// Elements of the largest buffer of a problem.
+    pub(super) fn elements(self) -> usize {
+        let block = self.stride() * (self.parameters + 1);
+        let kept = (self.parameters + 1) * self.directions();
+        let factored = match () {
+            () if self.is_tall() => self.tall().elements().max(self.form().elements()),
+            () if self.is_preconditioned() => {
+                let turned = self.turned();
+                turned.elements().max(turned.elements_of(self.directions())).max(self.form_of_triangle().elements())
+            }
+            () => self.form().elements(),
+        };
+        block.max(kept).max(factored)
+    }
+}
+
+/// The kernels between θ and its factorisation, and the buffers that they alone use.
+pub(super) struct Blocked {
+    cut: Cut,
+    jacobian: Arc<Kernel>,
+    lengths: Arc<Kernel>,
+    norm: Arc<Kernel>,
+    muster: Arc<Kernel>,
+    scale: Arc<Kernel>,
+    settle: Arc<Kernel>,
+    spans: Vec<Uniform<Block>>,
+    /// Rows of [J | e], of the roster.
+    block: Buffer<f32>,
+    /// The triangle of tall problems, of the roster.
+    triangle: Option<Buffer<f32>>,
+    /// Column lengths of [J | e], of the roster, and the largest magnitudes of J and e.
+    measured: Buffer<f32>,
+    bits: Buffer<u32>,
+    /// The problems to be factored: how many, then which and their place in the roster.
+    fresh: Buffer<u32>,
+}
+
+impl Blocked {
+    pub(super) fn new(device: &Device, job: &Job, problems: &Problems, cut: Cut) -> Result<Self, DeviceError> {
+        let (batch, sizes) = (problems.batch, problems.sizes);
+        let side = sizes.parameters + 1;
+        let kernel = |source: &KernelSource, defs| batch.kernel(device, source, defs);
+        let span = |first: usize| {
+            let (rows, stride) = (cut.block_rows() as u32, cut.stride() as u32);
+            device.uniform(&Block { first: first as u32, rows, all: 0, stride })
+        };
+        let scale = if cut.is_preconditioned() { &host::SCALE_APART } else { &host::SCALE };
+        let height = if cut.is_tall() { side } else { cut.stride() };
+        let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
+        Ok(Self {
+            cut,
+            jacobian: jacobian::host::listed(device, batch, job.model())?,
+            lengths: kernel(&host::LENGTHS, host::defs(sizes))?,
+            norm: kernel(&host::NORM, host::defs(sizes))?,
+            muster: kernel(&host::MUSTER, Vec::new())?,
+            scale: kernel(scale, step_blocked::host::scale_defs(sizes, height, cut.is_preconditioned()))?,
+            settle: kernel(&host::SETTLE, sizes.defs())?,
+            spans: (0..cut.rows).step_by(cut.block_rows()).map(span).collect::<Result<_, _>>()?,
+            block: floats("block of [J | e]", cut.stride() * side)?,
+            triangle: cut.is_tall().then(|| floats("R", side * side)).transpose()?,
+            measured: floats("lengths of the columns of [J | e]", side)?,
+            bits: device.buffer("largest magnitudes", 2 * batch.whole())?,
+            fresh: device.buffer("problems to be factored", 1 + 2 * batch.count)?,
+        })
+    }
+
+    /// Records J, its column lengths, its triangular factor where it is tall, and ‖e‖ at the trial points.
+    pub(super) fn record_evaluation(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        problems: &Problems,
+    ) -> Result<(), DeviceError> {
+        let groups = problems.groups();
+        let Problems { rules, running, states, .. } = problems;
+        let columns = problems.sizes.parameters as u32 + 1;
+        commands.clear(&self.bits)?;
+        if self.spans.len() > 1 {
+            // Above the first block there is no triangle yet.
+            commands.clear(&self.block)?;
+        }
+        for (number, span) in self.spans.iter().enumerate() {
+            let Problems { description, data, trial, .. } = problems;
+            let bindings: [&dyn Bindable; 7] = [rules, span, description, running, data, trial, &self.block];
+            commands.dispatch(&self.jacobian, &bindings, [groups, self.cut.block_rows() as u32, 1])?;
+            let bindings: [&dyn Bindable; 5] = [span, running, &self.block, &self.measured, &self.bits];
+            commands.dispatch(&self.lengths, &bindings, [groups, columns, 1])?;
+            if let Some(triangle) = &self.triangle {
+                let count = Count { most: problems.batch, word: Some((running, 0)) };
+                let factors = Factors::record(device, commands, self.cut.tall(), false, count, &self.block)?;
+                if number + 1 == self.spans.len() {
+                    factors.triangle(device, commands, false, (Beside::Nothing, None), triangle)?;
+                } else {
+                    factors.triangle_above(device, commands, self.cut.stride(), &self.block)?;
+                }
+            }
+        }
+        let bindings: [&dyn Bindable; 5] = [rules, running, &self.measured, &self.bits, states];
+        commands.dispatch(&self.norm, &bindings, [groups, 1, 1])
+    }
+
+    /// Records the SVDs of the points just accepted.
+    pub(super) fn record_factorisation(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        problems: &Problems,
+    ) -> Result<(), DeviceError> {
+        let Self { cut, fresh, measured, .. } = self;
+        let groups = problems.groups();
+        let Problems { batch, rules, description, states, running, lengths, v, sigma, .. } = problems;
+        let Sizes { parameters, directions } = problems.sizes;
+        commands.clear(fresh)?;
+        commands.dispatch(&self.muster, &[rules, running, states, fresh], [groups, 1, 1])?;
+        let count = Count { most: *batch, word: Some((fresh, 0)) };
+        let room = |label: &str, each: usize| device.scratch::<f32>(label, batch.whole() * each);
+        let unscaled = self.triangle.as_ref().unwrap_or(&self.block);
+        let found = Factored {
+            w: room("W", parameters * directions)?,
+            carried: room("Vᵀc", directions)?,
+            values: room("sigma of those factored", directions)?,
+            reports: device.buffer::<Report>("reports of the SVDs", batch.count)?,
+        };
+        let over_columns = [groups, parameters as u32 + 1, 1];
+        if cut.is_preconditioned() {
+            let jacobian = room("JD", directions * parameters)?;
+            let residual = room("e", directions)?;
+            let bindings: [&dyn Bindable; 7] = [description, fresh, unscaled, measured, lengths, &jacobian, &residual];
+            commands.dispatch(&self.scale, &bindings, over_columns)?;
+            self.record_by_the_triangle(device, commands, count, [&jacobian, &residual], &found)?;
+        } else {
+            let factor = room("[R | c]", directions * (parameters + 1))?;
+            let bindings: [&dyn Bindable; 6] = [description, fresh, unscaled, measured, lengths, &factor];
+            commands.dispatch(&self.scale, &bindings, over_columns)?;
+            record(device, commands, cut.form(), count, 0.0, &found.operands(&factor, &found.w))?;
+        }
+        let Factored { w, carried, values, reports } = &found;
+        let bindings: [&dyn Bindable; 8] = [fresh, w, carried, values, reports, states, v, sigma];
+        commands.dispatch(&self.settle, &bindings, [groups, directions as u32, 1])
+    }
+
+    /// Records the SVDs of wide JD by (JD)ᵀ = QR: of [Rᵀ | e], whose W is QᵀW.
+    fn record_by_the_triangle(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        count: Count<'_>,
+        [jacobian, residual]: [&Buffer<f32>; 2],
+        found: &Factored,
+    ) -> Result<(), DeviceError> {
+        let cut = self.cut;
+        let size = cut.directions();
+        let room = |label: &str, each: usize| device.scratch::<f32>(label, count.most.whole() * each);
+        let factors = Factors::record(device, commands, cut.turned(), true, count, jacobian)?;
+        let triangle = room("[Rᵀ | e]", size * (size + 1))?;
+        factors.triangle(device, commands, true, (Beside::Whole(1), Some(residual)), &triangle)?;
+        let w = room("QᵀW", size * size)?;
+        record(device, commands, cut.form_of_triangle(), count, 0.0, &found.operands(&triangle, &w))?;
+        let extended = factors.extended(device, commands, Some(&w), size)?;
+        factors.apply(device, commands, Target::Plain(size), &extended)?;
+        factors.crop(device, commands, &extended, (size, true), &found.w)
+    }
+}
+
+/// What the SVDs of a step find.
+struct Factored {
+    /// W Σ⁻¹.
+    w: Buffer<f32>,
+    /// β.
+    carried: Buffer<f32>,
+    values: Buffer<f32>,
+    reports: Buffer<Report>,
+}
+
+impl Factored {
+    /// The operands of the SVDs of `a`, with W Σ⁻¹ to go to `w`.
+    fn operands<'a>(&'a self, a: &'a Buffer<f32>, w: &'a Buffer<f32>) -> Operands<'a> {
+        Operands { a, sigma: &self.values, reports: &self.reports, vectors: Some((w, &self.carried)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_its_place_in_a_block_and_every_triangle_above_it() {
+        for p in [11, 12, 100, 4095, 4096, 5000] {
+            for rows in [1, 10, 11, 12, 99, 101, 4000, 4095, 4096, 4097, 4999, 5001, 100_000] {
+                let cut = Cut::of(p, rows);
+                assert!((rows..=rows + rows / 8).contains(&cut.rows), "{rows}×{p}: {} rows", cut.rows);
+                assert_eq!(cut.directions(), rows.min(p), "{rows}×{p}");
+                if rows <= p {
+                    // Whatever the number: nothing would merge several blocks.
+                    assert_eq!((cut.block_rows(), cut.stride()), (rows, rows), "{rows}×{p}");
+                } else {
+                    assert!(cut.block_rows() <= MOST_ROWS && cut.tall().short() == p + 1, "{rows}×{p}");
+                    assert_eq!(cut.stride() > cut.block_rows(), rows > MOST_ROWS, "{rows}×{p}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn problems_share_a_chunk_where_they_are_factored_in_the_same_order() {
+        let p = 20;
+        assert!(Cut::together(p, [21, 4096]) && Cut::together(p, [4097, 100_000]) && Cut::together(p, [7, 7]));
+        for apart in [[7, 8], [7, 21], [20, 21], [4096, 4097]] {
+            assert!(!Cut::together(p, apart), "{apart:?}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How a job's problems are spread over the device, and how many of them fit it.
+
+use crate::gpu::{Device, layout};
+use crate::kernels::batch::tile;
+use crate::kernels::problem::{MOST_LANE_PARAMETERS, SEGMENT, Sizes, State};
+use crate::sweep::Job;
+
+use super::LANES;
+use super::blocked::Cut;
+
+/// The most memory that the largest buffer of a chunk may take, whatever the device allows.
+const BLOCK_BYTES: u64 = 256 << 20;
+
+/// How steps are factored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// One invocation a problem.
+    Lane {
+        /// Rows of J held at once.
+        block_rows: usize,
+    },
+    /// By the kernels of the linear algebra.
+    Blocked(Cut),
+}
+
+impl Way {
+    /// The same for a chunk of a job, whose longest problem has so many rows.
+    pub(super) fn of_chunk(self, most_rows: usize) -> Self {
+        match self {
+            Self::Lane { .. } => self,
+            Self::Blocked(cut) => Self::Blocked(Cut::of(cut.sizes().parameters, most_rows)),
+        }
+    }
+
+    pub(super) fn sizes(self, parameters: usize) -> Sizes {
+        match self {
+            Self::Lane { .. } => Sizes { parameters, directions: parameters },
+            Self::Blocked(cut) => cut.sizes(),
+        }
+    }
+}
+
+/// How a job's problems lie, and how many fit the device's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChunkShape {
+    /// Problems, at most.
+    pub(super) problems: u64,
+    /// Problems a tile.
+    pub(super) lanes: usize,
+    pub(super) way: Way,
+}
+
+impl ChunkShape {
+    /// What a device makes of a job.
+    pub(super) fn of(device: &Device, job: &Job) -> Self {
+        let p = job.model().parameters().len();
+        if p > MOST_LANE_PARAMETERS {
+            Self::blocked(device, p, job.most_rows())
+        } else {
+            Self::lane(device, p, job.most_rows())
+        }
+    }
+
+    fn lane(device: &Device, parameters: usize, rows: usize) -> Self {
+        let limit = device.largest_buffer().min(BLOCK_BYTES);
+        let p = parameters as u64;
+        let segment = SEGMENT as usize;
+        let workgroups = u64::from(device.limits().max_compute_workgroups_per_dimension);
+        // As many rows at once as still leave room for a good number of problems; blocks begin at whole segments.
+        let tile_row = 4 * (p + 1) * LANES as u64;
+        let most_rows = (limit / tile_row).min(workgroups) as usize;
+        let block_rows = if rows <= segment.max(4096).min(most_rows) {
+            rows.max(1)
+        } else {
+            (most_rows.min(4096) / segment * segment).max(segment)
+        };
+        let words = ((p + 1) * block_rows as u64).max((p + 1) * (p + 1));
+        let problems = whole_tiles(device, limit, (4 * words).max(size_of::<State>() as u64), LANES);
+        Self { problems: problems.max(LANES as u64), lanes: LANES, way: Way::Lane { block_rows } }
+    }
+
+    fn blocked(device: &Device, parameters: usize, rows: usize) -> Self {
+        let cut = Cut::of(parameters, rows);
+        // There are several buffers of that size: J, its QR, V and the SVD's working matrix.
+        let limit = device.largest_buffer().min(BLOCK_BYTES / 2);
+        let lanes = tile(device, cut.elements());
+        let problems = whole_tiles(device, limit, 4 * cut.elements() as u64, lanes);
+        Self { problems: problems.max(lanes as u64), lanes, way: Way::Blocked(cut) }
+    }
+}
+
+/// Problems of so many bytes that fit, in whole tiles.
+fn whole_tiles(device: &Device, limit: u64, bytes: u64, lanes: usize) -> u64 {
+    let workgroups = u64::from(device.limits().max_compute_workgroups_per_dimension);
+    (limit / bytes).min(workgroups * layout::LANES as u64) / lanes as u64 * lanes as u64
+}
+
+/// The most parameters that problems of so many rows may have: one of them fits a buffer.
+pub(super) fn most_parameters(device: &Device, rows: usize) -> usize {
+    let fits = |parameters: usize| 4 * Cut::of(parameters, rows).elements() as u64 <= device.largest_buffer();
+    let mut beyond = 2 * MOST_LANE_PARAMETERS;
+    while fits(beyond) {
+        beyond *= 2;
+    }
+    let mut least = MOST_LANE_PARAMETERS;
+    while least + 1 < beyond {
+        let middle = usize::midpoint(least, beyond);
+        if fits(middle) { least = middle } else { beyond = middle }
+    }
+    least
+}
