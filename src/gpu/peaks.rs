@@ -15,10 +15,13 @@ use std::time::{Duration, Instant};
 
 use bytemuck::{Pod, Zeroable};
 
+use copying::{COPY, Memory, TILE, WAYS, Way};
+
 use super::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
 
+mod copying;
+
 const MULTIPLY_ADD: KernelSource = kernel_source!("peaks/multiply_add", uniform recurrence, write sums);
-const COPY: KernelSource = kernel_source!("peaks/copy", read source, write copied);
 
 /// Invocations a workgroup, as the shaders have them.
 const LANES: usize = 64;
@@ -26,8 +29,6 @@ const LANES: usize = 64;
 const GROUPS: usize = 4096;
 /// The most steps of one dispatch: far beyond them numbers would no longer be exact, and watchdogs might wake.
 const MOST_STEPS: u32 = 16_384;
-/// Bytes that every way of copying divides into whole tiles.
-const TILE: u64 = 64 * LANES as u64 * 16;
 
 /// How long and on how much memory to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,109 +227,6 @@ impl Chains {
     }
 }
 
-/// A way of copying.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    /// A kernel in which every invocation copies `each` numbers, or vectors of four.
-    Kernel { each: u32, vector: bool },
-    /// The copy command.
-    Command,
-}
-
-const WAYS: [Way; 8] = [
-    Way::Kernel { each: 1, vector: false },
-    Way::Kernel { each: 4, vector: false },
-    Way::Kernel { each: 16, vector: false },
-    Way::Kernel { each: 64, vector: false },
-    Way::Kernel { each: 1, vector: true },
-    Way::Kernel { each: 4, vector: true },
-    Way::Kernel { each: 16, vector: true },
-    Way::Command,
-];
-
-impl Way {
-    fn defs(self) -> Option<Vec<(&'static str, Def)>> {
-        match self {
-            Self::Kernel { each, vector } => {
-                Some(vec![("EACH", Def::UInt(each)), ("VECTOR", Def::Bool(vector)), (UNROLLED, Def::Bool(true))])
-            }
-            Self::Command => None,
-        }
-    }
-
-    fn name(self) -> String {
-        match self {
-            Self::Kernel { each, vector } => {
-                format!("{each} {} an invocation", if vector { "vec4" } else { "f32" })
-            }
-            Self::Command => "copy command".to_owned(),
-        }
-    }
-}
-
-/// Two buffers to copy between.
-struct Memory<'a> {
-    device: &'a Device,
-    bytes: u64,
-    source: Buffer<f32>,
-    copied: Buffer<f32>,
-}
-
-/// What element `i` of the source holds: exact numbers of f32 that do not repeat in step with any tile.
-fn pattern(i: usize) -> f32 {
-    (i % 1_048_573) as f32
-}
-
-impl<'a> Memory<'a> {
-    fn new(device: &'a Device, bytes: u64) -> Result<Self, DeviceError> {
-        let len = (bytes / 4) as usize;
-        let source: Vec<f32> = (0..len).map(pattern).collect();
-        let source = device.buffer_from("copy source", &source)?;
-        Ok(Self { device, bytes, source, copied: device.buffer("copied", len)? })
-    }
-
-    fn rate(&self, way: Way, effort: &Effort) -> Result<Rate, DeviceError> {
-        let mut commands = self.device.record("clearing");
-        commands.clear(&self.copied)?;
-        commands.submit()?;
-        let times = best(effort, |times| self.run(way, times))?;
-        // The first and the last elements, and some between, are there.
-        for first in [0, self.copied.len() / 3, self.copied.len() - LANES] {
-            let found = self.device.read_range(&self.copied, first..first + LANES)?;
-            if let Some(i) = (0..LANES).find(|&i| found[i] != pattern(first + i)) {
-                let (at, found, expected) = (first + i, found[i], pattern(first + i));
-                let detail = format!("element {at} is {found} and not {expected}");
-                return Err(refused(self.device, &way.name(), detail));
-            }
-        }
-        let kernel = format!("{}, {} MiB", way.name(), self.bytes >> 20);
-        Ok(Rate { kernel, per_second: times * 2.0 * self.bytes as f64 })
-    }
-
-    /// Copies everything so many times; how long it took.
-    fn run(&self, way: Way, times: u32) -> Result<Duration, DeviceError> {
-        let mut commands = self.device.record("copy peak");
-        match way {
-            Way::Kernel { each, vector } => {
-                let kernel = self.device.kernel(&COPY, &way.defs().unwrap_or_default(), &[])?;
-                let items = self.source.len() / if vector { 4 } else { 1 };
-                let groups = (items / (each as usize * LANES)) as u32;
-                // In two dimensions: one may be too short for all.
-                let rows = groups.min(256);
-                for _ in 0..times {
-                    commands.dispatch(&kernel, &[&self.source, &self.copied], [rows, groups.div_ceil(rows), 1])?;
-                }
-            }
-            Way::Command => {
-                for _ in 0..times {
-                    commands.copy(&self.source, 0..self.source.len(), &self.copied, 0)?;
-                }
-            }
-        }
-        timed(commands, &self.copied)
-    }
-}
-
 /// How much work a second at best, where `run` does an amount of it and says how long that took. The amount grows until
 /// a run is long enough to be timed; the runs before have warmed the device up.
 fn best(effort: &Effort, mut run: impl FnMut(u32) -> Result<Duration, DeviceError>) -> Result<f64, DeviceError> {
@@ -361,87 +259,4 @@ fn refused(device: &Device, kernel: &str, detail: String) -> DeviceError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gpu::AdapterChoice;
-
-    fn devices() -> Vec<Device> {
-        let open = |index| Device::open(&AdapterChoice::Index(index)).ok();
-        let devices: Vec<Device> = Device::list().iter().filter_map(|summary| open(summary.index)).collect();
-        if devices.is_empty() {
-            println!("no usable adapter: nothing was run");
-        }
-        devices
-    }
-
-    /// Short: what is claimed here does not depend on how well the time was taken.
-    const BRIEF: Effort = Effort { at_least: Duration::from_millis(1), repetitions: 1, bytes: 1 << 20 };
-
-    #[test]
-    fn every_kernel_has_a_finite_peak_and_the_best_stands_first() {
-        for device in devices() {
-            let peaks = Peaks::measure(&device, &BRIEF).unwrap();
-            assert_eq!(peaks.multiply_add.len(), CHAINS.len());
-            assert_eq!(peaks.copy.len() + peaks.copy_command.len(), 2 * WAYS.len());
-            for (rates, best) in [
-                (&peaks.multiply_add, peaks.operations_per_second()),
-                (&peaks.copy, peaks.bytes_per_second()),
-                (&peaks.copy_command, peaks.copy_command[0].per_second),
-            ] {
-                for rate in rates {
-                    assert!(rate.per_second.is_finite() && rate.per_second > 0.0, "{rate:?}");
-                    assert!(rate.per_second <= best, "{rate:?} beats the best, {best}");
-                }
-            }
-        }
-    }
-
-    /// With a = 2 and b = 1 the recurrence x ← a·x + b reaches 2^s·(x₀ + 1) − 1 after s steps, which does not come out
-    /// unless every product and every sum is taken; with a = 1/2 and b = 0 it reaches x₀/2^s.
-    #[test]
-    fn the_recurrences_take_every_step() {
-        for device in devices() {
-            for chains in CHAINS {
-                let sums = device.buffer::<f32>("sums", GROUPS * LANES).unwrap();
-                // 16 steps are exact or good to a rounding each, and the sum of up to 16 terms to 16 more.
-                let rounds = 16 / chains.steps;
-                for (a, b, closed) in [
-                    (2.0, 1.0, &(|x: f64| (x + 1.0) * 65536.0 - 1.0) as &dyn Fn(f64) -> f64),
-                    (0.5, 0.0, &|x| x / 65536.0),
-                ] {
-                    chains.run(&device, &sums, a, b, 0, rounds).unwrap();
-                    let found = device.read(&sums).unwrap();
-                    for (id, &sum) in found.iter().enumerate() {
-                        let starts = (0..chains.scalars()).map(|c| (id % LANES) as f64 + f64::from(c));
-                        let expected: f64 = starts.map(closed).sum();
-                        let bound = 32.0 * 2f64.powi(-24) * expected.abs();
-                        assert!((f64::from(sum) - expected).abs() <= bound, "{chains:?}, {a}, {b}: {sum}, {expected}");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_way_of_copying_copies_every_element() {
-        for device in devices() {
-            for way in WAYS {
-                // Three tiles of the largest: a number of groups that no power of two divides.
-                let memory = Memory::new(&device, 3 * TILE).unwrap();
-                memory.run(way, 1).unwrap();
-                let found = device.read(&memory.copied).unwrap();
-                assert!(found.iter().enumerate().all(|(i, &value)| value == pattern(i)), "{way:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_wrong_sum_is_an_error_that_names_kernel_and_both_numbers() {
-        for device in devices() {
-            let sums = device.buffer::<f32>("sums", GROUPS * LANES).unwrap();
-            CHAINS[0].run(&device, &sums, 1.0, 1.0, 0, 1).unwrap();
-            let message = CHAINS[0].check(&device, &sums, |_| -1.0).unwrap_err().to_string();
-            assert!(message.contains("4 scalar chains") && message.contains("38 and not -1"), "{message}");
-        }
-    }
-}
+mod tests;
