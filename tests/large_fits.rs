@@ -100,6 +100,37 @@ fn one_exact_step_is_the_least_squares_step_of_least_norm_at_every_shape() {
 }
 
 #[test]
+fn a_row_twice_over_costs_a_wide_problem_a_rank_and_nothing_else() {
+    // As it is, and by a triangle once more.
+    for (n, p) in [(15, 24), (12, 50)] {
+        let data = |rows: &[usize]| {
+            let column = |j: usize| rows.iter().map(|&i| normal(i, j)).collect::<Vec<f64>>();
+            let columns = (0..p).map(|j| (format!("x{j}"), column(j))).chain([("y".to_owned(), column(p))]);
+            Data::from_columns(columns).unwrap()
+        };
+        let once: Vec<usize> = (0..n - 1).collect();
+        let twice: Vec<usize> = (0..n - 1).chain([4]).collect();
+        for engine in engines() {
+            let run = |rows: &[usize]| {
+                let sweep = Sweep::new(&sum_of_columns(p), &data(rows)).start(vec![0.5; p]).dampings([0.0]);
+                engine.run(&sweep.scaling(Scaling::None).stop(exact_steps(1))).unwrap()
+            };
+            let (found, expected) = (run(&twice), run(&once));
+            let (problem, other) = (found.iter().next().unwrap(), expected.iter().next().unwrap());
+            assert_eq!((problem.rank(), other.rank()), (Some(n - 1), Some(n - 1)), "{n}×{p}");
+            // The same interpolant of least norm, whatever the weight of a row.
+            let length = |theta: &[f64]| theta.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let apart: Vec<f64> = problem.parameters().iter().zip(other.parameters()).map(|(x, y)| x - y).collect();
+            let condition = other.singular_values()[0] / other.singular_values()[n - 2];
+            let bound = 2.0 * condition * 4.0 * U * ((10 * n + p) as f64).sqrt() * length(other.parameters());
+            assert!(length(&apart) <= bound, "{n}×{p}: {:e} > {bound:e}", length(&apart));
+            let values = problem.singular_values();
+            assert!(values.iter().all(|s| s.is_finite()) && problem.parameters().iter().all(|x| x.is_finite()));
+        }
+    }
+}
+
+#[test]
 fn damped_and_truncated_steps_agree_with_those_of_the_cpu() {
     let cpu = Engine::open(Choice::Cpu).unwrap();
     for engine in engines() {

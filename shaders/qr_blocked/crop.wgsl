@@ -29,7 +29,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let x = padded[element(b, i, j, ROWS, COLUMNS)];
         square += x * x;
     }
-    by = 1.0 / sqrt(square);
+    // Of a singular value of zero no vector is left, where none was completed.
+    by = select(Real(1.0), 1.0 / sqrt(square), square > 0.0);
 #endif
     for (var i = 0u; i < M; i++) {
         cropped[element(b, i, j, M, N)] = select(panel.nan, padded[element(b, i, j, ROWS, COLUMNS)] * by, finite);
