@@ -328,14 +328,25 @@ fn problems_that_no_buffer_holds_are_refused_with_the_number_that_fits() {
 }
 
 #[test]
-fn the_plan_says_how_the_steps_are_factored() {
-    for engine in engines() {
-        let mapping = |p: usize| {
-            let sweep = Sweep::new(&sum_of_columns(p), &random_columns(&[30], p)).start(vec![0.0; p]);
-            engine.plan(&sweep.resolve().unwrap()).mapping
+fn the_plan_says_how_the_steps_are_factored_and_pins_hold() {
+    for device in common::devices() {
+        let engine = Engine::from_device(device.clone()).unwrap();
+        let sweep = |p: usize| {
+            Sweep::new(&sum_of_columns(p), &random_columns(&[30, 30, 7], p)).start(vec![0.0; p]).stop(exact_steps(1))
         };
-        assert!(mapping(10).starts_with("lane, 64 problems a tile"), "{}", mapping(10));
-        assert!(mapping(11).starts_with("blocked, 64 problems a tile"), "{}", mapping(11));
+        let mapping = |p: usize| engine.plan(&sweep(p).resolve().unwrap()).mapping;
+        assert!(mapping(10).starts_with("lane, 64 problems a tile, steps in "), "{}", mapping(10));
+        assert!(mapping(11).starts_with("blocked, 64 problems a tile, SVDs by "), "{}", mapping(11));
+        // Of tall problems and of wide ones, each as it was said.
+        device.pin_mapping("svd", "lane-4-looped");
+        device.pin_mapping("svd 17x17 of a factor, 1 carried", "lane-8");
+        assert_eq!(mapping(17), "blocked, 64 problems a tile, SVDs by lane-4-looped, lane-8");
+        device.pin_mapping("svd 17x17 of a factor, 1 carried", "lane-4-looped");
+        engine.run(&sweep(17)).unwrap();
+        let used = device.mappings();
+        let svds = used.iter().filter(|chosen| chosen.operation.starts_with("svd"));
+        let of_steps: Vec<&str> = svds.filter(|svd| svd.operation.contains("17x")).map(|svd| &*svd.mapping).collect();
+        assert_eq!(of_steps, ["lane-4-looped"; 2], "{used:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The GPU backend: chains the kernels into steps, many steps a submit, and reads each chunk back once.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use crate::error::{Error, RequestError};
 use crate::gpu::{Device, DeviceError};
 use crate::kernels::problem::MOST_LANE_PARAMETERS;
 use crate::kernels::svd::host::steps_are_unrolled;
+use crate::kernels::svd::mapping;
 use crate::sweep::{Job, ProblemId};
 
 use super::Solved;
@@ -72,17 +74,30 @@ impl GpuBackend {
         &self.device
     }
 
-    /// How the problems of a job are spread over the device.
+    /// How the problems of a job are spread over the device. Where the mapping of an SVD was never timed here, it is now.
     pub(crate) fn mapping(&self, job: &Job) -> String {
-        let shape = ChunkShape::of(&self.device, job);
-        let (name, code) = match shape.way {
+        let ChunkShape { lanes, way, .. } = ChunkShape::of(&self.device, job);
+        match way {
             Way::Lane { .. } if steps_are_unrolled(&self.device, job.model().parameters().len()) => {
-                ("lane", "in registers")
+                format!("lane, {lanes} problems a tile, steps in registers")
             }
-            Way::Lane { .. } => ("lane", "in loops"),
-            Way::Blocked(_) => ("blocked", "by QR and SVD in memory"),
+            Way::Lane { .. } => format!("lane, {lanes} problems a tile, steps in loops"),
+            Way::Blocked(cut) => {
+                format!("blocked, {lanes} problems a tile, SVDs by {}", self.svd_mappings(job, cut, lanes))
+            }
+        }
+    }
+
+    /// The mappings of the SVDs of a job's steps: one for all tall problems, one for each number of rows of wide ones.
+    fn svd_mappings(&self, job: &Job, cut: Cut, lanes: usize) -> String {
+        let parameters = cut.sizes().parameters;
+        let rows: BTreeSet<usize> = (0..job.sets()).map(|set| job.rows(set).len().min(parameters + 1)).collect();
+        let name = |&rows: &usize| {
+            let form = Cut::of(parameters, rows).svd();
+            // What cannot be told now the run itself will say.
+            mapping::choose(&self.device, form, lanes).map_or_else(|_| "none".to_owned(), |mapping| mapping.name(form))
         };
-        format!("{name}, {} problems a tile, steps {code}", shape.lanes)
+        rows.iter().map(name).collect::<BTreeSet<String>>().into_iter().collect::<Vec<String>>().join(", ")
     }
 
     /// Names of the elementary functions that the self-test had replaced.

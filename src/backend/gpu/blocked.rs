@@ -97,19 +97,24 @@ impl Cut {
         Form { rows: self.directions(), ..self.form() }
     }
 
+    /// The SVD that the steps end with.
+    pub(super) fn svd(self) -> Form {
+        if self.is_preconditioned() { self.form_of_triangle() } else { self.form() }
+    }
+
     /// Elements of the largest buffer of a problem.
     pub(super) fn elements(self) -> usize {
         let block = self.stride() * (self.parameters + 1);
         let kept = (self.parameters + 1) * self.directions();
         let factored = match () {
-            () if self.is_tall() => self.tall().elements().max(self.form().elements()),
+            () if self.is_tall() => self.tall().elements(),
             () if self.is_preconditioned() => {
                 let turned = self.turned();
-                turned.elements().max(turned.elements_of(self.directions())).max(self.form_of_triangle().elements())
+                turned.elements().max(turned.elements_of(self.directions()))
             }
-            () => self.form().elements(),
+            () => 0,
         };
-        block.max(kept).max(factored)
+        block.max(kept).max(factored).max(self.svd().elements())
     }
 }
 
@@ -231,7 +236,7 @@ impl Blocked {
             let factor = room("[R | c]", directions * (parameters + 1))?;
             let bindings: [&dyn Bindable; 6] = [description, fresh, unscaled, measured, lengths, &factor];
             commands.dispatch(&self.scale, &bindings, over_columns)?;
-            record(device, commands, cut.form(), count, 0.0, &found.operands(&factor, &found.w))?;
+            record(device, commands, cut.svd(), count, 0.0, &found.operands(&factor, &found.w))?;
         }
         let Factored { w, carried, values, reports } = &found;
         let bindings: [&dyn Bindable; 8] = [fresh, w, carried, values, reports, states, v, sigma];
@@ -254,7 +259,7 @@ impl Blocked {
         let triangle = room("[Rᵀ | e]", size * (size + 1))?;
         factors.triangle(device, commands, true, (Beside::Whole(1), Some(residual)), &triangle)?;
         let w = room("QᵀW", size * size)?;
-        record(device, commands, cut.form_of_triangle(), count, 0.0, &found.operands(&triangle, &w))?;
+        record(device, commands, cut.svd(), count, 0.0, &found.operands(&triangle, &w))?;
         let extended = factors.extended(device, commands, Some(&w), size)?;
         factors.apply(device, commands, Target::Plain(size), &extended)?;
         factors.crop(device, commands, &extended, (size, true), &found.w)

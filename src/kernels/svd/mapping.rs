@@ -80,7 +80,8 @@ impl Form {
 }
 
 impl Mapping {
-    fn name(self, form: Form) -> String {
+    /// Its name among the tuner's.
+    pub(crate) fn name(self, form: Form) -> String {
         match self {
             Self::Registers => "registers".to_owned(),
             Self::Group { .. } => "group".to_owned(),
