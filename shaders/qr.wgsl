@@ -11,7 +11,7 @@
 // last column.
 #import natgrad::layout::element
 #import natgrad::bits::{is_finite, length2, power_of_two}
-#import natgrad::problem::{Block, Problem, State, Rules, RUNNING, FINITE, OVERFLOW, NOT_FINITE}
+#import natgrad::problem::{Block, Problem, State, Rules, range_of, RUNNING, OVERFLOW, NOT_FINITE}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<uniform> span: Block;
@@ -169,11 +169,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // ‖e‖ may overflow where no residual does.
     infinite = infinite || !is_finite(norm);
     states[b].trial_norm = norm;
-    if nan || (bad_jacobian && !infinite) {
-        states[b].trial_range = NOT_FINITE;
-    } else if infinite {
-        states[b].trial_range = OVERFLOW;
-    } else {
-        states[b].trial_range = FINITE;
-    }
+    states[b].trial_range = range_of(nan, infinite, bad_jacobian);
 }

@@ -58,6 +58,13 @@ const FINITE: u32 = 0u;
 const OVERFLOW: u32 = 1u;
 const NOT_FINITE: u32 = 2u;
 
+fn range_of(nan: bool, infinite: bool, bad_jacobian: bool) -> u32 {
+    if nan || (bad_jacobian && !infinite) {
+        return NOT_FINITE;
+    }
+    return select(FINITE, OVERFLOW, infinite);
+}
+
 // The power of two by which ‖e‖ and everything of its size is divided before it is squared: a start may lie 10³⁰ times
 // further from the data than their own size, and the square of that is no number of f32. Exact, so that it changes no
 // bit elsewhere.

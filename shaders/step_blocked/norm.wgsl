@@ -2,7 +2,7 @@
 // Invocation: a place in the roster.
 #import natgrad::layout::element
 #import natgrad::bits::is_finite
-#import natgrad::problem::{Rules, State, FINITE, OVERFLOW, NOT_FINITE}
+#import natgrad::problem::{Rules, State, range_of}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> roster: array<u32>;    // the problems at work: how many, then which
@@ -27,11 +27,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let infinite = of_e == INFINITE || !is_finite(f32(norm));
     let bad_jacobian = bits[2u * at] >= INFINITE;
     states[b].trial_norm = norm;
-    if nan || (bad_jacobian && !infinite) {
-        states[b].trial_range = NOT_FINITE;
-    } else if infinite {
-        states[b].trial_range = OVERFLOW;
-    } else {
-        states[b].trial_range = FINITE;
-    }
+    states[b].trial_range = range_of(nan, infinite, bad_jacobian);
 }

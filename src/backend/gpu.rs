@@ -127,7 +127,7 @@ impl GpuBackend {
         let wanted = (points / job.most_rows().max(1) as u64).max(1).next_multiple_of(LANES as u64);
         let mut last = first + wanted.min(shape.problems).min(end - first);
         if let Way::Blocked(cut) = shape.way {
-            last = last.min(Self::of_one_kind(job, cut, first, last));
+            last = Self::of_one_kind(job, cut, first, last);
         }
         // The rows of the chunk's data sets lie in one buffer.
         let row_bytes = 4 * (job.model().inputs().len() as u64 + 2);
@@ -147,7 +147,7 @@ impl GpuBackend {
         Ok(last - first)
     }
 
-    /// The end of those problems from `first` on whose bits do not depend on one another.
+    /// The end of those problems from `first` on, `last` at most, that one chunk may hold without changing their bits.
     fn of_one_kind(job: &Job, cut: Cut, first: u64, last: u64) -> u64 {
         let parameters = cut.sizes().parameters;
         let rows = |set: usize| job.rows(set).len();

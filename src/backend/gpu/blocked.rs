@@ -10,12 +10,11 @@ use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, Kernel
 use crate::kernels::batch::Count;
 use crate::kernels::matrices::Report;
 use crate::kernels::problem::{Block, Sizes};
-use crate::kernels::qr_blocked;
 use crate::kernels::qr_blocked::factors::Factors;
 use crate::kernels::qr_blocked::host::{Beside, Target};
 use crate::kernels::step_blocked::host;
 use crate::kernels::svd::host::{Form, Operands, Source, record};
-use crate::kernels::{jacobian, step_blocked};
+use crate::kernels::{jacobian, qr_blocked};
 use crate::sweep::Job;
 
 use super::problems::Problems;
@@ -92,14 +91,9 @@ impl Cut {
         !self.is_tall() && self.form().is_better_factored()
     }
 
-    /// The SVD of that.
-    fn form_of_triangle(self) -> Form {
-        Form { rows: self.directions(), ..self.form() }
-    }
-
     /// The SVD that the steps end with.
     pub(super) fn svd(self) -> Form {
-        if self.is_preconditioned() { self.form_of_triangle() } else { self.form() }
+        if self.is_preconditioned() { Form { rows: self.directions(), ..self.form() } } else { self.form() }
     }
 
     /// Elements of the largest buffer of a problem.
@@ -157,7 +151,7 @@ impl Blocked {
             lengths: kernel(&host::LENGTHS, host::defs(sizes))?,
             norm: kernel(&host::NORM, host::defs(sizes))?,
             muster: kernel(&host::MUSTER, Vec::new())?,
-            scale: kernel(scale, step_blocked::host::scale_defs(sizes, height, cut.is_preconditioned()))?,
+            scale: kernel(scale, host::scale_defs(sizes, height, cut.is_preconditioned()))?,
             settle: kernel(&host::SETTLE, sizes.defs())?,
             spans: (0..cut.rows).step_by(cut.block_rows()).map(span).collect::<Result<_, _>>()?,
             block: floats("block of [J | e]", cut.stride() * side)?,

@@ -1,6 +1,6 @@
 //! How a job's problems are spread over the device, and how many of them fit it.
 
-use crate::gpu::{Device, layout};
+use crate::gpu::Device;
 use crate::kernels::batch::tile;
 use crate::kernels::problem::{MOST_LANE_PARAMETERS, SEGMENT, Sizes, State};
 use crate::sweep::Job;
@@ -92,7 +92,7 @@ impl ChunkShape {
 /// Problems of so many bytes that fit, in whole tiles.
 fn whole_tiles(device: &Device, limit: u64, bytes: u64, lanes: usize) -> u64 {
     let workgroups = u64::from(device.limits().max_compute_workgroups_per_dimension);
-    (limit / bytes).min(workgroups * layout::LANES as u64) / lanes as u64 * lanes as u64
+    (limit / bytes).min(workgroups * LANES as u64) / lanes as u64 * lanes as u64
 }
 
 /// The most parameters that problems of so many rows may have: one of them fits a buffer.
