@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, unit, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
+#import natgrad::problem::{Problem, State, Rules, unit, SMOOTH, RESIDUAL_SCALED, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -33,10 +33,34 @@ fn scaled_beta(i: u32, by_unit: Real) -> Real {
     return v[element(b, P, i, ROWS, K)] * by_unit;
 }
 
+// φ(σ) of the smooth cutoff.
+fn smooth_factor(s: Real) -> Real {
+    // Beyond 10³ nothing is left of a direction, and the power leaves the range of f32.
+    let ratio = min(problem.cutoff * (sigma[element(b, 0u, 0u, K, 1u)] / s), 1e3);
+    let square = ratio * ratio;
+    let sixth = square * square * square;
+    return 1.0 / (1.0 + sixth * sixth);
+}
+
+// How many directions a step uses: with a smooth cutoff all that there are.
+fn directions() -> u32 {
+    if problem.filter_kind != SMOOTH {
+        return state.rank;
+    }
+    var count = 0u;
+    while count < K && sigma[element(b, count, 0u, K, 1u)] > 0.0 {
+        count += 1u;
+    }
+    return count;
+}
+
 // φ(σ)/σ · β of direction i at damping ε, over the unit of ‖e‖.
 fn weight(i: u32, epsilon: Real, by_unit: Real) -> Real {
     let s = sigma[element(b, i, 0u, K, 1u)];
     let beta = scaled_beta(i, by_unit);
+    if problem.filter_kind == SMOOTH {
+        return smooth_factor(s) * (beta / s);
+    }
     return select(beta * (s / (s * s + epsilon)), beta / s, epsilon == 0.0);
 }
 
@@ -44,6 +68,7 @@ fn weight(i: u32, epsilon: Real, by_unit: Real) -> Real {
 // With `only_test` it is put as far as the first j of which that is not so.
 fn put_trial(epsilon: Real, only_test: bool) -> bool {
     let unit = unit(state.residual_norm);
+    let used = directions();
     var small = true;
     for (var first = 0u; first < P && (small || !only_test); first += BLOCK) {
         // @registers
@@ -52,7 +77,7 @@ fn put_trial(epsilon: Real, only_test: bool) -> bool {
         for (var k = 0u; k < BLOCK; k++) {
             sums[k] = 0.0;
         }
-        for (var i = 0u; i < state.rank; i++) {
+        for (var i = 0u; i < used; i++) {
             let by = weight(i, epsilon, 1.0 / unit);
             // @unroll
             for (var k = 0u; k < BLOCK; k++) {
@@ -135,7 +160,7 @@ fn arrives(largest: Real) -> bool {
     }
     if rules.tests != 0u {
         // Where the damping is none, this is the step to be taken as well.
-        if put_trial(0.0, problem.damping != 0.0) {
+        if put_trial(0.0, !is_plain()) {
             finish(CONVERGED, REASON_CHANGE);
             return true;
         }
@@ -147,7 +172,17 @@ fn arrives(largest: Real) -> bool {
         state.growth = 2.0;
         state.epsilon = select(problem.damping, rules.damping_start * largest * largest, problem.damping < 0.0);
     }
+    if problem.filter_kind == RESIDUAL_SCALED {
+        // Below 2⁻¹⁰⁰ of the least damping that does anything, zero is as good; the logarithm of no residual is none.
+        let exponent = problem.log_factor + problem.power * log2(max(state.residual_norm, 1e-37));
+        state.epsilon = select(exp2(min(exponent, 120.0)), 0.0, exponent < -120.0);
+    }
     return false;
+}
+
+// Whether the full step is the step to be taken.
+fn is_plain() -> bool {
+    return problem.damping == 0.0 && problem.filter_kind != RESIDUAL_SCALED;
 }
 
 // The decrease of the loss that the step at damping ε promises, over unit(‖e‖)².
@@ -173,7 +208,7 @@ fn goes_on() -> bool {
         return false;
     }
     state.predicted = promise(state.epsilon);
-    let is_there = state.fresh != 0u && rules.tests != 0u && state.epsilon == 0.0;
+    let is_there = state.fresh != 0u && rules.tests != 0u && is_plain();
     if !is_there {
         let _small = put_trial(state.epsilon, false);
     }

@@ -214,6 +214,34 @@ pub enum RequestError {
     /// A filter of rank 0 steps nowhere.
     #[error("a fixed rank of 0 steps nowhere: give at least 1")]
     FixedRank,
+    /// The numbers of a residual-scaled damping are not usable.
+    #[error(
+        "the {what} of a residual-scaled damping is {value}: give ε = factor·‖e‖^power with factor ≥ 0 and power > 0"
+    )]
+    ResidualScaled {
+        /// Which of the two.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A filter that has no use for a damping beside it.
+    #[error("the filter {filter} sets the damping itself: use it with damping 0")]
+    FilterDamping {
+        /// Its name.
+        filter: String,
+    },
+    /// A momentum outside [0, 1).
+    #[error("momentum {value} is outside [0, 1): give 0 for none")]
+    Momentum {
+        /// The value.
+        value: f64,
+    },
+    /// Adaptive damping rejects steps, and momentum has no meaning then.
+    #[error("momentum {value} does not go with adaptive damping: use a fixed damping, 0 or more")]
+    AdaptiveMomentum {
+        /// The momentum asked for.
+        value: f64,
+    },
     /// A tolerance is negative.
     #[error("the {name} tolerance is {value}: give a finite number of 0 or more")]
     Tolerance {

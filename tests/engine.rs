@@ -246,6 +246,63 @@ fn tikhonov_and_fixed_rank_steps_are_what_their_filters_say() {
 }
 
 #[test]
+fn every_filter_and_momentum_contract_each_direction_as_their_formulas_say() {
+    // J = diag(3, 1) and zero residual at (1, 1): with d = θ − 1, d⁺ = (1 − ηφ)d + β(d − d⁻) in each direction.
+    let model = Model::parse("3*a*(1 - x) + b*x", &["a", "b"]).unwrap();
+    let data = Data::from_columns([("x", vec![0.0, 1.0]), ("y", vec![3.0, 1.0])]).unwrap();
+    let sigma = [3.0f64, 1.0];
+    let (size, steps) = (0.5, 6);
+    // Cutoff in the midst; ε = 2‖e‖.
+    let smooth = |s: f64, _: f64| 1.0 / (1.0 + (0.3 * 3.0 / s).powi(12));
+    let scaled = |s: f64, e: f64| s * s / (s * s + 2.0 * e);
+    type Phi<'a> = &'a dyn Fn(f64, f64) -> f64;
+    let cases: [(Filter, f64, Phi); 4] = [
+        (Filter::Exact, 0.0, &|_, _| 1.0),
+        (Filter::Exact, 0.4, &|_, _| 1.0),
+        (Filter::Smooth, 0.0, &smooth),
+        (Filter::ResidualScaled { factor: 2.0, power: 1.0 }, 0.25, &scaled),
+    ];
+    for engine in engines() {
+        for (filter, momentum, phi) in cases {
+            for tests in [false, true] {
+                let stop = Stop { steps, tests, loss: Some(0.0), gradient: Some(0.0), change: Some(0.0) };
+                let sweep = Sweep::new(&model, &data).start([0.0, 3.0]).step_sizes([size]).scaling(Scaling::None);
+                let sweep = sweep.filter(filter).momentum(momentum).stop(stop);
+                let sweep = if filter == Filter::Smooth { sweep.cutoff(0.3) } else { sweep };
+                let outcome = engine.run(&sweep).unwrap();
+                let (mut here, mut before) = ([-1.0, 2.0], [-1.0, 2.0]);
+                for _ in 0..steps {
+                    let residual = (0..2).map(|i| (sigma[i] * here[i]).powi(2)).sum::<f64>().sqrt();
+                    let next =
+                        |i: usize| (1.0 - size * phi(sigma[i], residual)) * here[i] + momentum * (here[i] - before[i]);
+                    (here, before) = ([next(0), next(1)], here);
+                }
+                let found = outcome.problem(0).parameters();
+                for i in 0..2 {
+                    // A few roundings of θ, up to 3, a step.
+                    let off = (found[i] - 1.0 - here[i]).abs();
+                    let name = outcome.problem(0).rule().filter_name();
+                    assert!(off < 1e-5, "{name}: {found:?} against {here:?} + 1 on {}", engine.description());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rules_that_contradict_themselves_are_refused_in_one_line() {
+    let model = Model::parse("a*x", &["a"]).unwrap();
+    let data = Data::from_columns([("x", vec![1.0]), ("y", vec![1.0])]).unwrap();
+    let plain = || Sweep::new(&model, &data).start([0.0]).step_sizes([1.0]);
+    let message = |sweep: Sweep| sweep.resolve().unwrap_err().to_string();
+    assert!(message(plain().filter(Filter::Smooth).dampings([1.0])).contains("smooth sets the damping itself"));
+    assert!(message(plain().momentum(1.0)).contains("momentum 1 is outside [0, 1)"));
+    assert!(message(plain().momentum(0.5).dampings([Damping::Adaptive])).contains("does not go with adaptive damping"));
+    let negative = Filter::ResidualScaled { factor: -1.0, power: 1.0 };
+    assert!(message(plain().filter(negative)).contains("factor of a residual-scaled damping is -1"));
+}
+
+#[test]
 fn standard_errors_of_a_straight_line_are_the_textbook_ones_scaled_and_absolute() {
     let x: Vec<f64> = (0..12).map(|i| f64::from(i) * 0.5).collect();
     let sigma: Vec<f64> = (0..12).map(|i| 0.1 + 0.02 * f64::from(i)).collect();

@@ -6,7 +6,7 @@ use faer::{Col, Mat, Par, Spec};
 use rayon::prelude::*;
 
 use crate::ngd::{
-    Damping, Filter, LevenbergMarquardt, Norms, Precision, Reason, Status, Tolerances, Verdict, divergence_factor,
+    Damping, LevenbergMarquardt, Norms, Precision, Reason, Status, Tolerances, Verdict, Weighting, divergence_factor,
 };
 use crate::sweep::{Job, ProblemId, StepRule};
 
@@ -102,15 +102,17 @@ struct Factored {
     /// The diagonal of D.
     scale: Vec<f64>,
     rank: usize,
+    /// Directions that steps use.
+    directions: usize,
 }
 
 impl Factored {
-    /// D V φ(Σ)Σ⁻¹ Uᵀe at damping ε.
-    fn step(&self, epsilon: f64) -> Vec<f64> {
+    /// D V φ(Σ)Σ⁻¹ Uᵀe.
+    fn step(&self, weighting: &Weighting) -> Vec<f64> {
         let p = self.scale.len();
         let mut step = vec![0.0; p];
-        for i in 0..self.rank {
-            let weight = Filter::factor(self.sigma[i], epsilon) / self.sigma[i] * self.beta[i];
+        for i in 0..self.directions {
+            let weight = weighting.factor(self.sigma[i]) / self.sigma[i] * self.beta[i];
             for j in 0..p {
                 step[j] += self.v[i * p + j] * weight;
             }
@@ -162,6 +164,8 @@ struct Solver<'a> {
     tolerances: Tolerances,
     theta: Vec<f64>,
     residual: Vec<f64>,
+    /// The point before `theta`.
+    previous: Vec<f64>,
     factored: Option<Factored>,
     quiet_steps: u32,
     best_tangent: f64,
@@ -179,6 +183,7 @@ impl<'a> Solver<'a> {
             cutoff: rule.cutoff.unwrap_or_else(|| Precision::F64.default_cutoff(rows.len(), parameters)),
             tolerances: job.stop().tolerances(Precision::F64),
             theta: job.start(id).to_vec(),
+            previous: Vec::new(),
             residual: vec![0.0; rows.len()],
             factored: None,
             quiet_steps: 0,
@@ -236,16 +241,16 @@ impl<'a> Solver<'a> {
             let Some(factored) = &self.factored else { return (Status::Stalled, None) };
             let largest = factored.largest();
             let epsilon = match self.rule.damping {
-                Damping::Fixed(epsilon) => epsilon,
+                Damping::Fixed(epsilon) => self.rule.filter.epsilon(epsilon, norm),
                 Damping::Adaptive => adaptive.get_or_insert_with(|| LevenbergMarquardt::new(largest)).epsilon,
             };
             let predicted = LevenbergMarquardt::predicted(&factored.beta, &factored.sigma, factored.rank, epsilon);
-            let trial: Vec<f64> = self
-                .theta
-                .iter()
-                .zip(factored.step(epsilon))
-                .map(|(theta, delta)| theta - self.rule.size * delta)
-                .collect();
+            let step = factored.step(&self.weighting(largest, epsilon));
+            // The first step has none before it.
+            let before_last = if self.previous.is_empty() { &self.theta } else { &self.previous };
+            let moved = |j: usize| self.rule.momentum * (self.theta[j] - before_last[j]);
+            let trial: Vec<f64> =
+                (0..step.len()).map(|j| self.theta[j] - self.rule.size * step[j] + moved(j)).collect();
             *steps += 1;
             let before = norm;
             let after = self.evaluate(&trial);
@@ -256,7 +261,7 @@ impl<'a> Solver<'a> {
                     return (Status::Diverged, None);
                 }
                 (None, Evaluated::Finite(after)) => {
-                    self.theta = trial;
+                    self.previous = std::mem::replace(&mut self.theta, trial);
                     norm = after;
                     fresh = true;
                     if norm > divergence_factor() * first_norm.max(self.response) {
@@ -339,8 +344,10 @@ impl<'a> Solver<'a> {
         let e = Col::from_fn(n, |i| self.residual[i]);
         let beta = workspace.u.transpose() * &e;
         let sigma: Vec<f64> = (0..size).map(|i| workspace.sigma[i]).collect();
+        let rank = self.rule.filter.rank(&sigma, self.cutoff);
         self.factored = Some(Factored {
-            rank: self.rule.filter.rank(&sigma, self.cutoff),
+            rank,
+            directions: self.rule.filter.directions(&sigma, rank),
             v: (0..size).flat_map(|i| (0..p).map(move |j| (i, j))).map(|(i, j)| workspace.v[(j, i)]).collect(),
             beta: beta.iter().copied().collect(),
             sigma,
@@ -349,10 +356,14 @@ impl<'a> Solver<'a> {
         true
     }
 
+    fn weighting(&self, largest: f64, epsilon: f64) -> Weighting {
+        Weighting { filter: self.rule.filter, epsilon, largest, cutoff: self.cutoff }
+    }
+
     /// What the tests look at, at the point just factored, where ‖e‖ is `norm`.
     fn norms(&self, norm: f64) -> Option<Norms> {
         let factored = self.factored.as_ref()?;
-        let full_step = factored.step(0.0);
+        let full_step = factored.step(&self.weighting(factored.largest(), 0.0));
         let relative_change = full_step
             .iter()
             .zip(&self.theta)

@@ -3,7 +3,7 @@
 //! Where singular values are lost in rounding, f32 judges by the directions that are left: along the others it can
 //! neither tell a gradient from noise nor a variance from none. f64 can, at the same point.
 
-use crate::ngd::{Filter, Precision, Reason, Status, Tolerances};
+use crate::ngd::{Precision, Reason, Status, Tolerances};
 use crate::sweep::{Job, ProblemId};
 
 use super::cpu::{Workspace, examine};
@@ -23,10 +23,7 @@ pub(crate) fn second_look(job: &Job, id: ProblemId, solved: &mut Solved, workspa
     for j in 0..p {
         found.unresolved[j] |= exact.unresolved[j] || variance_is_hidden(found, &exact, j);
     }
-    let most = match job.rules()[id.rule].filter {
-        Filter::Exact => points.min(p),
-        Filter::FixedRank(rank) => points.min(p).min(rank as usize),
-    };
+    let most = points.min(p).min(job.rules()[id.rule].filter.most_directions());
     let judged = solved.status == Status::Converged && solved.reason != Some(Reason::Loss);
     if judged && found.rank < most && exact.rank > found.rank {
         let tolerances = job.stop().tolerances(Precision::F32);

@@ -251,6 +251,7 @@ impl Arguments {
                 sizes: vec![size],
                 dampings: vec![damping],
                 filter: Filter::Exact,
+                momentum: 0.0,
                 scaling: self.scaling.map(|scaling| match scaling {
                     ScalingChoice::Columns => Scaling::Columns,
                     ScalingChoice::None => Scaling::None,

@@ -20,6 +20,8 @@ kernel_folder! {
     judge,
     /// Tests, filter and update.
     step,
+    /// The heavy ball.
+    momentum,
     /// What lies between Jacobian, QR and SVD of problems that registers do not hold.
     step_blocked,
     /// JᵀJ and Jᵀe.

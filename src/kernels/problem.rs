@@ -19,9 +19,17 @@ pub(crate) struct Problem {
     pub(crate) cutoff: f32,
     pub(crate) response_norm: f32,
     pub(crate) scaling: u32,
+    pub(crate) filter_kind: u32,
+    pub(crate) log_factor: f32,
+    pub(crate) power: f32,
+    pub(crate) momentum: f32,
 }
 
 impl Problem {
+    /// The filter words of shaders/shared/problem.wgsl; Tikhonov's and the fixed rank go by their numbers.
+    const SMOOTH: u32 = 1;
+    const RESIDUAL_SCALED: u32 = 2;
+
     /// The rule of a problem with `rows` points and `parameters` parameters whose data the host multiplied by
     /// `scale`: an absolute ε on JᵀJ goes with the square of it, one on the unit columns of JD does not.
     pub(crate) fn new(
@@ -33,13 +41,18 @@ impl Problem {
         response_norm: f64,
     ) -> Self {
         let unit = if rule.scaling == Scaling::None { scale * scale } else { 1.0 };
+        // ε = c‖e‖^δ of data that were multiplied by the scale: what is left over goes to c.
+        let (filter_kind, log_factor, power) = match rule.filter {
+            Filter::Smooth => (Self::SMOOTH, 0.0, 0.0),
+            Filter::ResidualScaled { factor, power } => {
+                (Self::RESIDUAL_SCALED, factor.log2() + unit.log2() - power * scale.log2(), power)
+            }
+            Filter::Exact | Filter::FixedRank(_) => (0, 0.0, 0.0),
+        };
         Self {
             first_row,
             rows,
-            fixed_rank: match rule.filter {
-                Filter::Exact => u32::MAX,
-                Filter::FixedRank(rank) => rank,
-            },
+            fixed_rank: u32::try_from(rule.filter.most_directions()).unwrap_or(u32::MAX),
             window: Reason::window(rule.size),
             step_size: rule.size as f32,
             damping: match rule.damping {
@@ -49,6 +62,11 @@ impl Problem {
             cutoff: rule.cutoff.unwrap_or_else(|| Precision::F32.default_cutoff(rows as usize, parameters)) as f32,
             response_norm: response_norm as f32,
             scaling: u32::from(rule.scaling == Scaling::Columns),
+            filter_kind,
+            // Of the factor 0 the logarithm is no number of f32: what is as good as none is.
+            log_factor: log_factor.clamp(-1e6, 1e6) as f32,
+            power: power as f32,
+            momentum: rule.momentum as f32,
         }
     }
 }
@@ -216,7 +234,7 @@ mod tests {
         let source = crate::kernels::qr::host::SOURCE;
         assert_eq!(
             in_shader(&source, &[("P", Def::UInt(3))], "Problem"),
-            in_rust!(Problem: first_row, rows, fixed_rank, window, step_size, damping, cutoff, response_norm, scaling)
+            in_rust!(Problem: first_row, rows, fixed_rank, window, step_size, damping, cutoff, response_norm, scaling, filter_kind, log_factor, power, momentum)
         );
         assert_eq!(
             in_shader(&source, &[("P", Def::UInt(3))], "State"),

@@ -11,8 +11,8 @@ use super::svd::{
     mapping::Mapping,
 };
 use super::{
-    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, presort, product, qr, qr_blocked, sift,
-    solve, step, step_blocked, substitute, svd,
+    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, momentum, presort, product, qr,
+    qr_blocked, sift, solve, step, step_blocked, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -78,6 +78,7 @@ fn blocked_steps(sizes: Sizes) -> Vec<Specialisation> {
     let all = [
         (judge::host::SOURCE, sizes.defs()),
         (step::host::SOURCE, step::host::defs(sizes)),
+        (momentum::host::SOURCE, sizes.defs()),
         (host::LENGTHS, host::defs(sizes)),
         (host::NORM, host::defs(sizes)),
         (host::MUSTER, Vec::new()),

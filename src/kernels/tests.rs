@@ -8,7 +8,7 @@ mod jacobi;
 use super::batch::Batch;
 use super::problem::{Block, Problem, Rules, Sizes, State};
 use super::svd::twin::Factored;
-use super::{gram, jacobian, judge, qr, step, svd};
+use super::{gram, jacobian, judge, momentum, qr, step, svd};
 use crate::gpu::{Buffer, Device, layout};
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
@@ -67,7 +67,7 @@ fn unpack(packed: &[f32], b: usize, rows: usize, columns: usize) -> Vec<Vec<f64>
 }
 
 fn rule(scaling: Scaling, damping: Damping) -> StepRule {
-    StepRule { size: 1.0, damping, filter: Filter::Exact, scaling, cutoff: None }
+    StepRule { size: 1.0, damping, filter: Filter::Exact, scaling, cutoff: None, momentum: 0.0 }
 }
 
 struct Bench<'a> {
@@ -192,12 +192,17 @@ fn qr_gives_the_same_bits_however_the_rows_are_cut_into_blocks() {
 }
 
 #[test]
-fn step_agrees_with_its_twin_exact_and_damped() {
+fn step_agrees_with_its_twin_under_every_filter() {
+    // A smooth cutoff in the midst of the singular values; ε = 0.02·‖e‖² = 0.5.
+    let smooth = (Filter::Smooth, 0.0, Some(0.7));
+    let scaled = (Filter::ResidualScaled { factor: 0.02, power: 2.0 }, 0.0, None);
+    let filters = [(Filter::Exact, 0.0, None), (Filter::Exact, 0.5, None), smooth, scaled];
     for_each_device(|device| {
         let (n, p) = (30, 4);
         for scaling in [Scaling::Columns, Scaling::None] {
-            for epsilon in [0.0, 0.5] {
-                let rule = rule(scaling, Damping::Fixed(epsilon));
+            for (filter, damping, cutoff) in filters {
+                let rule = StepRule { filter, cutoff, ..rule(scaling, Damping::Fixed(damping)) };
+                let epsilon = filter.epsilon(damping, 5.0);
                 let state = State { residual_norm: 5.0, ..fresh() };
                 let bench = Bench::new(device, n, p, &rule, state);
                 let (factor, _) = bench.qr(n, n);
@@ -225,8 +230,12 @@ fn step_agrees_with_its_twin_exact_and_damped() {
                 for b in 0..BATCH {
                     let columns = scaling == Scaling::Columns;
                     let twin: Factored = svd::twin::svd(&unpack(&factor, b, p, p + 1), columns);
-                    let delta = step::twin::step(&twin, p, epsilon, columns);
-                    assert_eq!(states[b].rank as usize, step::twin::rank(&twin.sigma, 1e-6, p));
+                    let delta = match filter {
+                        Filter::Smooth => step::twin::smooth_step(&twin, 0.7, columns),
+                        _ => step::twin::step(&twin, p, epsilon, columns),
+                    };
+                    let rank = step::twin::rank(&twin.sigma, cutoff.unwrap_or(1e-6), p);
+                    assert_eq!(states[b].rank as usize, rank);
                     let promise = step::twin::predicted(&twin, p, epsilon);
                     let condition = twin.sigma[0] / twin.sigma[p - 1];
                     // Relative error of a step from a backward stable factorisation: a few tens of κu.
@@ -239,10 +248,56 @@ fn step_agrees_with_its_twin_exact_and_damped() {
                         let off = (found - delta[j]).abs();
                         assert!(off <= bound * size + 20.0 * U, "problem {b}: Δ[{j}] = {found} against {}", delta[j]);
                     }
+                    if filter == Filter::Smooth {
+                        // Only adaptive damping asks for a promise, and a smooth cutoff has none.
+                        continue;
+                    }
                     // ‖e‖ was given as 5, whose power of two is 4.
                     let off = (16.0 * f64::from(states[b].predicted) / promise - 1.0).abs();
                     assert!(off <= bound, "promise off by {off:e}");
                 }
+            }
+        }
+    });
+}
+
+#[test]
+fn momentum_agrees_with_its_twin_and_leaves_problems_without_it_and_finished_ones_alone() {
+    for_each_device(|device| {
+        let p = 3;
+        let bench = Bench::new(device, 9, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
+        let betas = [0.0, 0.5, 0.9];
+        let problems: Vec<Problem> = (0..BATCH)
+            .map(|b| {
+                let rule = StepRule { momentum: betas[b % 3], ..rule(Scaling::None, Damping::Fixed(0.0)) };
+                Problem::new(&rule, 0, 9, p, 1.0, 1.0)
+            })
+            .collect();
+        device.write(&bench.problems, 0, &problems).unwrap();
+        let mut states = vec![State::start(); BATCH];
+        states[4].status = 1;
+        device.write(&bench.states, 0, &states).unwrap();
+        let at = |kind: usize| move |b: usize, j: usize, _: usize| uniform(b, 10 * kind + j);
+        let buffers = [0, 1, 2].map(|kind| device.buffer_from("vectors", &pack(p, 1, at(kind))).unwrap());
+        let [theta, trial, previous] = &buffers;
+        let kernel = momentum::host::kernel(device, Batch::of(BATCH), square(p)).unwrap();
+        let mut commands = device.record("momentum");
+        commands
+            .dispatch(&kernel, &[&bench.rules, &bench.problems, &bench.states, theta, trial, previous], groups())
+            .unwrap();
+        commands.submit().unwrap();
+        let [_, trial, previous] = buffers.each_ref().map(|buffer| device.read(buffer).unwrap());
+        for b in 0..BATCH {
+            let [theta, before, last] =
+                [0, 1, 2].map(|kind| (0..p).map(|j| f64::from(at(kind)(b, j, 0) as f32)).collect::<Vec<f64>>());
+            let (moved, point) = momentum::twin::moved(&before, &theta, &last, betas[b % 3]);
+            let (moved, point) = if b == 4 { (before.clone(), last) } else { (moved, point) };
+            let found = |buffer: &[f32]| unpack(buffer, b, p, 1).concat();
+            assert_eq!(found(&previous), point, "problem {b}");
+            for (j, (found, moved)) in found(&trial).iter().zip(&moved).enumerate() {
+                // Three operations on numbers up to 1, the difference up to 2.
+                assert!((found - moved).abs() <= 6.0 * U, "problem {b}: {found} against {moved}");
+                assert!(betas[b % 3] != 0.0 || *found == before[j], "a bit changed without momentum");
             }
         }
     });

@@ -2,9 +2,10 @@ use super::Damping;
 
 /// Which singular directions of the factored Jacobian a step uses, and how much of each.
 ///
-/// A step is Δ = Σᵢ φ(σᵢ)/σᵢ · vᵢ(uᵢᵀe). Directions at or below the relative cutoff on σ (σᵢ ≤ cutoff·σ₁) always have
-/// φ = 0. Above it φ = σ²/(σ²+ε), which is 1 for the undamped step (ε = 0) and Tikhonov's factor otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// A step is Δ = Σᵢ φ(σᵢ)/σᵢ · vᵢ(uᵢᵀe). Directions at or below the relative cutoff on σ (σᵢ ≤ cutoff·σ₁) have φ = 0,
+/// save with [`Smooth`](Self::Smooth). Above it φ = σ²/(σ²+ε), which is 1 for the undamped step (ε = 0) and Tikhonov's
+/// factor otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Filter {
     /// Every direction above the cutoff.
@@ -12,20 +13,80 @@ pub enum Filter {
     Exact,
     /// At most this many directions, those of the largest singular values. At least 1.
     FixedRank(u32),
+    /// φ = 1/(1 + (c·σ₁/σ)¹²), c the relative cutoff: a cutoff without a jump. Takes no damping of its own.
+    Smooth,
+    /// Tikhonov's factor with ε = `factor`·‖e‖^`power`, e the weighted residual at the point that is factored: the damping
+    /// vanishes where the residual does. `factor` ≥ 0, `power` > 0. Takes no damping of its own.
+    ResidualScaled {
+        /// c of ε = c‖e‖^δ.
+        factor: f64,
+        /// δ of ε = c‖e‖^δ.
+        power: f64,
+    },
+}
+
+/// What φ depends on at one point, beside σ.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weighting {
+    pub(crate) filter: Filter,
+    /// ε in force.
+    pub(crate) epsilon: f64,
+    /// σ₁.
+    pub(crate) largest: f64,
+    /// Relative cutoff on σ.
+    pub(crate) cutoff: f64,
+}
+
+impl Weighting {
+    /// φ(σ) of a direction that the step uses.
+    pub(crate) fn factor(&self, sigma: f64) -> f64 {
+        match self.filter {
+            Filter::Smooth => 1.0 / (1.0 + (self.cutoff * self.largest / sigma).powi(12)),
+            _ => Filter::factor(sigma, self.epsilon),
+        }
+    }
 }
 
 impl Filter {
-    /// How many of the descending singular values `sigma` the filter keeps: those above `cutoff`·σ₁, at most the
-    /// fixed rank.
+    /// How many of the descending singular values `sigma` count: those above `cutoff`·σ₁, at most the fixed rank.
     pub(crate) fn rank(self, sigma: &[f64], cutoff: f64) -> usize {
         let Some(&largest) = sigma.first() else {
             return 0;
         };
         let above = sigma.iter().take_while(|&&s| s > 0.0 && s > cutoff * largest).count();
         match self {
-            Self::Exact => above,
             Self::FixedRank(rank) => above.min(rank as usize),
+            Self::Exact | Self::Smooth | Self::ResidualScaled { .. } => above,
         }
+    }
+
+    /// How many directions a step uses where the rank is `rank`: with a smooth cutoff all that there are.
+    pub(crate) fn directions(self, sigma: &[f64], rank: usize) -> usize {
+        match self {
+            Self::Smooth => sigma.iter().take_while(|&&s| s > 0.0).count(),
+            _ => rank,
+        }
+    }
+
+    /// The most directions that it lets count.
+    pub(crate) fn most_directions(self) -> usize {
+        match self {
+            Self::FixedRank(rank) => rank as usize,
+            _ => usize::MAX,
+        }
+    }
+
+    /// The damping in force where it is not adaptive: ‖e‖ is `residual`.
+    pub(crate) fn epsilon(self, fixed: f64, residual: f64) -> f64 {
+        match self {
+            Self::ResidualScaled { factor, power } => factor * residual.powf(power),
+            _ => fixed,
+        }
+    }
+
+    /// Whether a damping beside it has a meaning.
+    pub(crate) fn takes_damping(self) -> bool {
+        matches!(self, Self::Exact | Self::FixedRank(_))
     }
 
     /// φ(σ) for a direction that is kept, at the absolute damping ε: σ²/(σ²+ε).
@@ -39,11 +100,12 @@ impl Filter {
         let kind = match self {
             Self::Exact => "exact".to_owned(),
             Self::FixedRank(rank) => format!("fixed_rank({rank})"),
+            Self::Smooth => "smooth".to_owned(),
+            Self::ResidualScaled { factor, power } => format!("residual_scaled({factor}, {power})"),
         };
         match (self, damping) {
-            (Self::Exact, Damping::Fixed(0.0)) => kind,
-            (Self::Exact, _) => "tikhonov".to_owned(),
             (_, Damping::Fixed(0.0)) => kind,
+            (Self::Exact, _) => "tikhonov".to_owned(),
             _ => format!("{kind}+tikhonov"),
         }
     }
@@ -62,11 +124,30 @@ mod tests {
         assert_eq!(Filter::FixedRank(1).rank(&sigma, 0.0), 1);
         assert_eq!(Filter::Exact.rank(&[0.0, 0.0], 0.5), 0);
         assert_eq!(Filter::Exact.rank(&[], 0.5), 0);
+        assert_eq!(Filter::Smooth.rank(&sigma, 1e-3), 2);
     }
 
     #[test]
     fn tikhonov_halves_the_direction_whose_square_is_the_damping() {
         assert_eq!(Filter::factor(3.0, 9.0), 0.5);
         assert_eq!(Filter::factor(3.0, 0.0), 1.0);
+    }
+
+    #[test]
+    fn a_smooth_cutoff_halves_the_direction_at_it_and_leaves_out_none_that_there_is() {
+        let smooth = Weighting { filter: Filter::Smooth, epsilon: 0.0, largest: 4.0, cutoff: 1e-3 };
+        assert_eq!(smooth.factor(4e-3), 0.5);
+        // Twice the cutoff: 1/(1 + 2⁻¹²).
+        assert_eq!(smooth.factor(8e-3), 4096.0 / 4097.0);
+        assert_eq!(Filter::Smooth.directions(&[4.0, 1e-9, 0.0], 1), 2);
+        assert_eq!(Filter::Exact.directions(&[4.0, 1e-9, 0.0], 1), 1);
+    }
+
+    #[test]
+    fn a_residual_scaled_damping_is_a_power_of_the_residual() {
+        let filter = Filter::ResidualScaled { factor: 0.5, power: 2.0 };
+        assert_eq!(filter.epsilon(0.0, 3.0), 4.5);
+        assert_eq!(filter.epsilon(0.0, 0.0), 0.0);
+        assert_eq!(Filter::Exact.epsilon(0.25, 3.0), 0.25);
     }
 }

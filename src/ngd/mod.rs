@@ -12,6 +12,7 @@ mod stop;
 pub use damping::Damping;
 pub(crate) use damping::{LevenbergMarquardt, Verdict};
 pub use filter::Filter;
+pub(crate) use filter::Weighting;
 pub use scaling::Scaling;
 pub(crate) use status::Norms;
 pub use status::{Reason, Status};

@@ -7,7 +7,7 @@ use crate::ngd::{Damping, Filter, Precision, Reason, Scaling, Status};
 use crate::sweep::{Context, Errors, Outcome, Row, StepRule};
 
 fn rule(size: f64, damping: Damping) -> StepRule {
-    StepRule { size, damping, filter: Filter::Exact, scaling: Scaling::Columns, cutoff: None }
+    StepRule { size, damping, filter: Filter::Exact, scaling: Scaling::Columns, cutoff: None, momentum: 0.0 }
 }
 
 fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {

@@ -90,7 +90,7 @@ impl Summary {
                 problem: problem.index(),
                 step_size: rule.size,
                 damping: super::columns::damping(rule),
-                filter: &rule.filter.name(rule.damping),
+                filter: &rule.filter_name(),
                 scaling: rule.scaling.name(),
                 status: problem.status().name(),
                 reason: problem.reason().map(Reason::name),

@@ -34,11 +34,20 @@ pub struct StepBlock {
     pub scaling: Option<Scaling>,
     /// Relative cutoff on σ in [0, 1); `None` is max(n, p) times the machine epsilon of the precision at work.
     pub cutoff: Option<f64>,
+    /// Heavy-ball momentum β in [0, 1): every step adds β times the one before. Not with [`Damping::Adaptive`].
+    pub momentum: f64,
 }
 
 impl Default for StepBlock {
     fn default() -> Self {
-        Self { sizes: vec![1.0], dampings: vec![Damping::Adaptive], filter: Filter::Exact, scaling: None, cutoff: None }
+        Self {
+            sizes: vec![1.0],
+            dampings: vec![Damping::Adaptive],
+            filter: Filter::Exact,
+            scaling: None,
+            cutoff: None,
+            momentum: 0.0,
+        }
     }
 }
 
@@ -55,6 +64,17 @@ pub struct StepRule {
     pub scaling: Scaling,
     /// Relative cutoff on σ; `None` is the default for shape and precision.
     pub cutoff: Option<f64>,
+    /// Heavy-ball momentum β: θ⁺ = θ − ηΔ + β(θ − θ⁻), θ⁻ the point before.
+    pub momentum: f64,
+}
+
+impl StepRule {
+    /// The filter's name in tables, with the momentum where there is one: `exact`, `tikhonov`, `smooth+momentum(0.5)`.
+    #[must_use]
+    pub fn filter_name(&self) -> String {
+        let filter = self.filter.name(self.damping);
+        if self.momentum == 0.0 { filter } else { format!("{filter}+momentum({})", self.momentum) }
+    }
 }
 
 impl StepBlock {
@@ -67,6 +87,7 @@ impl StepBlock {
                 filter: self.filter,
                 scaling: self.scaling.unwrap_or_default(),
                 cutoff: self.cutoff,
+                momentum: self.momentum,
             })
         })
     }

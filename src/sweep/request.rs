@@ -149,6 +149,13 @@ impl Sweep {
         self
     }
 
+    /// The heavy-ball momentum β of the plain block, in [0, 1).
+    #[must_use]
+    pub fn momentum(mut self, momentum: f64) -> Self {
+        self.plain.momentum = momentum;
+        self
+    }
+
     /// Adds a block of step rules. Once there is one, the plain block no longer counts.
     #[must_use]
     pub fn block(mut self, block: StepBlock) -> Self {

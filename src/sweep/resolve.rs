@@ -180,8 +180,30 @@ fn check_rule(rule: &StepRule) -> Result<(), RequestError> {
     if let Some(cutoff) = rule.cutoff.filter(|cutoff| !(0.0..1.0).contains(cutoff)) {
         return Err(RequestError::Cutoff { value: cutoff });
     }
-    if rule.filter == Filter::FixedRank(0) {
-        return Err(RequestError::FixedRank);
+    check_filter(rule)?;
+    if !(0.0..1.0).contains(&rule.momentum) {
+        return Err(RequestError::Momentum { value: rule.momentum });
+    }
+    if rule.momentum != 0.0 && rule.damping == Damping::Adaptive {
+        return Err(RequestError::AdaptiveMomentum { value: rule.momentum });
+    }
+    Ok(())
+}
+
+fn check_filter(rule: &StepRule) -> Result<(), RequestError> {
+    match rule.filter {
+        Filter::FixedRank(0) => return Err(RequestError::FixedRank),
+        Filter::ResidualScaled { factor, power } => {
+            for (what, value, sound) in [("factor", factor, factor >= 0.0), ("power", power, power > 0.0)] {
+                if !(value.is_finite() && sound) {
+                    return Err(RequestError::ResidualScaled { what, value });
+                }
+            }
+        }
+        _ => {}
+    }
+    if !rule.filter.takes_damping() && rule.damping != Damping::Fixed(0.0) {
+        return Err(RequestError::FilterDamping { filter: rule.filter.name(Damping::Fixed(0.0)) });
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::backend::cpu::Workspace;
 use crate::backend::{Solved, second_look};
 use crate::error::Error;
 use crate::gpu::{Bindable, Commands, Device, DeviceError, Kernel};
-use crate::kernels::{judge, step};
+use crate::kernels::{judge, momentum, step};
 use crate::sweep::{Job, ProblemId};
 
 use super::blocked::Blocked;
@@ -29,6 +29,8 @@ pub(super) struct Chunk {
     factoriser: Factoriser,
     judge: Arc<Kernel>,
     step: Arc<Kernel>,
+    /// Where a rule has momentum.
+    momentum: Option<Arc<Kernel>>,
 }
 
 impl Chunk {
@@ -46,6 +48,10 @@ impl Chunk {
         Ok(Self {
             judge: judge::host::kernel(device, problems.batch, problems.sizes)?,
             step: step::host::kernel(device, problems.batch, problems.sizes)?,
+            momentum: match problems.previous {
+                Some(_) => Some(momentum::host::kernel(device, problems.batch, problems.sizes)?),
+                None => None,
+            },
             problems,
             factoriser,
         })
@@ -78,7 +84,14 @@ impl Chunk {
         }
         commands.clear(running)?;
         let bindings: [&dyn Bindable; 9] = [rules, description, states, v, sigma, lengths, theta, trial, running];
-        commands.dispatch(&self.step, &bindings, groups)
+        commands.dispatch(&self.step, &bindings, groups)?;
+        match (&problems.previous, &self.momentum) {
+            (Some(previous), Some(momentum)) => {
+                let bindings: [&dyn Bindable; 6] = [rules, description, states, theta, trial, previous];
+                commands.dispatch(momentum, &bindings, groups)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the chunk back, once: θ, the factorisation it stands on, and JᵀJ at it where that is cheap on the device.

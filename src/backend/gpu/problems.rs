@@ -20,6 +20,8 @@ pub(super) struct Problems {
     pub(super) data: Buffer<f32>,
     pub(super) theta: Buffer<f32>,
     pub(super) trial: Buffer<f32>,
+    /// The point before θ, where a rule has momentum.
+    pub(super) previous: Option<Buffer<f32>>,
     /// (P+1) × K: right singular vectors of JD, and β below them.
     pub(super) v: Buffer<f32>,
     pub(super) sigma: Buffer<f32>,
@@ -63,6 +65,7 @@ impl Problems {
                 theta[layout::element(b, j, 0, p, 1, lanes)] = value as f32;
             }
         }
+        let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
         let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).collect();
         let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
         Ok(Self {
@@ -71,6 +74,7 @@ impl Problems {
             states: device.buffer_from("states", &vec![State::start(); ids.len()])?,
             data: device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,
             trial: device.buffer_from("trial", &theta)?,
+            previous: moves.then(|| device.buffer_from("previous", &theta)).transpose()?,
             theta: device.buffer_from("theta", &theta)?,
             v: floats("V", (p + 1) * directions)?,
             sigma: floats("sigma", directions)?,

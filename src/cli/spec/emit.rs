@@ -126,6 +126,14 @@ fn step_block(spec: &mut Spec, block: &StepBlock) {
     match block.filter {
         Filter::FixedRank(rank) => spec.line("filter", &format!("{{ fixed_rank = {rank} }}")),
         Filter::Exact => {}
+        Filter::Smooth => spec.text("filter", "smooth"),
+        Filter::ResidualScaled { factor, power } => {
+            let table = format!("factor = {}, power = {}", number(factor), number(power));
+            spec.line("filter", &format!("{{ residual_scaled = {{ {table} }} }}"));
+        }
+    }
+    if block.momentum != 0.0 {
+        spec.line("momentum", &number(block.momentum));
     }
     match block.scaling {
         Some(Scaling::Columns) => spec.text("scaling", "columns"),

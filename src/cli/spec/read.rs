@@ -14,7 +14,7 @@ use crate::sweep::{Errors, StepBlock};
 
 /// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
 /// the reference in docs/spec.md can be held against it.
-pub(super) const KEYS: [(&str, &[&str]); 13] = [
+pub(super) const KEYS: [(&str, &[&str]); 14] = [
     ("", &["model", "data", "start", "step", "stop", "history", "run", "output"]),
     ("model", &["expression", "parameters", "constants"]),
     ("data", &["file", "response", "sigma", "group", "missing", "columns", "errors"]),
@@ -23,7 +23,8 @@ pub(super) const KEYS: [(&str, &[&str]); 13] = [
     ("start.random.ranges.NAME", &["from", "to", "spacing"]),
     ("start.random.seeds", &["from", "count"]),
     ("step", &["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"]),
-    ("step.filter", &["fixed_rank"]),
+    ("step.filter", &["fixed_rank", "residual_scaled"]),
+    ("step.filter.residual_scaled", &["factor", "power"]),
     ("stop", &["steps", "loss", "gradient", "change", "tests"]),
     ("history", &["every"]),
     ("run", &["device", "precision", "verify", "require_converged"]),
@@ -202,17 +203,14 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
             _ => return method.word(&[("ngd", StepBlock::default())]),
         }
     }
-    if let Some(momentum) = table.get("step.momentum")
-        && momentum.number()? != 0.0
-    {
-        return Err(momentum.fail("momentum is not supported yet; write 0 or leave the key out"));
-    }
+    let filter = table.get("step.filter").map_or(Ok(Filter::Exact), |filter| read_filter(&filter))?;
     let size = table.get("step.size");
     let sizes = size.as_ref().map_or(Ok(vec![1.0]), Value::axis)?;
     let dampings = match table.get("step.damping") {
         Some(damping) => nonempty(&damping, read_dampings(&damping)?)?,
-        // Sizes ask for the step as it is; without any, the adaptive rule finds its own way.
-        None if size.is_some() => vec![Damping::Fixed(0.0)],
+        // Sizes ask for the step as it is, and so do filters that damp by themselves; without any, the adaptive rule
+        // finds its own way.
+        None if size.is_some() || !filter.takes_damping() => vec![Damping::Fixed(0.0)],
         None => vec![Damping::Adaptive],
     };
     if let Some(size) = &size {
@@ -226,16 +224,36 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
             ));
         }
     }
+    if let Some(value) = table.get("step.filter").filter(|_| !filter.takes_damping())
+        && dampings != [Damping::Fixed(0.0)]
+    {
+        return Err(value.fail(format!(
+            "the filter {} sets the damping itself; leave step.damping out",
+            filter.name(Damping::Fixed(0.0))
+        )));
+    }
     Ok(StepBlock {
-        sizes,
-        dampings,
-        filter: table.get("step.filter").map_or(Ok(Filter::Exact), |filter| read_filter(&filter))?,
+        momentum: table.get("step.momentum").map_or(Ok(0.0), |momentum| read_momentum(&momentum, &dampings))?,
+        filter,
         scaling: match table.get("step.scaling") {
             Some(scaling) => Some(scaling.word(&[("columns", Scaling::Columns), ("none", Scaling::None)])?),
             None => None,
         },
         cutoff: table.get("step.cutoff").map(|cutoff| read_cutoff(&cutoff)).transpose()?,
+        sizes,
+        dampings,
     })
+}
+
+fn read_momentum(value: &Value<'_>, dampings: &[Damping]) -> Result<f64, Failure> {
+    let momentum = value.number()?;
+    if !(0.0..1.0).contains(&momentum) {
+        return Err(value.fail(format!("the momentum {momentum} is outside [0, 1); give 0 for none")));
+    }
+    if momentum != 0.0 && dampings.contains(&Damping::Adaptive) {
+        return Err(value.fail("momentum does not go with adaptive damping; give step.damping a number, 0 or more"));
+    }
+    Ok(momentum)
 }
 
 fn read_dampings(value: &Value<'_>) -> Result<Vec<Damping>, Failure> {
@@ -265,18 +283,35 @@ fn read_filter(value: &Value<'_>) -> Result<Filter, Failure> {
     if value.is_table() {
         let table = value.table()?;
         table.only(keys("step.filter"))?;
+        if let Some(scaled) = table.get("step.filter.residual_scaled") {
+            return read_residual_scaled(&scaled);
+        }
         let rank = table.require("step.filter.fixed_rank", "filter = { fixed_rank = 2 }")?;
         return match rank.count(u64::from(u32::MAX))? {
             0 => Err(rank.fail("a rank of 0 takes no step; give at least 1")),
             count => Ok(Filter::FixedRank(count as u32)),
         };
     }
-    match value.text()? {
-        name @ ("smooth" | "residual_scaled") => Err(value.fail(format!(
-            "the filter {name:?} is not supported yet; use \"exact\", {{ fixed_rank = 2 }}, or a damping above 0"
-        ))),
-        _ => value.word(&[("exact", Filter::Exact)]),
-    }
+    value.word(&[("exact", Filter::Exact), ("smooth", Filter::Smooth), ("residual_scaled", RESIDUAL_SCALED)])
+}
+
+/// ε = ‖e‖, where neither factor nor power is given.
+const RESIDUAL_SCALED: Filter = Filter::ResidualScaled { factor: 1.0, power: 1.0 };
+
+fn read_residual_scaled(value: &Value<'_>) -> Result<Filter, Failure> {
+    let table = value.table()?;
+    table.only(keys("step.filter.residual_scaled"))?;
+    let number = |key: &str, sound: fn(f64) -> bool, wanted: &str| match table.get(key) {
+        None => Ok(1.0),
+        Some(value) => match value.number()? {
+            number if sound(number) => Ok(number),
+            number => Err(value.fail(format!("{number} is not {wanted}, as ε = factor·‖e‖^power needs it"))),
+        },
+    };
+    Ok(Filter::ResidualScaled {
+        factor: number("step.filter.residual_scaled.factor", |factor| factor >= 0.0, "0 or more")?,
+        power: number("step.filter.residual_scaled.power", |power| power > 0.0, "above 0")?,
+    })
 }
 
 fn read_cutoff(value: &Value<'_>) -> Result<f64, Failure> {

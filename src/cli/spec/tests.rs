@@ -96,6 +96,7 @@ curves = true
             filter: Filter::FixedRank(2),
             scaling: Some(Scaling::None),
             cutoff: Some(1e-3),
+            momentum: 0.0,
         }
     );
     assert_eq!(request.blocks[1].dampings.len(), 3);
@@ -149,7 +150,7 @@ fn sizes_without_a_damping_take_exact_steps() {
 }
 
 /// What is wrong, the line it is on, and words that the message must hold.
-const WRONG: [(&str, usize, &[&str]); 40] = [
+const WRONG: [(&str, usize, &[&str]); 42] = [
     ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
     ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
     ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
@@ -169,10 +170,12 @@ const WRONG: [(&str, usize, &[&str]); 40] = [
     ("[[step]]\ndamping = [0, -1e-3]", 10, &["-0.001 is negative"]),
     ("[[step]]\ndamping = []", 10, &["empty grid"]),
     ("[[step]]\nmethod = \"gd\"", 10, &["step.method", "not supported yet"]),
-    ("[[step]]\nfilter = \"smooth\"", 10, &["step.filter", "not supported yet", "fixed_rank"]),
-    ("[[step]]\nfilter = \"residual_scaled\"", 10, &["not supported yet"]),
+    ("[[step]]\nfilter = \"smoth\"", 10, &["step.filter", "did you mean \"smooth\"?"]),
+    ("[[step]]\nfilter = \"smooth\"\ndamping = 1e-3", 10, &["step.filter", "smooth", "damping"]),
+    ("[[step]]\nfilter = { residual_scaled = { factor = -1 } }", 10, &["residual_scaled.factor", "-1"]),
     ("[[step]]\nfilter = { fixed_rank = 0 }", 10, &["at least 1"]),
-    ("[[step]]\nmomentum = 0.9", 10, &["momentum is not supported yet"]),
+    ("[[step]]\nsize = 1\nmomentum = 1", 11, &["step.momentum", "outside [0, 1)"]),
+    ("[[step]]\nmomentum = 0.9", 10, &["step.momentum", "adaptive"]),
     ("[[step]]\ncutoff = 1", 10, &["step.cutoff", "outside 0 to 1"]),
     ("[[step]]\nscaling = true", 10, &["step.scaling", "text in quotes"]),
     ("[history]\nevery = 5", 10, &["history.every", "not supported yet"]),
@@ -287,6 +290,13 @@ fn a_request_written_as_toml_reads_back_as_itself() {
                 filter: Filter::FixedRank(2),
                 scaling: Some(Scaling::None),
                 cutoff: Some(1e-7),
+                momentum: 0.25,
+            },
+            StepBlock { filter: Filter::Smooth, dampings: vec![Damping::Fixed(0.0)], ..StepBlock::default() },
+            StepBlock {
+                filter: Filter::ResidualScaled { factor: 0.1, power: 1.5 },
+                dampings: vec![Damping::Fixed(0.0)],
+                ..StepBlock::default()
             },
             StepBlock::default(),
         ],

@@ -2,16 +2,26 @@
 
 use crate::kernels::svd::twin::Factored;
 
-/// D W diag(φᵢ/σᵢ²) β over the first `rank` directions.
+/// D W diag(φᵢ/σᵢ²) β over the first `rank` directions, φ = σ²/(σ²+ε).
 pub(crate) fn step(factored: &Factored, rank: usize, epsilon: f64, columns: bool) -> Vec<f64> {
+    weighted(factored, columns, |i| {
+        let square = factored.sigma[i] * factored.sigma[i];
+        if i < rank { square / (square + epsilon) } else { 0.0 }
+    })
+}
+
+/// The same with φ = 1/(1 + (cσ₁/σ)¹²).
+pub(crate) fn smooth_step(factored: &Factored, cutoff: f64, columns: bool) -> Vec<f64> {
+    weighted(factored, columns, |i| 1.0 / (1.0 + (cutoff * factored.sigma[0] / factored.sigma[i]).powi(12)))
+}
+
+fn weighted(factored: &Factored, columns: bool, phi: impl Fn(usize) -> f64) -> Vec<f64> {
     let p = factored.lengths.len();
     (0..p)
         .map(|j| {
             let scale = if columns && factored.lengths[j] > 0.0 { 1.0 / factored.lengths[j] } else { 1.0 };
-            let sum: f64 = (0..rank)
-                .map(|i| {
-                    factored.w[i][j] * factored.beta[i] / (factored.sigma[i] * factored.sigma[i] + epsilon)
-                })
+            let sum: f64 = (0..p)
+                .map(|i| phi(i) * factored.w[i][j] * factored.beta[i] / (factored.sigma[i] * factored.sigma[i]))
                 .sum();
             scale * sum
         })
