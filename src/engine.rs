@@ -4,11 +4,12 @@ use std::ops::{ControlFlow, Range};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::backend::{self, Solved};
+use crate::backend::{self, Backend};
 use crate::error::{Error, RequestError};
 use crate::gpu::{AdapterChoice, Device, DeviceError};
 use crate::memory;
 use crate::ngd::Precision;
+use crate::stability::{self, Minimiser, Stability, StabilityOptions};
 use crate::sweep::{Context, Job, Outcome, ProblemId, Sweep};
 
 /// Which device to run on.
@@ -82,17 +83,8 @@ pub struct Engine {
     notices: Vec<String>,
 }
 
-#[derive(Debug)]
-enum Backend {
-    Gpu(backend::gpu::GpuBackend),
-    Cpu,
-}
-
 /// Rounding of an input, relative to its range, from which on the user is told.
 const BLUR: f64 = 1e-4;
-
-/// Problems a CPU chunk: enough to keep every core busy, few enough for a lively progress bar.
-const CPU_CHUNK: u64 = 2048;
 
 impl Engine {
     /// Opens the chosen device.
@@ -158,10 +150,7 @@ impl Engine {
     /// The precision of the steps.
     #[must_use]
     pub fn precision(&self) -> Precision {
-        match self.backend {
-            Backend::Gpu(_) => Precision::F32,
-            Backend::Cpu => Precision::F64,
-        }
+        self.backend.precision()
     }
 
     /// Lines for the user: what was chosen for them, and why.
@@ -300,27 +289,52 @@ impl Engine {
         let mut outcome = backend::finish(job, &context, &[], Vec::new());
         let mut next = range.start;
         let end = range.start + total;
-        if let Backend::Gpu(gpu) = &self.backend {
-            gpu.check(job)?;
-        }
+        self.backend.check(job)?;
         while next < end {
-            let most = match &self.backend {
-                Backend::Gpu(gpu) => gpu.chunk(job, next, end)?,
-                Backend::Cpu => CPU_CHUNK,
-            };
-            let last = (next + most).min(end);
+            let last = (next + self.backend.most_at_once(job) as u64).min(end);
             let ids: Vec<ProblemId> = (next..last).map(|index| job.problem(index)).collect();
-            let solved: Vec<Solved> = match &self.backend {
-                Backend::Gpu(gpu) => pollster::block_on(gpu.solve(job, &ids))?,
-                Backend::Cpu => backend::cpu::solve(job, &ids),
-            };
-            outcome.append(backend::finish(job, &context, &ids, solved));
-            next = last;
+            let solved = self.backend.solve_some(job, &ids)?;
+            next += solved.len() as u64;
+            outcome.append(backend::finish(job, &context, &ids[..solved.len()], solved));
             if report(Progress { done: next - range.start, total }).is_break() {
                 break;
             }
         }
         Ok(outcome)
+    }
+
+    /// Certifies the minimisers that a sweep found: what the update map of natural gradient descent does around each. The
+    /// problems that did not converge are counted and not certified.
+    ///
+    /// # Errors
+    /// If the request or an option is wrong, or the device fails.
+    pub fn certify(&self, sweep: &Sweep, outcome: &Outcome, options: &StabilityOptions) -> Result<Stability, Error> {
+        let minimisers: Vec<Minimiser> = outcome
+            .iter()
+            .map(|problem| Minimiser {
+                problem: problem.index(),
+                set: problem.set(),
+                parameters: problem.parameters().to_vec(),
+                status: Some(problem.status()),
+            })
+            .collect();
+        self.certify_points(&sweep.resolve()?, &minimisers, options)
+    }
+
+    /// Certifies points of a resolved job, from wherever they come.
+    ///
+    /// # Errors
+    /// As [`certify`](Self::certify); if a θ has the wrong length or is not finite, or there is no such data set.
+    pub fn certify_points(
+        &self,
+        job: &Job,
+        points: &[Minimiser],
+        options: &StabilityOptions,
+    ) -> Result<Stability, Error> {
+        if let Some(point) = points.iter().find(|point| point.set >= job.sets()) {
+            return Err(RequestError::NoSuchSet { set: point.set, sets: job.sets() }.into());
+        }
+        stability::certify(&self.backend, job, points, options)
     }
 
     fn context(&self, job: &Job) -> Context {

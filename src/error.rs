@@ -3,6 +3,7 @@
 use crate::data::DataError;
 use crate::expr::{ParseError, RowError};
 use crate::gpu::DeviceError;
+use crate::linalg::LinalgError;
 use crate::model::ModelError;
 
 /// Anything that can go wrong with a request. A bad *problem* is never an error: it gets a status.
@@ -32,6 +33,9 @@ pub enum Error {
         /// What is wrong with the guess.
         source: Box<Error>,
     },
+    /// The linear algebra refuses, or its device failed.
+    #[error(transparent)]
+    Linalg(#[from] LinalgError),
     /// The request itself is wrong.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -46,7 +50,9 @@ impl Error {
     #[must_use]
     pub fn is_device(&self) -> bool {
         match self {
-            Self::Device(error) => !matches!(error, DeviceError::TooLarge { .. } | DeviceError::OutOfMemory { .. }),
+            Self::Device(error) | Self::Linalg(LinalgError::Device(error)) => {
+                !matches!(error, DeviceError::TooLarge { .. } | DeviceError::OutOfMemory { .. })
+            }
             _ => false,
         }
     }
@@ -241,6 +247,40 @@ pub enum RequestError {
     AdaptiveMomentum {
         /// The momentum asked for.
         value: f64,
+    },
+    /// A setting of the stability checks is out of range.
+    #[error("the {what} of the stability checks is {value}: give a number {wanted}")]
+    Stability {
+        /// Which setting.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        wanted: &'static str,
+    },
+    /// Too many parameters for the p²/2 second derivatives of an expression.
+    #[error(
+        "the model has {parameters} parameters and second derivatives are taken of at most {most}: leave the update map out"
+    )]
+    TooManyForCurvature {
+        /// Parameters of the model.
+        parameters: usize,
+        /// The most there can be.
+        most: usize,
+    },
+    /// The residual or its derivatives are not finite at the point given.
+    #[error("the residual or its derivatives are not finite at this θ (data set {set}): give another θ")]
+    NotFiniteThere {
+        /// Index of the data set.
+        set: usize,
+    },
+    /// A point of a data set that is not there.
+    #[error("a point of data set {set} was given and there are {sets}, from 0 on: name one of them")]
+    NoSuchSet {
+        /// The set named.
+        set: usize,
+        /// How many there are.
+        sets: usize,
     },
     /// A tolerance is negative.
     #[error("the {name} tolerance is {value}: give a finite number of 0 or more")]

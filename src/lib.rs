@@ -3,7 +3,7 @@
 //! # The modules
 //!
 //! [`data`] and [`starts`] read what is fitted, [`expr`] and [`model`] say what f is, [`ngd`] how a step is taken and
-//! when it stops, [`sweep`] which problems there are and what came out; [`Engine`] runs them on a [`gpu`] or the CPU,
+//! when it stops, [`sweep`] which problems there are and what came out, [`stability`] what becomes of perturbations there; [`Engine`] runs them on a [`gpu`] or the CPU,
 //! and [`report`] writes the results.
 
 // What ships never panics on a user and never writes to their standard output; tests may do both.
@@ -19,6 +19,7 @@ pub mod linalg;
 pub mod model;
 pub mod ngd;
 pub mod report;
+pub mod stability;
 pub mod starts;
 pub mod sweep;
 
@@ -42,6 +43,7 @@ pub use model::{Model, ModelError};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
 pub use pollster::block_on;
 pub use selftest::{selftest, selftest_on};
+pub use stability::{Certificate, FilterRule, Minimiser, Stability, StabilityOptions, Verdict};
 pub use starts::{Distribution, Spacing, StartRange, random_start};
 pub use sweep::{
     Context, Draw, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace,

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::sweep::{Context, Job, Outcome, ProblemId, Row};
 
-use super::Solved;
+use super::{Solved, weighted_rows};
 
 /// f64 figures of one point.
 struct Figures {
@@ -65,28 +65,6 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
     outcome
 }
 
-/// e and the rows of J, weighted, at θ: `row(i, e, J row)` for every point of the data set.
-fn weighted_residual(
-    job: &Job,
-    set: usize,
-    theta: &[f64],
-    scratch: &mut Vec<f64>,
-    mut row: impl FnMut(usize, f64, &[f64]),
-) {
-    let tape = job.model().jacobian_tape();
-    tape.prepare(theta, scratch);
-    let mut values = vec![0.0; theta.len() + 1];
-    for i in job.rows(set) {
-        tape.row(job.inputs(i), scratch, &mut values);
-        let weight = job.weight(i);
-        let e = weight * (values[0] - job.response(i));
-        for d in &mut values[1..] {
-            *d *= weight;
-        }
-        row(i, e, &values[1..]);
-    }
-}
-
 fn figures(job: &Job, id: ProblemId, theta: &[f64], gn_sharpness: Option<f64>, scratch: &mut Vec<f64>) -> Figures {
     let (n, p) = (job.rows(id.set).len(), theta.len());
     let mut squares = 0.0;
@@ -97,7 +75,7 @@ fn figures(job: &Job, id: ProblemId, theta: &[f64], gn_sharpness: Option<f64>, s
     let side = if wanted && n >= p { p } else { 0 };
     let mut fisher = Mat::<f64>::zeros(side, side);
     let first = job.rows(id.set).start;
-    weighted_residual(job, id.set, theta, scratch, |i, e, jacobian| {
+    weighted_rows(job, id.set, theta, scratch, |i, e, jacobian| {
         squares += e * e;
         for j in 0..p {
             gradient[j] += jacobian[j] * e;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 mod blocked;
 mod chunk;
+mod evaluation;
 mod found;
 mod lane;
 mod problems;
@@ -120,44 +121,44 @@ impl GpuBackend {
         Ok(())
     }
 
-    /// Problems of the next chunk, from `first` on.
-    pub(crate) fn chunk(&self, job: &Job, first: u64, end: u64) -> Result<u64, Error> {
+    /// The most problems that a chunk may have at the pace of the chunks before.
+    pub(crate) fn most_at_once(&self, job: &Job) -> usize {
         let points = self.pace.lock().map_or(1 << 16, |pace| pace.points);
-        let shape = ChunkShape::of(&self.device, job);
         let wanted = (points / job.most_rows().max(1) as u64).max(1).next_multiple_of(LANES as u64);
-        let mut last = first + wanted.min(shape.problems).min(end - first);
-        if let Way::Blocked(cut) = shape.way {
-            last = Self::of_one_kind(job, cut, first, last);
-        }
+        wanted.min(ChunkShape::of(&self.device, job).problems) as usize
+    }
+
+    /// How many from the front of `ids`, by ascending data set, one chunk holds.
+    pub(crate) fn fitting(&self, job: &Job, ids: &[ProblemId]) -> Result<usize, Error> {
+        let mut count = match ChunkShape::of(&self.device, job).way {
+            Way::Blocked(cut) => Self::of_one_kind(job, cut, ids),
+            Way::Lane { .. } => ids.len(),
+        };
         // The rows of the chunk's data sets lie in one buffer.
         let row_bytes = 4 * (job.model().inputs().len() as u64 + 2);
         let limit = self.device.largest_buffer();
-        let first_set = job.problem(first).set;
-        let first_row = job.rows(first_set).start;
+        let first_row = job.rows(ids[0].set).start;
+        let rows = |count: usize| job.rows(ids[count - 1].set).end - first_row;
         let most_rows = (limit / row_bytes) as usize;
-        while last > first + 1 && job.rows(job.problem(last - 1).set).end - first_row > most_rows {
-            last = first + (last - first).div_ceil(2);
+        while count > 1 && rows(count) > most_rows {
+            count = count.div_ceil(2);
         }
-        let rows = job.rows(job.problem(last - 1).set).end - first_row;
-        if rows > most_rows {
-            return Err(
-                DeviceError::TooLarge { label: "data".to_owned(), bytes: rows as u64 * row_bytes, limit }.into()
-            );
+        if rows(count) > most_rows {
+            let bytes = rows(count) as u64 * row_bytes;
+            return Err(DeviceError::TooLarge { label: "data".to_owned(), bytes, limit }.into());
         }
-        Ok(last - first)
+        Ok(count)
     }
 
-    /// The end of those problems from `first` on, `last` at most, that one chunk may hold without changing their bits.
-    fn of_one_kind(job: &Job, cut: Cut, first: u64, last: u64) -> u64 {
+    /// How many from the front of `ids` one chunk may hold without changing their bits.
+    fn of_one_kind(job: &Job, cut: Cut, ids: &[ProblemId]) -> usize {
         let parameters = cut.sizes().parameters;
-        let rows = |set: usize| job.rows(set).len();
-        let (first_set, last_set) = (job.problem(first).set, job.problem(last - 1).set);
-        (first_set + 1..=last_set)
-            .find(|&set| !Cut::together(parameters, [rows(first_set), rows(set)]))
-            .map_or(last, |set| job.problems_of(set).start)
+        let rows = |id: &ProblemId| job.rows(id.set).len();
+        let first = rows(&ids[0]);
+        ids.iter().position(|id| !Cut::together(parameters, [first, rows(id)])).unwrap_or(ids.len())
     }
 
-    /// Solves the problems `ids`, consecutive ones of the job.
+    /// Solves the problems `ids`, by ascending data set.
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
         let chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();

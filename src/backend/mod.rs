@@ -1,16 +1,79 @@
 //! Where a chunk of problems is solved: on a GPU through the kernels, or on the CPU in f64.
 
 pub(crate) mod cpu;
+mod evaluation;
 mod finish;
 pub(crate) mod gpu;
+mod row_space;
 mod second_look;
 mod spectrum;
 
-pub(crate) use finish::finish;
+pub(crate) use evaluation::{residual_and_jacobian, weighted_rows};
+pub(crate) use finish::{finish, largest_eigenvalue};
+pub(crate) use row_space::RowSpace;
 pub(crate) use second_look::second_look;
 pub(crate) use spectrum::{Factorisation, Spectrum};
 
-use crate::ngd::{Reason, Status};
+use crate::error::Error;
+use crate::ngd::{Precision, Reason, Status};
+use crate::sweep::{Job, ProblemId};
+
+/// Problems a CPU chunk: enough to keep every core busy, few enough for a lively progress bar.
+const CPU_CHUNK: usize = 2048;
+
+/// Where problems are solved.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    /// On a GPU, in f32.
+    Gpu(gpu::GpuBackend),
+    /// On the CPU, in f64.
+    Cpu,
+}
+
+impl Backend {
+    /// The precision of the steps.
+    pub(crate) fn precision(&self) -> Precision {
+        match self {
+            Self::Gpu(_) => Precision::F32,
+            Self::Cpu => Precision::F64,
+        }
+    }
+
+    /// Refuses jobs that no chunking makes fit.
+    pub(crate) fn check(&self, job: &Job) -> Result<(), Error> {
+        match self {
+            Self::Gpu(gpu) => gpu.check(job),
+            Self::Cpu => Ok(()),
+        }
+    }
+
+    /// The most problems that the next chunk may have.
+    pub(crate) fn most_at_once(&self, job: &Job) -> usize {
+        match self {
+            Self::Gpu(gpu) => gpu.most_at_once(job),
+            Self::Cpu => CPU_CHUNK,
+        }
+    }
+
+    /// Solves as many problems from the front of `ids`, by ascending data set, as make a chunk.
+    pub(crate) fn solve_some(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+        match self {
+            Self::Gpu(gpu) => pollster::block_on(gpu.solve(job, &ids[..gpu.fitting(job, ids)?])),
+            Self::Cpu => Ok(cpu::solve(job, ids)),
+        }
+    }
+
+    /// Solves the problems `ids`, by ascending data set.
+    pub(crate) fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+        self.check(job)?;
+        let mut solved = Vec::with_capacity(ids.len());
+        while solved.len() < ids.len() {
+            let end = ids.len().min(solved.len() + self.most_at_once(job));
+            solved.extend(self.solve_some(job, &ids[solved.len()..end])?);
+        }
+        Ok(solved)
+    }
+}
 
 /// What a backend finds for one problem; `finish` makes the final row of it.
 #[derive(Clone, Debug)]

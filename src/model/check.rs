@@ -115,6 +115,37 @@ mod tests {
     }
 
     #[test]
+    fn second_derivatives_agree_with_central_differences_of_the_first() {
+        let model = Model::parse("a*exp(-k*t)*cos(w*t) + log(a + k**2)*w/(1 + k*t)", &["a", "k", "w"]).unwrap();
+        let (theta, inputs) = ([2.0, 0.7, 1.3], [0.9]);
+        let gradient = |theta: &[f64]| {
+            let mut out = vec![0.0; 4];
+            model.jacobian_tape().evaluate(theta, &inputs, &mut Vec::new(), &mut out);
+            out[1..].to_vec()
+        };
+        let hessian = model.hessian(&theta, &inputs);
+        let h = 2f64.powi(-17);
+        for k in 0..3 {
+            let moved = |by: f64| {
+                let mut moved = theta;
+                moved[k] += by;
+                gradient(&moved)
+            };
+            let (above, below) = (moved(h), moved(-h));
+            for j in 0..3 {
+                let difference = (above[j] - below[j]) / (2.0 * h);
+                // h² times a third derivative of size 10, and rounding of 10·2⁻⁵³/h.
+                assert!(
+                    (hessian[3 * j + k] - difference).abs() < 1e-8,
+                    "{j}, {k}: {} {difference}",
+                    hessian[3 * j + k]
+                );
+                assert_eq!(hessian[3 * j + k].to_bits(), hessian[3 * k + j].to_bits());
+            }
+        }
+    }
+
+    #[test]
     fn a_kink_under_the_point_does_not_agree() {
         // abs has slope 0 at 0 and the difference quotient over a kink beside θ sees something between −1 and 1.
         let model = Model::parse("abs(a - x)", &["a"]).unwrap();

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,8 @@ struct Inner {
     rewrites: Rewrites,
     inputs: Vec<String>,
     compiled: Compiled,
+    /// Second derivatives, which only some need.
+    curvature: OnceLock<Tape>,
 }
 
 #[derive(Clone, Debug)]
@@ -157,7 +159,8 @@ impl Model {
         let outputs = rewrites.apply(&mut graph, &outputs);
         let compiled =
             Compiled { value: Tape::new(&graph, &outputs[..1]), jacobian: Tape::new(&graph, &outputs), graph, outputs };
-        Ok(Self(Arc::new(Inner { source, parameters, constants, rewrites, inputs, compiled })))
+        let curvature = OnceLock::new();
+        Ok(Self(Arc::new(Inner { source, parameters, constants, rewrites, inputs, compiled, curvature })))
     }
 
     /// The parameters' names, in the order of θ.
@@ -201,6 +204,19 @@ impl Model {
         let mut out = [0.0];
         self.0.compiled.value.evaluate(theta, inputs, &mut Vec::new(), &mut out);
         out[0]
+    }
+
+    /// Second derivatives ∂²f/∂θⱼ∂θₖ in f64, p×p row by row, symmetric to the bit.
+    ///
+    /// # Panics
+    /// If `theta` or `inputs` are shorter than [`parameters`](Self::parameters) and [`inputs`](Self::inputs).
+    #[must_use]
+    pub fn hessian(&self, theta: &[f64], inputs: &[f64]) -> Vec<f64> {
+        let p = self.parameters().len();
+        let mut triangle = vec![0.0; p * (p + 1) / 2];
+        self.curvature_tape().evaluate(theta, inputs, &mut Vec::new(), &mut triangle);
+        let at = |j: usize, k: usize| triangle[j.max(k) * (j.max(k) + 1) / 2 + j.min(k)];
+        (0..p).flat_map(|j| (0..p).map(move |k| (j, k))).map(|(j, k)| at(j, k)).collect()
     }
 
     /// Position of a parameter in θ.
@@ -253,6 +269,20 @@ impl Model {
     /// The tape of f and its derivatives.
     pub(crate) fn jacobian_tape(&self) -> &Tape {
         &self.0.compiled.jacobian
+    }
+
+    /// The tape of second derivatives ∂²f/∂θⱼ∂θₖ for k ≤ j, row by row of the triangle: the derivatives of f
+    /// differentiated once more, graph to graph, at first use.
+    pub(crate) fn curvature_tape(&self) -> &Tape {
+        self.0.curvature.get_or_init(|| {
+            let mut graph = self.0.compiled.graph.clone();
+            let derivatives = self.0.compiled.outputs[1..].to_vec();
+            let mut second = Vec::with_capacity(derivatives.len() * (derivatives.len() + 1) / 2);
+            for (j, &derivative) in derivatives.iter().enumerate() {
+                second.extend(gradient(&mut graph, derivative, derivatives.len() as u32).into_iter().take(j + 1));
+            }
+            Tape::new(&graph, &second)
+        })
     }
 
     pub(crate) fn compiled(&self) -> &Compiled {

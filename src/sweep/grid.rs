@@ -28,6 +28,26 @@ enum Offsets {
 }
 
 impl StartGrid {
+    /// Data set and θ of each start, by ascending data set.
+    pub(super) fn of_sets<'a>(
+        starts: impl IntoIterator<Item = (usize, &'a [f64])>,
+        sets: usize,
+        parameters: usize,
+    ) -> Result<Self, RequestError> {
+        let mut values = Vec::new();
+        let mut offsets = vec![0];
+        for (set, theta) in starts {
+            if theta.len() != parameters {
+                return Err(RequestError::StartLength { given: theta.len(), parameters });
+            }
+            assert!(offsets.len() <= set + 1 && set < sets, "starts by ascending data set, of which there are {sets}");
+            offsets.resize(set + 1, values.len() / parameters);
+            values.extend_from_slice(theta);
+        }
+        offsets.resize(sets + 1, values.len() / parameters);
+        Ok(Self { values, offsets: Offsets::PerSet(offsets), seeds: None })
+    }
+
     pub(super) fn range(&self, set: usize) -> Range<usize> {
         match &self.offsets {
             Offsets::Shared(count) => 0..*count,

@@ -25,15 +25,15 @@ pub struct Job(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     model: Model,
-    data: BoundData,
+    data: Arc<BoundData>,
     /// The model's inputs, row after row.
-    inputs: Vec<f64>,
+    inputs: Arc<Vec<f64>>,
     starts: StartGrid,
     rules: Vec<StepRule>,
     stop: Stop,
     errors: Errors,
     /// ‖w∘y‖ of each data set.
-    response_norms: Vec<f64>,
+    response_norms: Arc<Vec<f64>>,
     /// Index of the first problem of each data set, and the count of all.
     first_problems: Vec<u64>,
     digest: String,
@@ -66,18 +66,8 @@ impl Sweep {
         let rules = self.rules()?;
         check_stop(&self.stop)?;
         let starts = self.start_grid(&data, &guesses)?;
-        let mut first_problems = Vec::with_capacity(data.sets.len() + 1);
-        let mut total = 0u64;
-        for set in 0..data.sets.len() {
-            first_problems.push(total);
-            total = (starts.range(set).len() as u64)
-                .checked_mul(rules.len() as u64)
-                .and_then(|count| total.checked_add(count))
-                .filter(|&total| total <= MOST_PROBLEMS)
-                .ok_or(RequestError::TooManyProblems { most: MOST_PROBLEMS })?;
-        }
-        first_problems.push(total);
-        if total == 0 {
+        let first_problems = first_problems(&starts, data.sets.len(), rules.len())?;
+        if first_problems.last() == Some(&0) {
             return Err(RequestError::NoProblems.into());
         }
         let rows = data.response.len();
@@ -94,13 +84,13 @@ impl Sweep {
         let digest = self.digest(&starts);
         Ok(Job(Arc::new(Inner {
             model,
-            data,
-            inputs,
+            data: Arc::new(data),
+            inputs: Arc::new(inputs),
             starts,
             rules,
             stop: self.stop,
             errors: self.errors,
-            response_norms,
+            response_norms: Arc::new(response_norms),
             first_problems,
             digest,
         })))
@@ -149,6 +139,21 @@ impl Sweep {
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// Index of the first problem of each data set, and the count of all.
+fn first_problems(starts: &StartGrid, sets: usize, rules: usize) -> Result<Vec<u64>, RequestError> {
+    let mut total = 0u64;
+    let mut first = vec![0];
+    for set in 0..sets {
+        total = (starts.range(set).len() as u64)
+            .checked_mul(rules as u64)
+            .and_then(|count| total.checked_add(count))
+            .filter(|&total| total <= MOST_PROBLEMS)
+            .ok_or(RequestError::TooManyProblems { most: MOST_PROBLEMS })?;
+        first.push(total);
+    }
+    Ok(first)
 }
 
 fn sigma(data: &BoundData, row: usize) -> f64 {
@@ -218,6 +223,31 @@ fn check_stop(stop: &Stop) -> Result<(), RequestError> {
 }
 
 impl Job {
+    /// The same model and data from other starts by other rules: data set and θ of each start, by ascending data set.
+    /// Its digest stays that of what it was made of.
+    pub(crate) fn with_starts<'a>(
+        &self,
+        starts: impl IntoIterator<Item = (usize, &'a [f64])>,
+        rules: Vec<StepRule>,
+        stop: Stop,
+    ) -> Result<Self, RequestError> {
+        let starts = StartGrid::of_sets(starts, self.sets(), self.0.model.parameters().len())?;
+        rules.iter().try_for_each(check_rule)?;
+        check_stop(&stop)?;
+        Ok(Self(Arc::new(Inner {
+            first_problems: first_problems(&starts, self.sets(), rules.len())?,
+            model: self.0.model.clone(),
+            data: Arc::clone(&self.0.data),
+            inputs: Arc::clone(&self.0.inputs),
+            response_norms: Arc::clone(&self.0.response_norms),
+            digest: self.0.digest.clone(),
+            errors: self.0.errors,
+            starts,
+            rules,
+            stop,
+        })))
+    }
+
     /// Number of problems.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -9,7 +9,7 @@ use super::LANES;
 use super::blocked::Cut;
 
 /// The most memory that the largest buffer of a chunk may take, whatever the device allows.
-const BLOCK_BYTES: u64 = 256 << 20;
+pub(super) const BLOCK_BYTES: u64 = 256 << 20;
 
 /// How steps are factored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

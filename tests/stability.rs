@@ -1,0 +1,356 @@
+//! The stability certificate on every device: the claim where it holds, its failure where it does not.
+
+mod common;
+
+use natgrad::stability::{Certificate, Doubt, FilterRule, Minimiser, Stability, StabilityOptions, Verdict, update_map};
+use natgrad::{
+    Choice, Data, Distribution, Draw, Engine, Filter, Job, Model, Precision, RandomStarts, Scaling, Stop, Sweep,
+};
+
+use common::engines;
+
+/// θ₁θ₂ fitted to 1: the minimisers lie on a hyperbola.
+fn product(count: u64) -> Sweep {
+    let model = Model::parse("a*b", &["a", "b"]).unwrap();
+    let data = Data::from_columns([("y", vec![1.0])]).unwrap();
+    random(Sweep::new(&model, &data), count, 1.5)
+}
+
+/// The four entries of a product UV of 2×2 matrices fitted to a given matrix.
+fn factorisation(matrix: [f64; 4], count: u64) -> Sweep {
+    let u = |k: usize| format!("(u1{k}*(1-i) + u2{k}*i)");
+    let v = |k: usize| format!("(v{k}1*(1-j) + v{k}2*j)");
+    let text = format!("{}*{} + {}*{}", u(1), v(1), u(2), v(2));
+    let model = Model::parse(&text, &["u11", "u12", "u21", "u22", "v11", "v12", "v21", "v22"]).unwrap();
+    let columns = [("i", vec![0.0, 0.0, 1.0, 1.0]), ("j", vec![0.0, 1.0, 0.0, 1.0]), ("y", matrix.to_vec())];
+    random(Sweep::new(&model, &Data::from_columns(columns).unwrap()), count, 1.0)
+}
+
+fn random(sweep: Sweep, count: u64, scale: f64) -> Sweep {
+    let draw = Draw::Scaled { distribution: Distribution::Normal, scale };
+    sweep.random_starts(RandomStarts { draw, seeds: 0..count }).scaling(Scaling::None)
+}
+
+fn certified(engine: &Engine, sweep: &Sweep, options: &StabilityOptions) -> Stability {
+    let outcome = engine.run(sweep).unwrap();
+    let found = engine.certify(sweep, &outcome, options).unwrap();
+    println!("{}: {:?}, excluded {:?}", engine.description(), found.verdicts, found.excluded);
+    found
+}
+
+fn unit_roundoff(engine: &Engine) -> f64 {
+    match engine.precision() {
+        Precision::F64 => f64::EPSILON / 2.0,
+        _ => f64::from(f32::EPSILON) / 2.0,
+    }
+}
+
+#[test]
+fn the_claim_holds_at_all_minimisers_of_a_product_and_a_factorisation_but_those_refused_for_a_reason() {
+    for engine in engines() {
+        let u = unit_roundoff(&engine);
+        for (name, sweep, rank) in
+            [("product", product(300), 1), ("factorisation", factorisation([2.0, 1.0, -1.0, 1.5], 300), 4)]
+        {
+            let found = certified(&engine, &sweep, &StabilityOptions::default());
+            let holds: Vec<_> = found.certificates.iter().filter(|c| c.verdict == Verdict::Holds).collect();
+            for c in found.certificates.iter().filter(|c| c.verdict != Verdict::Holds).take(5) {
+                println!("{name}: {:?} {}", c.reason, c.detail);
+            }
+            assert!(holds.len() >= 285, "{name}: {} of {} on {}", holds.len(), found.minimisers, engine.description());
+            for c in holds {
+                assert_eq!(c.rank, rank, "{name}, problem {}", c.problem);
+                let bound = (4 * rank).max(32) as f64 * u;
+                assert!(c.row_space_error <= 64.0 * u, "{name}: {:e}", c.row_space_error);
+                assert_eq!(c.filters.len(), 4);
+                for f in &c.filters {
+                    let eta = f.step_size;
+                    assert_eq!(f.predicted.len(), c.parameters.len());
+                    for (k, (spectrum, predicted)) in f.spectrum.iter().zip(&f.predicted).enumerate() {
+                        let claim = if k < rank { 1.0 - eta } else { 1.0 };
+                        assert_eq!(*predicted, claim);
+                        assert!((spectrum - claim).abs() <= bound * (1.0 + eta), "{name}: {spectrum} at η = {eta}");
+                    }
+                    let rows = f.measured.len() - f.measured_kernel;
+                    assert!(rows == rank && f.measured_kernel >= 1, "{:?}", f.measured);
+                    for (k, measured) in f.measured.iter().enumerate() {
+                        let claim: f64 = if k < rows { 1.0 - eta } else { 1.0 };
+                        assert!((measured / claim - 1.0).abs() <= 0.01, "{name}: {measured} at η = {eta}");
+                    }
+                    let &[low, high] = &f.critical_bracket[..] else { panic!("no bracket") };
+                    assert!(1.9 <= low && low < high && high <= 2.1, "{name}: [{low}, {high}]");
+                    assert!(low <= f.critical_step && f.critical_step <= high);
+                }
+            }
+        }
+    }
+}
+
+/// The certificate of one point that is given.
+fn of_point(engine: &Engine, sweep: &Sweep, theta: &[f64], options: &StabilityOptions) -> Certificate {
+    let point = Minimiser { problem: 0, set: 0, parameters: theta.to_vec(), status: None };
+    let mut found = engine.certify_points(&sweep.resolve().unwrap(), &[point], options).unwrap();
+    found.certificates.remove(0)
+}
+
+fn two_rows(text: &str, parameters: &[&str], y: [f64; 2]) -> Sweep {
+    let data = Data::from_columns([("x", vec![0.0, 1.0]), ("y", y.to_vec())]).unwrap();
+    let sweep = Sweep::new(&Model::parse(text, parameters).unwrap(), &data);
+    sweep.start(vec![1.0; parameters.len()]).scaling(Scaling::None)
+}
+
+#[test]
+fn a_rank_deficient_model_is_certified_with_its_kernel() {
+    // J = [bx, ax, 1]: two directions of three.
+    let model = Model::parse("a*b*x + c", &["a", "b", "c"]).unwrap();
+    let x = vec![0.0, 0.5, 1.0, 2.0];
+    let y = x.iter().map(|x| 3.0 * x + 1.0).collect();
+    let sweep = random(Sweep::new(&model, &Data::from_columns([("x", x), ("y", y)]).unwrap()), 50, 1.0);
+    for engine in engines() {
+        let found = certified(&engine, &sweep, &StabilityOptions::default());
+        let holds = found.certificates.iter().filter(|c| c.verdict == Verdict::Holds);
+        let mut count = 0;
+        for c in holds {
+            assert_eq!((c.rank, c.exact_rank, c.singular_values.len()), (2, 2, 3));
+            assert!(c.gap > 1e10, "gap {:e}", c.gap);
+            assert_eq!(c.filters[0].predicted, [0.9, 0.9, 1.0]);
+            count += 1;
+        }
+        assert!(count >= 40, "{count} of {} on {}", found.minimisers, engine.description());
+    }
+}
+
+#[test]
+fn near_a_rank_change_it_refuses_and_what_f32_leaves_out_is_not_called_the_kernel() {
+    // J = diag(1, 2b): the second singular value is of the size of the cutoff.
+    for engine in engines() {
+        let cutoff = 2.0 * 2.0 * unit_roundoff(&engine);
+        let b = 2.0 * cutoff;
+        let refused = of_point(
+            &engine,
+            &two_rows("a*(1-x) + b**2*x", &["a", "b"], [1.0, b * b]),
+            &[1.0, b],
+            &StabilityOptions::default(),
+        );
+        assert_eq!(
+            (refused.verdict, refused.reason),
+            (Verdict::DoesNotApply, Some(Doubt::RankGap)),
+            "{}",
+            refused.detail
+        );
+        // The rows of J differ by 10⁻⁸: one to f32, two to f64.
+        let model = Model::parse("a + b*(1 + d*x)", &["a", "b"]).unwrap().with_constants(&[("d", 1e-8)]).unwrap();
+        let data = Data::from_columns([("x", vec![0.0, 1.0]), ("y", vec![2.0, 2.0 + 1e-8])]).unwrap();
+        let sweep = Sweep::new(&model, &data).start([1.0, 1.0]).scaling(Scaling::None);
+        let found = of_point(&engine, &sweep, &[1.0, 1.0], &StabilityOptions::default());
+        match engine.precision() {
+            Precision::F32 => {
+                assert_eq!(
+                    (found.verdict, found.rank, found.exact_rank),
+                    (Verdict::RowSpaceOnly, 1, 2),
+                    "{}",
+                    found.detail
+                );
+            }
+            // σ₂ is 5e-9 of σ₁, and the condition is what f64 bears.
+            _ => assert_eq!((found.verdict, found.rank), (Verdict::Holds, 2), "{}", found.detail),
+        }
+    }
+}
+
+#[test]
+fn every_filter_has_the_multipliers_and_the_critical_step_of_its_theory() {
+    // J = diag(2, 1) beside a third parameter that does nothing.
+    let sweep = two_rows("2*a*(1-x) + b*x + 0*c", &["a", "b", "c"], [2.0, 1.0]);
+    let rule = |filter, damping, momentum| FilterRule { filter, damping, momentum };
+    let scaled = Filter::ResidualScaled { factor: 1.0, power: 1.0 };
+    // Of each the rates φ(2), φ(1), and the critical step.
+    let cases = [
+        (rule(Filter::Exact, 0.0, 0.0), [1.0, 1.0], 2.0),
+        (rule(Filter::FixedRank(1), 0.0, 0.0), [1.0, 0.0], 2.0),
+        (rule(Filter::Exact, 1.0, 0.0), [0.8, 0.5], 2.5),
+        (rule(Filter::Smooth, 0.0, 0.0), [1.0 / (1.0 + 0.4f64.powi(12)), 1.0 / (1.0 + 0.8f64.powi(12))], 2.0),
+        (rule(scaled, 0.0, 0.0), [1.0, 1.0], 2.0),
+        (rule(Filter::Exact, 0.0, 0.5), [1.0, 1.0], 3.0),
+    ];
+    for engine in engines() {
+        for (rule, rates, critical) in cases {
+            let mut options = StabilityOptions::default();
+            options.filters = vec![rule];
+            options.step_sizes = vec![0.1, 1.5];
+            if rule.filter == Filter::Smooth {
+                options.cutoff = Some(0.4);
+            }
+            let found = of_point(&engine, &sweep, &[1.0, 1.0, 0.5], &options);
+            let name = rule.name();
+            for f in &found.filters {
+                assert_eq!(f.filter, name);
+                let eta = f.step_size;
+                let rows = f.measured.len() - f.measured_kernel;
+                if rule.momentum == 0.0 {
+                    let expected = rates.map(|rate| 1.0 - eta * rate);
+                    for (k, value) in expected.iter().enumerate() {
+                        assert!((f.predicted[k] - value).abs() < 1e-7, "{name}: {:?}", f.predicted);
+                        assert!((f.spectrum[k] - value).abs() < 1e-5, "{name}: {:?}", f.spectrum);
+                        assert!(
+                            k >= rows || (f.measured[k] - value).abs() < 0.01 * value.abs(),
+                            "{name}: {:?}",
+                            f.measured
+                        );
+                    }
+                    assert_eq!((f.predicted.len(), f.predicted[2]), (3, 1.0), "{name}");
+                } else {
+                    // Twice the roots of z² − (1−η+β)z + β, then those of the kernel: 1 and β.
+                    let sum = 1.0 - eta + rule.momentum;
+                    assert_eq!((f.predicted.len(), rows), (6, 4), "{name}");
+                    for pair in [&f.measured[..2], &f.measured[2..4], &f.predicted[..2]] {
+                        // A complex pair stands by its modulus.
+                        let complex = sum * sum < 4.0 * rule.momentum;
+                        let off = if complex { pair[0] - rule.momentum.sqrt() } else { pair[0] + pair[1] - sum };
+                        assert!(
+                            off.abs() < 0.01 && (pair[0] * pair[1] - rule.momentum).abs() < 0.01,
+                            "{name}: {pair:?}"
+                        );
+                    }
+                }
+                for kernel in &f.measured[rows..] {
+                    assert!((kernel - 1.0).abs() < 1e-4, "{name}: {kernel} along the kernel");
+                }
+                let exact = if rule.filter == Filter::Smooth { 2.0 / rates[0] } else { critical };
+                assert!(
+                    (f.predicted_critical_step / exact - 1.0).abs() < 1e-6,
+                    "{name}: {}",
+                    f.predicted_critical_step
+                );
+                assert!(
+                    (f.critical_step / exact - 1.0).abs() < 0.02,
+                    "{name}: {} on {}",
+                    f.critical_step,
+                    engine.description()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn damping_moves_the_critical_step_of_every_minimiser_by_its_own_amount() {
+    let epsilon = 0.5;
+    for engine in engines() {
+        let mut options = StabilityOptions::default();
+        options.filters = vec![FilterRule { damping: epsilon, ..FilterRule::default() }];
+        options.step_sizes = vec![1.0];
+        let found = certified(&engine, &product(60), &options);
+        assert!(found.minimisers > 50);
+        let mut spread: Vec<f64> = Vec::new();
+        for c in &found.certificates {
+            let f = &c.filters[0];
+            let predicted = 2.0 * (1.0 + epsilon / c.gn_sharpness);
+            assert!((f.predicted_critical_step / predicted - 1.0).abs() < 1e-9);
+            assert!((f.critical_step / predicted - 1.0).abs() < 0.02, "{} against {predicted}", f.critical_step);
+            spread.push(f.critical_step);
+        }
+        let (low, high) = spread.iter().fold((f64::INFINITY, 0.0f64), |(low, high), &s| (low.min(s), high.max(s)));
+        assert!(high > 1.05 * low, "to damped steps minimisers differ: {low} to {high}");
+    }
+}
+
+/// The Jacobian of the CPU's own step by central differences, Richardson's extrapolation of two of them.
+fn differences(engine: &Engine, sweep: &Sweep, theta: &[f64], eta: f64, scaling: Scaling) -> Vec<f64> {
+    let p = theta.len();
+    let stop = Stop { steps: 1, tests: false, ..Stop::default() };
+    let step = |theta: &[f64]| {
+        let sweep = sweep.clone().step_sizes([eta]).scaling(scaling).stop(stop);
+        let job: Job = sweep.start(theta.to_vec()).resolve().unwrap();
+        let outcome = engine.run_job(&job, 0..1, &mut |_| std::ops::ControlFlow::Continue(())).unwrap();
+        outcome.problem(0).parameters().to_vec()
+    };
+    let mut map = vec![0.0; p * p];
+    for k in 0..p {
+        let quotient = |h: f64| -> Vec<f64> {
+            let moved = |by: f64| {
+                let mut moved = theta.to_vec();
+                moved[k] += by;
+                step(&moved)
+            };
+            let (above, below) = (moved(h), moved(-h));
+            (0..p).map(|j| (above[j] - below[j]) / (2.0 * h)).collect()
+        };
+        let h = 1e-3 * theta[k].abs().max(0.1);
+        let (coarse, fine) = (quotient(h), quotient(h / 2.0));
+        for j in 0..p {
+            map[j * p + k] = fine[j] + (fine[j] - coarse[j]) / 3.0;
+        }
+    }
+    map
+}
+
+#[test]
+fn the_jacobian_of_the_update_map_agrees_with_differences_of_the_steps_themselves_off_the_minimum_too() {
+    let engine = Engine::open(Choice::Cpu).unwrap();
+    let decay = {
+        let model = Model::parse("a*exp(-k*t) + c", &["a", "k", "c"]).unwrap();
+        let t: Vec<f64> = (0..8).map(|i| 0.5 * f64::from(i)).collect();
+        let y = t.iter().map(|t| 2.0 * (-t).exp() + 0.3 * (5.0 * t).sin()).collect();
+        Sweep::new(&model, &Data::from_columns([("t", t), ("y", y)]).unwrap())
+    };
+    let wide = factorisation([2.0, 1.0, -1.0, 1.5], 1);
+    let deficient = {
+        let model = Model::parse("a*b*x + c**2", &["a", "b", "c"]).unwrap();
+        let x = vec![0.0, 0.5, 1.0, 2.0];
+        Sweep::new(&model, &Data::from_columns([("x", x), ("y", vec![1.0, 0.0, 2.0, 5.0])]).unwrap())
+    };
+    let far = [0.9, -0.3, 0.4, 1.1, 0.8, 0.2, -0.7, 1.3];
+    for (name, sweep, theta, scalings) in [
+        ("tall", &decay, &[1.5, 0.8, 0.2][..], &[Scaling::None, Scaling::Columns][..]),
+        ("wide", &wide, &far[..], &[Scaling::None][..]),
+        ("deficient", &deficient, &[0.8, 1.2, 0.9][..], &[Scaling::None][..]),
+    ] {
+        for &scaling in scalings {
+            let expected = differences(&engine, sweep, theta, 0.7, scaling);
+            let job = sweep.clone().start(theta.to_vec()).resolve().unwrap();
+            let found = update_map(&job, 0, theta, 0.7, scaling, None).unwrap();
+            let norm = expected.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let off = found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+            println!("{name}, {}: off by {:.1e} of {norm:.2}", scaling.name(), off / norm);
+            assert!(off <= 1e-6 * norm, "{name}, {}: {:e}", scaling.name(), off / norm);
+            // Far from I − ηP, which has a norm of √p at most and knows nothing of the residual.
+            assert!(norm > 0.1);
+        }
+    }
+}
+
+#[test]
+fn with_a_residual_left_the_claim_does_not_apply_and_the_true_multipliers_are_measured() {
+    // A residual large enough to bend: exp(b) through two incompatible points a row apart.
+    let model = Model::parse("a*exp(b*x)", &["a", "b"]).unwrap();
+    let data = Data::from_columns([("x", vec![0.0, 1.0, 2.0, 3.0]), ("y", vec![1.0, 3.0, 2.0, 9.0])]).unwrap();
+    let sweep = Sweep::new(&model, &data).start([1.0, 0.7]);
+    for engine in engines() {
+        let mut options = StabilityOptions::default();
+        options.step_sizes = vec![0.5, 1.0];
+        let found = certified(&engine, &sweep, &options);
+        let c = &found.certificates[0];
+        assert_eq!((c.verdict, c.reason), (Verdict::DoesNotApply, Some(Doubt::ResidualNotZero)), "{}", c.detail);
+        assert_eq!(c.curvatures.len(), 2);
+        let largest = c.curvatures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let bend = c.curvatures.iter().fold(0.0f64, |bend, kappa| bend.max(kappa.abs()));
+        assert!(bend > 0.02, "κ = {:?}: enough to be told from none", c.curvatures);
+        for f in &c.filters {
+            // The map's Jacobian in f64, from the formula, has these eigenvalues: trace and determinant agree.
+            let map =
+                update_map(&sweep.resolve().unwrap(), 0, &c.parameters, f.step_size, Scaling::None, None).unwrap();
+            let (trace, determinant) = (map[0] + map[3], map[0] * map[3] - map[1] * map[2]);
+            let &[one, other] = &f.predicted[..] else { panic!("two multipliers") };
+            // θ is a minimiser to f32 only.
+            assert!((one + other - trace).abs() < 1e-4 && (one * other - determinant).abs() < 1e-4);
+            for (predicted, measured) in f.predicted.iter().zip(&f.measured) {
+                assert!((predicted - measured).abs() < 1e-3, "{:?} against {:?}", f.measured, f.predicted);
+            }
+            let critical = 2.0 / (1.0 + largest);
+            assert!((f.critical_step / critical - 1.0).abs() < 0.02, "{} against {critical}", f.critical_step);
+        }
+        // And the two faces of sharpness are not the same.
+        assert!((c.hessian_sharpness / c.gn_sharpness - 1.0).abs() > 1e-3);
+    }
+}
