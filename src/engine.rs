@@ -9,7 +9,7 @@ use crate::error::{Error, RequestError};
 use crate::gpu::{AdapterChoice, Device, DeviceError};
 use crate::memory;
 use crate::ngd::Precision;
-use crate::stability::{self, Minimiser, Stability, StabilityOptions};
+use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOptions};
 use crate::sweep::{Context, Job, Outcome, ProblemId, Sweep};
 
 /// Which device to run on.
@@ -309,16 +309,7 @@ impl Engine {
     /// # Errors
     /// If the request or an option is wrong, or the device fails.
     pub fn certify(&self, sweep: &Sweep, outcome: &Outcome, options: &StabilityOptions) -> Result<Stability, Error> {
-        let minimisers: Vec<Minimiser> = outcome
-            .iter()
-            .map(|problem| Minimiser {
-                problem: problem.index(),
-                set: problem.set(),
-                parameters: problem.parameters().to_vec(),
-                status: Some(problem.status()),
-            })
-            .collect();
-        self.certify_points(&sweep.resolve()?, &minimisers, options)
+        self.certify_points(&sweep.resolve()?, &Minimiser::of_outcome(outcome), options)
     }
 
     /// Certifies points of a resolved job, from wherever they come.
@@ -335,6 +326,22 @@ impl Engine {
             return Err(RequestError::NoSuchSet { set: point.set, sets: job.sets() }.into());
         }
         stability::certify(&self.backend, job, points, options)
+    }
+
+    /// Measures by steps how much perturbations of certified minimisers shrink or grow: over step sizes and dampings at the
+    /// minimiser of median sharpness, or without dampings over step sizes and minimisers. `None` where none is certified.
+    ///
+    /// # Errors
+    /// As [`certify`](Self::certify).
+    pub fn contraction_map(
+        &self,
+        job: &Job,
+        found: &Stability,
+        options: &StabilityOptions,
+        step_sizes: &[f64],
+        dampings: &[f64],
+    ) -> Result<Option<ContractionMap>, Error> {
+        stability::contraction_map(&self.backend, job, found, options, step_sizes, dampings)
     }
 
     fn context(&self, job: &Job) -> Context {

@@ -18,6 +18,8 @@ const TEXTS: [&str; 3] = ["results.csv", "results.jsonl", "curves.csv"];
 const SUMMARY: &str = "summary.json";
 const SPEC: &str = "spec.toml";
 const PARTS: &str = "parts";
+/// What `natgrad stability` writes beside.
+const STABILITY: [&str; 2] = ["stability.json", "stability.parquet"];
 
 /// What to do with results that are there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Folder {
     /// Whether an earlier run left anything here.
     pub(super) fn is_occupied(&self) -> bool {
         let names = [PLAN, RESULTS, SUMMARY, SPEC, PARTS];
-        names.iter().chain(&TEXTS).any(|name| self.path.join(name).exists())
+        names.iter().chain(&TEXTS).chain(&STABILITY).any(|name| self.path.join(name).exists())
     }
 
     pub(super) fn results(&self) -> PathBuf {
@@ -79,6 +81,11 @@ impl Folder {
     /// Data, fit and residual, row by row.
     pub(super) fn curves(&self) -> PathBuf {
         self.path.join("curves.csv")
+    }
+
+    /// The certificates, as JSON and as Parquet.
+    pub(super) fn certificates(&self) -> [PathBuf; 2] {
+        STABILITY.map(|name| self.path.join(name))
     }
 
     /// A file of a part; its Parquet file ends with `parquet`.
@@ -157,7 +164,8 @@ impl Folder {
     /// Removes what an earlier run left, and nothing else.
     fn clear(&self) -> Result<(), Failure> {
         // The plan goes first: without it nothing of the rest can be taken for a run to resume.
-        let names = [PLAN, SUMMARY, SPEC, RESULTS].into_iter().chain(TEXTS).chain(report::PLOTS);
+        let names = [PLAN, SUMMARY, SPEC, RESULTS].into_iter().chain(TEXTS).chain(STABILITY);
+        let names = names.chain(report::PLOTS).chain(report::STABILITY_PLOTS);
         for name in names {
             self.remove(&self.path.join(name))?;
         }

@@ -1,4 +1,4 @@
-//! The command line: `fit`, `sweep`, `devices` and `selftest`.
+//! The command line: `fit`, `sweep`, `stability`, `devices` and `selftest`.
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 the command ran and the statuses
 //! tell the rest, 1 fewer problems converged than `--require-converged` asked for, 2 the request is wrong, 3 there is
@@ -17,6 +17,7 @@ mod plan;
 mod progress;
 mod run;
 mod spec;
+mod stability;
 mod sweep;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Fit(Box<options::Arguments>),
     /// Run every combination of data sets, starts and steps that a TOML file asks for
     Sweep(sweep::Arguments),
+    /// Certify the minimisers that a spec finds: what becomes of perturbations of them
+    Stability(stability::Arguments),
     /// List the devices there are
     Devices,
     /// Check that a device computes as natgrad needs it
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Stability(arguments) => stability::run(&arguments),
         Command::Devices => devices::list(),
         Command::Selftest(arguments) => devices::selftest(&arguments),
     };

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::arguments::{cutoff, named_expression, named_numbers, names, nonnegative, positive, share};
 use super::failure::Failure;
 use super::spec::{
-    DataRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, StartRequest, TextForm,
+    DataRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, StabilityRequest, StartRequest, TextForm,
 };
 use crate::data::Missing;
 use crate::model::ModelError;
@@ -263,6 +263,7 @@ impl Arguments {
             precision: self.precision,
             verify: self.verify,
             require_converged: self.require_converged,
+            stability: StabilityRequest::default(),
             output: OutputRequest {
                 keep: self.keep,
                 formats: self.out.iter().filter_map(|out| out.form).collect(),

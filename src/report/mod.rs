@@ -9,6 +9,8 @@
 //! | data, fit and residual, row by row | [`write_curves`] |
 //! | counts and shares of a whole run | [`Summary`] |
 //! | pictures of a sweep | [`write_plots`] |
+//! | certificates of minimisers | [`write_stability_json`], [`write_stability_parquet`], [`write_stability_table`] |
+//! | pictures of stability | [`write_stability_plots`] |
 //!
 //! Files are written under a temporary name and renamed when they are complete.
 
@@ -30,6 +32,7 @@ pub(crate) mod parts;
 mod pen;
 #[cfg(feature = "plot")]
 mod plot;
+mod stability;
 mod summary;
 mod table;
 
@@ -50,6 +53,13 @@ pub use parquet::write_parquet;
 pub(crate) use plot::PLOTS;
 #[cfg(feature = "plot")]
 pub use plot::write_plots;
+#[cfg(feature = "cli")]
+pub(crate) use stability::STABILITY_PLOTS;
+#[cfg(feature = "parquet")]
+pub use stability::write_stability_parquet;
+#[cfg(feature = "plot")]
+pub use stability::write_stability_plots;
+pub use stability::{write_stability_json, write_stability_table};
 pub use summary::{BestProblem, RuleSummary, Summary};
 #[cfg(feature = "cli")]
 pub(crate) use table::TextTable;

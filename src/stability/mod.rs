@@ -13,6 +13,7 @@ mod certify;
 mod checks;
 mod critical;
 mod dynamics;
+mod map;
 mod options;
 mod point;
 mod theory;
@@ -27,11 +28,14 @@ use serde::Serialize;
 
 pub use certificate::{Certificate, Checks, Doubt, FilterStability, Verdict};
 pub(crate) use certify::certify;
+pub(crate) use map::contraction_map;
+pub use map::{ContractionMap, MapAxis, MapRow};
 pub use options::{FilterRule, StabilityOptions};
 pub use update_map::update_map;
 
 use crate::error::RequestError;
 use crate::ngd::Status;
+use crate::sweep::{Job, Outcome, Problem};
 
 /// A point to be certified.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +48,31 @@ pub struct Minimiser {
     pub parameters: Vec<f64>,
     /// How the problem ended. One that did not converge is counted and not certified; `None`: certified as it is.
     pub status: Option<Status>,
+}
+
+impl Minimiser {
+    /// Where the problems of an outcome ended.
+    #[must_use]
+    pub fn of_outcome(outcome: &Outcome) -> Vec<Self> {
+        let one = |problem: Problem<'_>| Self {
+            problem: problem.index(),
+            set: problem.set(),
+            parameters: problem.parameters().to_vec(),
+            status: Some(problem.status()),
+        };
+        outcome.iter().map(one).collect()
+    }
+
+    /// The points from which the problems of a job start, each once for each data set, as they are.
+    #[must_use]
+    pub fn of_starts(job: &Job) -> Vec<Self> {
+        let rules = job.rules().len() as u64;
+        let one = |index: u64| {
+            let id = job.problem(index);
+            Self { problem: index, set: id.set, parameters: job.start(id).to_vec(), status: None }
+        };
+        (0..job.len()).step_by(rules as usize).map(one).collect()
+    }
 }
 
 /// Least, median and largest of a figure over all certificates; NaN where there are none.

@@ -4,6 +4,7 @@ mod emit;
 mod hints;
 mod origin;
 mod read;
+mod read_stability;
 mod read_start;
 mod reader;
 #[cfg(test)]
@@ -22,7 +23,8 @@ use crate::expr::ParseError;
 use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
 use crate::report;
-use crate::sweep::{Errors, Job, Outcome, RandomStarts, StepBlock, Sweep};
+use crate::stability::StabilityOptions;
+use crate::sweep::{Errors, Job, Outcome, RandomStarts, StepBlock, Sweep, linspace};
 
 pub(super) use origin::Origin;
 pub(super) use read::read_spec;
@@ -42,6 +44,7 @@ pub(super) struct Request {
     /// The least share of problems that have to converge.
     pub(super) require_converged: Option<f64>,
     pub(super) output: OutputRequest,
+    pub(super) stability: StabilityRequest,
     pub(super) origin: Origin,
     /// The folder that relative paths are relative to.
     pub(super) folder: PathBuf,
@@ -82,6 +85,38 @@ pub(super) struct OutputRequest {
     pub(super) formats: Vec<TextForm>,
     /// Whether data, fit and residual are written row by row.
     pub(super) curves: bool,
+}
+
+/// What `natgrad stability` is to find out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct StabilityRequest {
+    pub(super) points: Points,
+    pub(super) options: StabilityOptions,
+    /// Step sizes of the map of contraction.
+    pub(super) map_sizes: Vec<f64>,
+    /// Dampings of it; none: minimisers instead.
+    pub(super) map_dampings: Vec<f64>,
+}
+
+impl Default for StabilityRequest {
+    fn default() -> Self {
+        Self {
+            points: Points::Minimisers,
+            options: StabilityOptions::default(),
+            // Past both sides of the critical step of the theorem, and never exactly on it.
+            map_sizes: linspace(0.05, 2.95, 30),
+            map_dampings: Vec::new(),
+        }
+    }
+}
+
+/// Which points are certified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Points {
+    /// Those that the sweep ends at.
+    Minimisers,
+    /// Those that it would start from, as they are.
+    Starts,
 }
 
 /// Which problems are kept.

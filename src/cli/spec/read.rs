@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use super::read_stability::read_stability;
 use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
 use super::{DataRequest, Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
@@ -14,8 +15,8 @@ use crate::sweep::{Errors, StepBlock};
 
 /// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
 /// the reference in docs/spec.md can be held against it.
-pub(super) const KEYS: [(&str, &[&str]); 14] = [
-    ("", &["model", "data", "start", "step", "stop", "history", "run", "output"]),
+pub(super) const KEYS: [(&str, &[&str]); 17] = [
+    ("", &["model", "data", "start", "step", "stop", "history", "run", "output", "stability"]),
     ("model", &["expression", "parameters", "constants"]),
     ("data", &["file", "response", "sigma", "group", "missing", "columns", "errors"]),
     ("start", &["values", "guess", "file", "random"]),
@@ -29,6 +30,23 @@ pub(super) const KEYS: [(&str, &[&str]); 14] = [
     ("history", &["every"]),
     ("run", &["device", "precision", "verify", "require_converged"]),
     ("output", &["keep", "formats", "curves"]),
+    ("stability", STABILITY),
+    ("stability.filters", &["filter", "damping", "momentum"]),
+    ("stability.map", &["step_sizes", "dampings"]),
+];
+
+const STABILITY: &[&str] = &[
+    "points",
+    "step_sizes",
+    "filters",
+    "scaling",
+    "cutoff",
+    "perturbation",
+    "directions",
+    "steps",
+    "residual",
+    "margin",
+    "map",
 ];
 
 /// The keys of one table.
@@ -66,6 +84,7 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
         verify: None,
         require_converged: None,
         output: root.get("output").map_or(Ok(OutputRequest::default()), |output| read_output(output.table()?))?,
+        stability: root.get("stability").map(|table| read_stability(table.table()?)).transpose()?.unwrap_or_default(),
         folder: path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
         origin: Origin::Spec { name: name.clone(), lines: expression_lines(&root)? },
     };
@@ -245,7 +264,7 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
     })
 }
 
-fn read_momentum(value: &Value<'_>, dampings: &[Damping]) -> Result<f64, Failure> {
+pub(super) fn read_momentum(value: &Value<'_>, dampings: &[Damping]) -> Result<f64, Failure> {
     let momentum = value.number()?;
     if !(0.0..1.0).contains(&momentum) {
         return Err(value.fail(format!("the momentum {momentum} is outside [0, 1); give 0 for none")));
@@ -279,14 +298,14 @@ fn read_dampings(value: &Value<'_>) -> Result<Vec<Damping>, Failure> {
     Ok(numbers)
 }
 
-fn read_filter(value: &Value<'_>) -> Result<Filter, Failure> {
+pub(super) fn read_filter(value: &Value<'_>) -> Result<Filter, Failure> {
     if value.is_table() {
         let table = value.table()?;
         table.only(keys("step.filter"))?;
-        if let Some(scaled) = table.get("step.filter.residual_scaled") {
+        if let Some(scaled) = table.get(&format!("{}.residual_scaled", value.path)) {
             return read_residual_scaled(&scaled);
         }
-        let rank = table.require("step.filter.fixed_rank", "filter = { fixed_rank = 2 }")?;
+        let rank = table.require(&format!("{}.fixed_rank", value.path), "filter = { fixed_rank = 2 }")?;
         return match rank.count(u64::from(u32::MAX))? {
             0 => Err(rank.fail("a rank of 0 takes no step; give at least 1")),
             count => Ok(Filter::FixedRank(count as u32)),
@@ -301,6 +320,7 @@ const RESIDUAL_SCALED: Filter = Filter::ResidualScaled { factor: 1.0, power: 1.0
 fn read_residual_scaled(value: &Value<'_>) -> Result<Filter, Failure> {
     let table = value.table()?;
     table.only(keys("step.filter.residual_scaled"))?;
+    let key = |key: &str| format!("{}.{key}", value.path);
     let number = |key: &str, sound: fn(f64) -> bool, wanted: &str| match table.get(key) {
         None => Ok(1.0),
         Some(value) => match value.number()? {
@@ -309,12 +329,12 @@ fn read_residual_scaled(value: &Value<'_>) -> Result<Filter, Failure> {
         },
     };
     Ok(Filter::ResidualScaled {
-        factor: number("step.filter.residual_scaled.factor", |factor| factor >= 0.0, "0 or more")?,
-        power: number("step.filter.residual_scaled.power", |power| power > 0.0, "above 0")?,
+        factor: number(&key("factor"), |factor| factor >= 0.0, "0 or more")?,
+        power: number(&key("power"), |power| power > 0.0, "above 0")?,
     })
 }
 
-fn read_cutoff(value: &Value<'_>) -> Result<f64, Failure> {
+pub(super) fn read_cutoff(value: &Value<'_>) -> Result<f64, Failure> {
     let cutoff = value.number()?;
     if (0.0..1.0).contains(&cutoff) {
         Ok(cutoff)

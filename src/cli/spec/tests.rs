@@ -305,6 +305,7 @@ fn a_request_written_as_toml_reads_back_as_itself() {
         precision: PrecisionChoice::F64,
         verify: Some(3),
         require_converged: Some(0.5),
+        stability: StabilityRequest::default(),
         output: OutputRequest { keep: Keep::Best, formats: vec![TextForm::Jsonl], curves: true },
         origin: Origin::CommandLine,
         folder: PathBuf::from("folder"),
