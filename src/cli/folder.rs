@@ -39,7 +39,8 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Looks at the folder and refuses it where its results may not be touched. Writes nothing.
-    pub(super) fn open(path: &Path, existing: Existing) -> Result<Self, Failure> {
+    /// `resumable`: whether there is a way to go on with them.
+    pub(super) fn open(path: &Path, existing: Existing, resumable: bool) -> Result<Self, Failure> {
         let folder = Self { path: path.to_path_buf() };
         match fs::metadata(path) {
             Ok(meta) if !meta.is_dir() => {
@@ -52,8 +53,9 @@ impl Folder {
         }
         if existing == Existing::Keep && folder.is_occupied() {
             return Err(Failure::request(format!(
-                "--out {} already holds results; choose another folder, or use --force to replace them or --resume to go on",
-                path.display()
+                "--out {} already holds results; choose another folder, or use --force to replace them{}",
+                path.display(),
+                if resumable { " or --resume to go on" } else { "" }
             )));
         }
         Ok(folder)
@@ -256,12 +258,12 @@ mod tests {
     #[test]
     fn a_plan_that_differs_is_refused_and_the_difference_named() {
         let temporary = tempfile::tempdir().unwrap();
-        let folder = Folder::open(&temporary.path().join("run"), Existing::Keep).unwrap();
+        let folder = Folder::open(&temporary.path().join("run"), Existing::Keep, true).unwrap();
         folder.begin(&plan("CPU"), "[model]\n").unwrap();
         folder.check_resumable(&plan("CPU")).unwrap();
         let message = folder.check_resumable(&plan("Mesa")).unwrap_err().message;
         assert!(message.contains("device was \"CPU\" and is \"Mesa\""), "{message}");
-        assert!(Folder::open(folder.path(), Existing::Keep).is_err());
+        assert!(Folder::open(folder.path(), Existing::Keep, true).is_err());
     }
 
     #[test]
@@ -273,7 +275,7 @@ mod tests {
         }
         fs::create_dir(path.join("parts")).unwrap();
         fs::write(path.join("parts/part-00000000.parquet"), "old").unwrap();
-        let folder = Folder::open(path, Existing::Replace).unwrap();
+        let folder = Folder::open(path, Existing::Replace, true).unwrap();
         folder.begin(&plan("CPU"), "[model]\n").unwrap();
         let mut names: Vec<String> =
             fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();

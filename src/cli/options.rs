@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use super::arguments::{cutoff, named_expression, named_numbers, names, nonnegative, positive, share};
 use super::failure::Failure;
 use super::spec::{
-    DataRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, StabilityRequest, StartRequest, TextForm,
+    DataRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, StabilityRequest, StartRequest,
+    TextForm,
 };
 use crate::data::Missing;
 use crate::model::ModelError;

@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::request(format!("cannot read the spec {shown}: {error}; check the path")))?;
     let request = read_spec(&arguments.spec, &text)?;
     let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
-    let folder = Folder::open(&arguments.out, existing)?;
+    let folder = Folder::open(&arguments.out, existing, false)?;
     let job = request.resolve()?;
     let device = arguments.device.as_deref().or(request.device.as_deref());
     let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision), &job)?;

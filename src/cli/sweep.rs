@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (_, true) => Existing::Resume,
         _ => Existing::Keep,
     };
-    let folder = Folder::open(&arguments.out, existing)?;
+    let folder = Folder::open(&arguments.out, existing, true)?;
     let job = request.resolve()?;
     let device = arguments.device.as_deref().or(request.device.as_deref());
     let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision), &job)?;

@@ -139,7 +139,7 @@ pub(crate) fn cutoff(context: &Context, problem: &Problem<'_>) -> f64 {
 pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
     let context = outcome.context();
     let names = Names::new(context);
-    let filters: Vec<String> = context.rules.iter().map(|rule| rule.filter_name()).collect();
+    let filters: Vec<String> = context.rules.iter().map(StepRule::filter_name).collect();
     let filter_names = |problem: Problem<'_>| Some(Cow::Owned(filters[problem.rule_index()].clone()));
 
     let index = |of: fn(&Problem<'a>) -> u64| Values::Index(outcome.iter().map(|p| of(&p)).collect());

@@ -75,7 +75,7 @@ fn is_wide(sizes: &[f64]) -> bool {
 }
 
 /// The marks of a logarithmic axis: 1, 2 and 5 times the powers of ten, the powers alone beyond four decades.
-fn ticks(low: f64, high: f64) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64) -> Vec<f64> {
     let factors: &[f64] = if high / low > 1e4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
     let marks = decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10f64.powi(decade)));

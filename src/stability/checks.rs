@@ -61,6 +61,11 @@ pub(crate) fn checks(space: &RowSpace, point: &Point) -> (Checks, Vec<f64>) {
     (found, eigenvalues)
 }
 
+/// Whether a figure is beyond its bound; NaN is.
+fn exceeds(value: f64, bound: f64) -> bool {
+    value.is_nan() || value > bound
+}
+
 /// The larger of two numbers; NaN if one is.
 pub(crate) fn nan_or_max(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
@@ -91,7 +96,7 @@ impl Checks {
             ("‖J₆₄(I − P)‖/‖J₆₄‖", self.row_space, 64.0 * u, true),
             ("the angle between the row spaces", self.angle, 64.0 * condition * u, true),
         ];
-        let failed = all.into_iter().find(|&(_, value, bound, judged)| judged && !(value <= bound));
+        let failed = all.into_iter().find(|&(_, value, bound, judged)| judged && exceeds(value, bound));
         failed.map(|(what, value, bound, _)| format!("{what} is off by {value:.1e}, beyond {bound:.1e}"))
     }
 }
@@ -181,14 +186,14 @@ impl Evidence<'_> {
         if let Some(failure) = self.checks.failure(self.space, self.condition, self.precision) {
             return doubt(Doubt::Precision, failure);
         }
-        if self.bend > MULTIPLIER_TOLERANCE {
+        if exceeds(self.bend, MULTIPLIER_TOLERANCE) {
             return doubt(
                 Doubt::Precision,
                 format!("what is left of the residual bends multipliers by {:.1e} η", self.bend),
             );
         }
         if let Some((difference, filter)) = &self.measured
-            && !(*difference <= MULTIPLIER_TOLERANCE)
+            && exceeds(*difference, MULTIPLIER_TOLERANCE)
         {
             return doubt(
                 Doubt::Precision,

@@ -36,9 +36,9 @@ impl Search {
     fn learn(&mut self, grew: bool) {
         let Some(size) = self.next else { return };
         if grew {
-            self.grows = Some(size)
+            self.grows = Some(size);
         } else {
-            self.stays = Some(size)
+            self.stays = Some(size);
         }
         let far = 2f64.powi(MOST_DOUBLINGS);
         self.next = match (self.stays, self.grows) {

@@ -6,6 +6,7 @@ use super::*;
 use crate::engine::{Choice, Engine};
 use crate::expr::{RowExpression, UnaryOp};
 use crate::ngd::{Reason, Status};
+use crate::stability::{Doubt, Verdict};
 
 const REFERENCE: &str = include_str!("../../../docs/spec.md");
 
@@ -109,6 +110,16 @@ fn every_column_status_and_reason_stands_in_the_reference() {
     let columns = header.trim().strip_suffix(",a,a_se").unwrap().split(',');
     let words = Status::ALL.iter().map(|status| status.name());
     let reasons = [Reason::Loss, Reason::Gradient, Reason::Change, Reason::Rounding].map(Reason::name);
+    let options = crate::stability::StabilityOptions::default();
+    let points = crate::stability::Minimiser::of_starts(&job);
+    let certificates = engine.certify_points(&job, &points, &options).unwrap().certificates;
+    let object = serde_json::to_value(&certificates[0]).unwrap();
+    let of_filter = object["filters"][0].as_object().unwrap().keys();
+    let checks = object["checks"].as_object().unwrap().keys();
+    let keys = object.as_object().unwrap().keys().chain(of_filter).chain(checks).map(String::as_str);
+    let verdicts = [Verdict::Holds, Verdict::RowSpaceOnly, Verdict::DoesNotApply].map(Verdict::name);
+    let doubts = [Doubt::ResidualNotZero, Doubt::NotStationary, Doubt::RankZero, Doubt::RankGap, Doubt::Precision];
+    let words = words.chain(keys).chain(verdicts).chain(doubts.map(Doubt::name));
     for word in columns.chain(words).chain(reasons) {
         assert!(REFERENCE.contains(&format!("`{word}`")), "{word}");
     }

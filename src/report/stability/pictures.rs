@@ -5,11 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use plotters::coord::Shift;
+use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
-use crate::report::number::significant;
+use crate::report::number::{count, significant};
 use crate::report::pen::Pen;
+use crate::report::plot::ticks;
 use crate::report::{ReportError, write_whole};
 use crate::stability::{Certificate, ContractionMap, FilterStability, MapAxis, Stability, Verdict};
 
@@ -20,6 +22,7 @@ const SIZE: (u32, u32) = (900, 560);
 /// Room for the legend on the right.
 const LEGEND: u32 = 236;
 
+type Chart<'a, 'b, X, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws what was found of certified minimisers into a folder: `spectra.svg`, the multipliers at each step size, of the
@@ -75,7 +78,7 @@ fn chart<'a, 'b, X, Y>(
     title: &str,
     (x_name, x): (&str, X),
     (y_name, y): (&str, Y),
-) -> Result<ChartContext<'a, SVGBackend<'b>, Cartesian2d<X::CoordDescType, Y::CoordDescType>>, String>
+) -> Result<Chart<'a, 'b, X::CoordDescType, Y::CoordDescType>, String>
 where
     X: AsRangedCoord<Value = f64>,
     X::CoordDescType: ValueFormatter<f64>,
@@ -97,23 +100,34 @@ where
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))
         .x_label_formatter(&|value| significant(*value, 3))
-        .y_label_formatter(&|value| significant(*value, 3))
+        // Marks are sums of steps: a zero among them may be off by rounding.
+        .y_label_formatter(&|value| significant(if value.abs() < 1e-12 { 0.0 } else { *value }, 3))
         .draw()
         .map_err(told)?;
     Ok(chart)
 }
 
-/// One line of a legend: a piece of a line, a marker, or both, and words.
-fn legend_line(area: &Area<'_>, k: usize, pen: &Pen, (line, marker): (bool, bool), words: &str) -> Result<(), String> {
+/// One line of a legend: words beside what is drawn at their height.
+fn legend_words(area: &Area<'_>, k: usize, words: &str) -> Result<i32, String> {
     let y = 64 + 24 * k as i32;
-    if line {
-        area.draw(&pen.line(vec![(4, y), (52, y)])).map_err(told)?;
-    }
-    if marker {
+    area.draw(&Text::new(words.to_owned(), (60, y - 8), ("sans-serif", 14))).map_err(told)?;
+    Ok(y)
+}
+
+fn legend_line(area: &Area<'_>, k: usize, pen: &Pen, words: &str) -> Result<(), String> {
+    let y = legend_words(area, k, words)?;
+    area.draw(&pen.line(vec![(4, y), (52, y)])).map_err(told)
+}
+
+/// Markers side by side, and what they have in common.
+fn legend_markers(area: &Area<'_>, k: usize, pens: &[&Pen], words: &str) -> Result<(), String> {
+    let y = legend_words(area, k, words)?;
+    for (place, pen) in pens.iter().enumerate() {
         let (edge, filled, outline) = pen.marker();
-        area.draw(&(EmptyElement::at((28, y)) + edge + filled + outline)).map_err(told)?;
+        let x = 28 + 24 * place as i32 - 12 * (pens.len() as i32 - 1);
+        area.draw(&(EmptyElement::at((x, y)) + edge + filled + outline)).map_err(told)?;
     }
-    area.draw(&Text::new(words.to_owned(), (60, y - 8), ("sans-serif", 14))).map_err(told)
+    Ok(())
 }
 
 /// The filters of certificates by name, in their order.
@@ -127,13 +141,14 @@ fn filter_names(certified: &[&Certificate]) -> Vec<String> {
     names
 }
 
-/// Points that differ by less than a pixel are drawn once: a thousand minimisers lie on each other.
+/// Points that differ by less than a few pixels are drawn once: a thousand minimisers lie on each other. x is in widths of
+/// the picture.
 #[derive(Default)]
 struct Seen(BTreeSet<(i64, i64)>);
 
 impl Seen {
     fn is_new(&mut self, x: f64, y: f64) -> bool {
-        self.0.insert(((x * 400.0).round() as i64, (y * 200.0).round() as i64))
+        self.0.insert(((x * 150.0).round() as i64, (y * 60.0).round() as i64))
     }
 }
 
@@ -146,9 +161,10 @@ fn spectra(certified: &[&Certificate]) -> Result<String, String> {
     let largest = all().map(|f| f.step_size).fold(2.0, f64::max).min(4.0) * 1.06;
     let values = || all().flat_map(|f| f.spectrum.iter().chain(&f.measured)).filter(|m| m.abs() <= MOST);
     let bottom = values().copied().fold(-1.0, f64::min) - 0.12;
+    let horizontal = if names.len() > 1 { "step size η (filters side by side)" } else { "step size η" };
     picture(|area, legend| {
-        let title = format!("Multipliers of {} minimisers", certified.len());
-        let mut chart = chart(area, &title, ("step size η", 0.0..largest), ("multiplier", bottom..1.15))?;
+        let title = format!("Multipliers of {} minimisers", count(certified.len() as u64));
+        let mut chart = chart(area, &title, (horizontal, 0.0..largest), ("multiplier", bottom..1.15))?;
         // The claim: 1 − η and 1; beyond −1 perturbations grow.
         let claim = Pen::new(6, 2);
         for line in [
@@ -159,7 +175,8 @@ fn spectra(certified: &[&Certificate]) -> Result<String, String> {
         }
         let edge = PathElement::new(vec![(0.0, -1.0), (largest, -1.0)], BLACK.mix(0.5).stroke_width(1));
         chart.draw_series([edge]).map_err(told)?;
-        legend_line(legend, 0, &claim, (true, false), "the claim: 1 − η and 1")?;
+        legend_line(legend, 0, &claim, "the claim: 1 − η and 1")?;
+        legend_words(legend, 1, "eigenvalues, and steps, of")?;
         for (k, name) in names.iter().enumerate() {
             // Markers of one filter stand a little to the right of those of the one before.
             let shift = 0.012 * largest * k as f64;
@@ -168,7 +185,7 @@ fn spectra(certified: &[&Certificate]) -> Result<String, String> {
                 let mut seen = Seen::default();
                 for f in all().filter(|f| f.filter == *name) {
                     for &value in if of { &f.spectrum } else { &f.measured } {
-                        if value.abs() <= MOST && seen.is_new(f.step_size, value) {
+                        if value.abs() <= MOST && seen.is_new(f.step_size / largest, value) {
                             let (edge, filled, outline) = pen.marker();
                             let marker = EmptyElement::at((f.step_size + shift, value)) + edge + filled + outline;
                             chart.draw_series([marker]).map_err(told)?;
@@ -176,8 +193,7 @@ fn spectra(certified: &[&Certificate]) -> Result<String, String> {
                     }
                 }
             }
-            legend_line(legend, 1 + 2 * k, &projector, (false, true), &format!("{name}: eigenvalues"))?;
-            legend_line(legend, 2 + 2 * k, &measured, (false, true), &format!("{name}: steps"))?;
+            legend_markers(legend, 2 + k, &[&projector, &measured], name)?;
         }
         Ok(())
     })
@@ -201,7 +217,7 @@ fn sharpness(certified: &[&Certificate]) -> Result<String, String> {
     sizes.dedup();
     picture(|area, legend| {
         let title = "Natural gradient and gradient descent at the same minimisers";
-        let horizontal = (left..right).log_scale();
+        let horizontal = (left..right).log_scale().with_key_points(ticks(left, right));
         let mut chart = chart(
             area,
             title,
@@ -217,24 +233,22 @@ fn sharpness(certified: &[&Certificate]) -> Result<String, String> {
         let curve: Vec<(f64, f64)> =
             (0..=200).map(|k| (at(k), 1.0 - step * at(k))).filter(|(_, multiplier)| *multiplier >= -MOST).collect();
         chart.draw_series([descent.line(curve)]).map_err(told)?;
-        legend_line(legend, 0, &descent, (true, false), "gradient descent,")?;
-        legend
-            .draw(&Text::new(format!("step size {}", significant(step, 3)), (60, 76), ("sans-serif", 14)))
-            .map_err(told)?;
-        let scale = 100.0 / (right / left).ln();
+        legend_line(legend, 0, &descent, "gradient descent,")?;
+        legend_words(legend, 1, &format!("step size {}", significant(step, 3)))?;
+        let width = (right / left).ln();
         for (k, size) in sizes.iter().enumerate() {
             let pen = Pen::new(k, 2);
             let mut seen = Seen::default();
             for (sharpness, f) in filters.iter().filter(|(_, f)| f.step_size == *size) {
                 for &value in f.measured.iter().take(f.measured.len() - f.measured_kernel).filter(|m| m.abs() <= MOST) {
-                    if seen.is_new(scale * sharpness.ln() / 100.0, value) {
+                    if seen.is_new(sharpness.ln() / width, value) {
                         let (edge, filled, outline) = pen.marker();
                         let marker = EmptyElement::at((*sharpness, value)) + edge + filled + outline;
                         chart.draw_series([marker]).map_err(told)?;
                     }
                 }
             }
-            legend_line(legend, 2 + k, &pen, (false, true), &format!("{first}, η = {}", significant(*size, 3)))?;
+            legend_markers(legend, 2 + k, &[&pen], &format!("{first}, η = {}", significant(*size, 3)))?;
         }
         Ok(())
     })
@@ -290,8 +304,8 @@ fn contraction(map: &ContractionMap) -> Result<String, String> {
 
 /// The borders between values, and beyond the first and the last.
 fn edges(values: &[f64], logarithmic: bool) -> Vec<f64> {
-    let (to, from): (fn(f64) -> f64, fn(f64) -> f64) = if logarithmic { (f64::ln, f64::exp) } else { (|x| x, |x| x) };
-    let at: Vec<f64> = values.iter().map(|&value| to(value)).collect();
+    let from = |at: f64| if logarithmic { at.exp() } else { at };
+    let at: Vec<f64> = values.iter().map(|&value| if logarithmic { value.ln() } else { value }).collect();
     let Some((&first, &last)) = at.first().zip(at.last()) else { return vec![0.0, 1.0] };
     if at.len() == 1 {
         return vec![from(first - 0.5), from(first + 0.5)];
@@ -303,7 +317,7 @@ fn edges(values: &[f64], logarithmic: bool) -> Vec<f64> {
 }
 
 fn fill<X, Y>(
-    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    chart: &mut Chart<'_, '_, X, Y>,
     map: &ContractionMap,
     columns: &[f64],
     rows: &[f64],
@@ -328,7 +342,7 @@ where
         edge.insert(0, (first.0, rows[0]));
         edge.push((last.0, rows[rows.len() - 1]));
     }
-    for run in edge.split(|point| !(point.0 <= right)) {
+    for run in edge.split(|point| point.0.is_nan() || point.0 > right) {
         chart.draw_series([pen.line(run.to_vec())]).map_err(told)?;
     }
     Ok(())
@@ -336,8 +350,7 @@ where
 
 fn colour_bar(legend: &Area<'_>) -> Result<(), String> {
     let (top, height, most) = (150, 280, 2.0);
-    legend_line(legend, 0, &Pen::new(6, 2), (true, false), "critical step")?;
-    legend.draw(&Text::new("of theory", (60, 76), ("sans-serif", 14))).map_err(told)?;
+    legend_line(legend, 0, &Pen::new(6, 2), "critical step of theory")?;
     legend.draw(&Text::new("largest multiplier of a", (4, top - 40), ("sans-serif", 14))).map_err(told)?;
     legend.draw(&Text::new("step, measured (modulus)", (4, top - 22), ("sans-serif", 14))).map_err(told)?;
     for k in 0..height {
