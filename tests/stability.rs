@@ -7,7 +7,13 @@ use natgrad::{
     Choice, Data, Distribution, Draw, Engine, Filter, Job, Model, Precision, RandomStarts, Scaling, Stop, Sweep,
 };
 
-use common::engines;
+use common::{again_on_swiftshader, devices};
+
+/// The CPU, and every adapter that passes the self-test; mappings are those of the rules, so that none is timed.
+fn engines() -> Vec<Engine> {
+    let on_device = |device| Engine::from_device(device).unwrap();
+    std::iter::once(Engine::open(Choice::Cpu).unwrap()).chain(devices().into_iter().map(on_device)).collect()
+}
 
 /// θ₁θ₂ fitted to 1: the minimisers lie on a hyperbola.
 fn product(count: u64) -> Sweep {
@@ -353,4 +359,94 @@ fn with_a_residual_left_the_claim_does_not_apply_and_the_true_multipliers_are_me
         // And the two faces of sharpness are not the same.
         assert!((c.hessian_sharpness / c.gn_sharpness - 1.0).abs() > 1e-3);
     }
+}
+
+#[test]
+fn beyond_512_parameters_the_row_space_stands_for_the_projector() {
+    let p = 520;
+    let names: Vec<String> = (0..p).map(|k| format!("a{k}")).collect();
+    let text: Vec<String> = names.iter().enumerate().map(|(k, name)| format!("{name}*cos({k}*x)")).collect();
+    let model = Model::parse(&text.join(" + "), &names).unwrap();
+    // Angles up to 16: f32 rounds them by a millionth, and J no more.
+    let x = vec![0.003, 0.01, 0.019, 0.03];
+    let y = x.iter().map(|&x| model.evaluate(&vec![0.1; p], &[x])).collect();
+    let sweep = Sweep::new(&model, &Data::from_columns([("x", x), ("y", y)]).unwrap());
+    let sweep = sweep.start(vec![0.1; p]).scaling(Scaling::None);
+    for engine in engines() {
+        let mut options = StabilityOptions::default();
+        options.step_sizes = vec![0.5];
+        let c = of_point(&engine, &sweep, &vec![0.1; p], &options);
+        assert_eq!((c.verdict, c.rank), (Verdict::Holds, 4), "{} on {}", c.detail, engine.description());
+        // No pseudo-inverse is formed, and no second derivative taken.
+        assert!(c.checks.reproduces.is_nan() && c.hessian_sharpness.is_nan() && c.curvatures.is_empty());
+        let f = &c.filters[0];
+        assert_eq!((f.spectrum.len(), f.measured.len(), f.measured_kernel), (p, 6, 2));
+        assert!(f.spectrum[..4].iter().all(|m| (m - 0.5).abs() < 1e-5) && f.spectrum[4..].iter().all(|m| *m == 1.0));
+        assert!((1.9..=2.1).contains(&f.critical_step));
+    }
+}
+
+#[test]
+fn what_is_no_point_or_no_setting_is_refused_in_words() {
+    let engine = Engine::open(Choice::Cpu).unwrap();
+    let sweep = product(1);
+    let job = sweep.resolve().unwrap();
+    let point = |set, parameters: Vec<f64>| Minimiser { problem: 0, set, parameters, status: None };
+    let message = |point: Minimiser, change: &dyn Fn(&mut StabilityOptions)| {
+        let mut options = StabilityOptions::default();
+        change(&mut options);
+        engine.certify_points(&job, &[point], &options).unwrap_err().to_string()
+    };
+    let sound = || point(0, vec![1.0, 1.0]);
+    assert!(message(point(0, vec![1.0]), &|_| ()).contains("1 values and the model 2 parameters"));
+    assert!(message(point(0, vec![1.0, f64::NAN]), &|_| ()).contains("\"b\" is NaN"));
+    assert!(message(point(3, vec![1.0, 1.0]), &|_| ()).contains("data set 3"));
+    assert!(
+        message(sound(), &|options| options.step_sizes = vec![0.0]).contains("step size 0 is not a positive number")
+    );
+    assert!(message(sound(), &|options| options.step_sizes.clear()).contains("step size axis is empty"));
+    assert!(message(sound(), &|options| options.filters.clear()).contains("filter axis is empty"));
+    assert!(message(sound(), &|options| options.cutoff = Some(1.0)).contains("cutoff 1 is outside"));
+    assert!(message(sound(), &|options| options.perturbation = Some(0.5)).contains("perturbation"));
+    assert!(message(sound(), &|options| options.directions = 0).contains("number of directions"));
+    // J = (b, a) vanishes at the origin: no rank, and said so.
+    let c = of_point(&engine, &sweep, &[0.0, 0.0], &StabilityOptions::default());
+    assert_eq!((c.verdict, c.reason, c.rank), (Verdict::DoesNotApply, Some(Doubt::RankZero), 0), "{}", c.detail);
+    // Off every minimum.
+    let c = of_point(&engine, &sweep, &[0.5, 0.5], &StabilityOptions::default());
+    assert_eq!((c.verdict, c.reason), (Verdict::DoesNotApply, Some(Doubt::NotStationary)), "{}", c.detail);
+    assert!(c.filters.iter().all(|f| f.predicted.is_empty() && f.measured.is_empty() && f.critical_step.is_nan()));
+}
+
+#[test]
+fn a_map_of_contraction_has_its_edge_where_theory_puts_it() {
+    for engine in engines() {
+        let sweep = product(30);
+        let job = sweep.resolve().unwrap();
+        let options = StabilityOptions::default();
+        let found = engine.certify(&sweep, &engine.run(&sweep).unwrap(), &options).unwrap();
+        let sizes = natgrad::linspace(0.1, 4.0, 40);
+        let dampings = [0.1, 1.0, 10.0];
+        let over_dampings = engine.contraction_map(&job, &found, &options, &sizes, &dampings).unwrap().unwrap();
+        let over_minimisers = engine.contraction_map(&job, &found, &options, &sizes, &[]).unwrap().unwrap();
+        assert_eq!((over_dampings.rows.len(), over_minimisers.rows.len()), (3, found.minimisers));
+        let mut edges = Vec::new();
+        for row in over_dampings.rows.iter().chain(&over_minimisers.rows) {
+            for (size, contraction) in sizes.iter().zip(&row.contraction) {
+                // |1 − ηφ| with φ = 2/η_c: below 1 on one side of the edge, above it on the other.
+                let predicted = (1.0 - 2.0 * size / row.critical_step).abs();
+                assert!(
+                    (contraction - predicted).abs() < 0.01 * predicted.max(1.0),
+                    "η = {size}: {contraction} {predicted}"
+                );
+            }
+            edges.push(row.critical_step);
+        }
+        assert!(edges[0] < edges[1] && edges[1] < edges[2] && edges[3..].iter().all(|edge| (edge - 2.0).abs() < 1e-12));
+    }
+}
+
+#[test]
+fn the_same_on_swiftshader() {
+    again_on_swiftshader(&[]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use faer::{Mat, Side};
+use faer::Mat;
 use rayon::prelude::*;
 
 use crate::backend::{Backend, RowSpace};
@@ -14,6 +14,7 @@ use super::certificate::{Certificate, Checks, FilterStability};
 use super::checks::{Evidence, checks, nan_or_max, spectrum};
 use super::critical::brackets;
 use super::dynamics::{Measured, Stepper, held, measure};
+use super::eigen::eigenvalues;
 use super::options::{FilterRule, StabilityOptions};
 use super::point::{Curvature, MOST_CURVED, Point};
 use super::theory::Theory;
@@ -239,14 +240,14 @@ impl Subject {
         let bend = curvature.sums.swap_remove(0);
         let hessian = point.jacobian.transpose() * &point.jacobian + &bend;
         let plain = Mat::from_fn(p, p, |j, k| hessian[(j, k)] / (point.scale[j] * point.scale[k]));
-        self.hessian_sharpness = largest_eigenvalue_of(&plain);
+        self.hessian_sharpness = eigenvalues(&plain).first().copied().unwrap_or(f64::NAN);
         let map = generator(job, point, rank);
         let v = point.v.subcols(0, rank);
         self.departure = (map - v * v.transpose()).norm_l2();
         if self.is_stationary {
             let weighted = Mat::from_fn(p, rank, |j, k| v[(j, k)] / point.sigma[k]);
             let kappa = weighted.transpose() * &bend * &weighted;
-            self.curvatures = kappa.self_adjoint_eigenvalues(Side::Lower).unwrap_or_default();
+            self.curvatures = eigenvalues(&kappa);
         }
         bend
     }
@@ -305,13 +306,4 @@ impl Subject {
             filters,
         }
     }
-}
-
-/// λmax of a symmetric matrix, negative ones too; NaN where it is not finite.
-fn largest_eigenvalue_of(symmetric: &Mat<f64>) -> f64 {
-    if !symmetric.is_all_finite() {
-        return f64::NAN;
-    }
-    let values = symmetric.self_adjoint_eigenvalues(Side::Lower).unwrap_or_default();
-    values.last().copied().unwrap_or(f64::NAN)
 }

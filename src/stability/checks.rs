@@ -1,11 +1,12 @@
 //! The figures of a certificate that need no steps, and the bounds that they have to keep.
 
-use faer::{Mat, Side};
+use faer::Mat;
 
 use crate::backend::RowSpace;
 use crate::ngd::Precision;
 
 use super::certificate::{Checks, Doubt, Verdict};
+use super::eigen::eigenvalues;
 use super::options::FilterRule;
 use super::point::Point;
 use super::theory::{factors, roots};
@@ -16,24 +17,22 @@ pub(crate) fn checks(space: &RowSpace, point: &Point) -> (Checks, Vec<f64>) {
     let (j, basis) = (&space.jacobian, space.v.subcols(0, space.rank));
     let relative = |off: &Mat<f64>, of: &Mat<f64>| off.norm_l2() / of.norm_l2();
     let exact_rows = point.v.subcols(0, space.rank.min(point.sigma.len()));
-    let (eigenvalues, idempotence, trace, outside, left_over) = if let Some(projector) = &space.projector {
-        let values = projector.self_adjoint_eigenvalues(Side::Lower).unwrap_or_else(|_| vec![f64::NAN; p]);
+    let (values, idempotence, trace, outside, left_over) = if let Some(projector) = &space.projector {
         let trace = (0..p).map(|k| projector[(k, k)]).sum::<f64>();
         let square = projector * projector;
         let outside = &point.jacobian - &point.jacobian * projector;
         let left_over = exact_rows - projector * exact_rows;
-        (values.into_iter().rev().collect(), (square - projector).norm_l2(), trace, outside, left_over)
+        (eigenvalues(projector), (square - projector).norm_l2(), trace, outside, left_over)
     } else {
         // P = WWᵀ has the eigenvalues of WᵀW, and zeros; ‖P² − P‖ is ‖(WᵀW)² − WᵀW‖.
         let gram = basis.transpose() * basis;
-        let values = gram.self_adjoint_eigenvalues(Side::Lower).unwrap_or_else(|_| vec![f64::NAN; space.rank]);
-        let values = values.into_iter().rev().chain(std::iter::repeat_n(0.0, p - space.rank)).collect();
+        let values = eigenvalues(&gram).into_iter().chain(std::iter::repeat_n(0.0, p - space.rank)).collect();
         let trace = (0..space.rank).map(|k| gram[(k, k)]).sum::<f64>();
         let outside = &point.jacobian - (&point.jacobian * basis) * basis.transpose();
         let left_over = exact_rows - basis * (basis.transpose() * exact_rows);
         (values, (&gram * &gram - &gram).norm_l2(), trace, outside, left_over)
     };
-    let eigenvalues: Vec<f64> = eigenvalues;
+    let values: Vec<f64> = values;
     let [reproduces, inverse_reproduces, left_symmetry, right_symmetry] = match &space.inverse {
         None => [f64::NAN; 4],
         Some(inverse) => {
@@ -56,9 +55,9 @@ pub(crate) fn checks(space: &RowSpace, point: &Point) -> (Checks, Vec<f64>) {
         trace: (trace - space.rank as f64).abs(),
         row_space: relative(&outside, &point.jacobian),
         angle: left_over.norm_l2(),
-        eigenvalues: eigenvalues.iter().enumerate().map(distance).fold(0.0, nan_or_max),
+        eigenvalues: values.iter().enumerate().map(distance).fold(0.0, nan_or_max),
     };
-    (found, eigenvalues)
+    (found, values)
 }
 
 /// Whether a figure is beyond its bound; NaN is.
@@ -71,11 +70,13 @@ pub(crate) fn nan_or_max(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
-/// The bound on eigenvalues, idempotence and trace of a p×p projector of this rank, formed of singular vectors: its own
-/// rounding, and that of the check, which is done in f64.
-fn spectrum_bound(rank: usize, parameters: usize, precision: Precision) -> f64 {
-    let of_check = 8.0 * parameters as f64 * Precision::F64.unit_roundoff();
-    (4 * rank).max(32) as f64 * precision.unit_roundoff() + of_check
+/// The bound on eigenvalues, idempotence and trace of a projector: its own rounding, and that of the check, which is done in
+/// f64. Where its row space stands for it, lengths of p entries were rounded to 1, by √p u.
+fn spectrum_bound(space: &RowSpace, precision: Precision) -> f64 {
+    let p = space.v.nrows() as f64;
+    let of_lengths = if space.projector.is_some() { 0.0 } else { 2.0 * p.sqrt() };
+    let own = ((4 * space.rank).max(32) as f64).max(of_lengths);
+    own * precision.unit_roundoff() + 8.0 * p * Precision::F64.unit_roundoff()
 }
 
 impl Checks {
@@ -84,7 +85,7 @@ impl Checks {
         let dense = space.inverse.is_some();
         let u = precision.unit_roundoff();
         let (product, symmetry) = ((4.0 * condition + 32.0) * u, (8.0 * condition + 32.0) * u);
-        let projector = spectrum_bound(space.rank, space.v.nrows(), precision);
+        let projector = spectrum_bound(space, precision);
         let all = [
             ("‖JJ†J − J‖/‖J‖", self.reproduces, product, dense),
             ("‖J†JJ† − J†‖/‖J†‖", self.inverse_reproduces, product, dense),
@@ -106,20 +107,19 @@ impl Checks {
 pub(crate) fn spectrum(
     rule: &FilterRule,
     space: &RowSpace,
-    eigenvalues: &[f64],
+    of_projector: &[f64],
     residual: f64,
     step_size: f64,
 ) -> Vec<f64> {
     let p = space.v.nrows();
     let phi = factors(rule, &space.sigma, space.cutoff, residual);
     let rates: Vec<f64> = if phi.len() == space.rank && phi.iter().all(|&phi| phi == 1.0) {
-        eigenvalues.to_vec()
+        of_projector.to_vec()
     } else {
         let used = phi.len();
         let weighted = Mat::from_fn(p, used, |j, k| space.v[(j, k)] * phi[k].sqrt());
         let gram = weighted.transpose() * &weighted;
-        let values = gram.self_adjoint_eigenvalues(Side::Lower).unwrap_or_else(|_| vec![f64::NAN; used]);
-        values.into_iter().rev().chain(std::iter::repeat_n(0.0, p - used)).collect()
+        eigenvalues(&gram).into_iter().chain(std::iter::repeat_n(0.0, p - used)).collect()
     };
     rates
         .into_iter()

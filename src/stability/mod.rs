@@ -13,6 +13,7 @@ mod certify;
 mod checks;
 mod critical;
 mod dynamics;
+mod eigen;
 mod map;
 mod options;
 mod point;

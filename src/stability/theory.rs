@@ -4,8 +4,9 @@
 //! space similar to the symmetric C = √Φ (I + Σ⁻¹VᵀSVΣ⁻¹) √Φ, and zero along the kernel. At a zero residual C is Φ. With
 //! C x = λx a right eigenvector of M is z = VΣ⁻¹√Φ x and the left one l = (JᵀJ + S)z.
 
-use faer::{Col, Mat, Side};
+use faer::{Col, Mat};
 
+use super::eigen::eigenvectors;
 use super::options::FilterRule;
 use super::point::Point;
 use crate::ngd::{Filter, Weighting};
@@ -68,13 +69,7 @@ impl Theory {
         let (rates, vectors) = match curvature {
             // In the order of the singular values, each a direction of its own.
             None => (phi.clone(), Mat::<f64>::identity(used, used)),
-            Some(_) => {
-                let eigen = c.self_adjoint_eigen(Side::Lower).ok()?;
-                let values = eigen.S().column_vector();
-                let order: Vec<usize> = (0..used).rev().collect();
-                let vectors = Mat::from_fn(used, used, |j, k| eigen.U()[(j, order[k])]);
-                (order.iter().map(|&k| values[k]).collect(), vectors)
-            }
+            Some(_) => eigenvectors(&c)?,
         };
         let (mut right, mut left) = (Vec::with_capacity(used), Vec::with_capacity(used));
         for k in 0..used {
