@@ -375,7 +375,11 @@ fn beyond_512_parameters_the_row_space_stands_for_the_projector() {
     for engine in engines() {
         let mut options = StabilityOptions::default();
         options.step_sizes = vec![0.5];
-        let c = of_point(&engine, &sweep, &vec![0.1; p], &options);
+        let point = Minimiser { problem: 0, set: 0, parameters: vec![0.1; p], status: None };
+        let found = engine.certify_points(&sweep.resolve().unwrap(), &[point], &options).unwrap();
+        let said = found.notices.join(" ");
+        assert!(said.contains("second derivatives of 520") && said.contains("a projector of 520"), "{said}");
+        let c = &found.certificates[0];
         assert_eq!((c.verdict, c.rank), (Verdict::Holds, 4), "{} on {}", c.detail, engine.description());
         // No pseudo-inverse is formed, and no second derivative taken.
         assert!(c.checks.reproduces.is_nan() && c.hessian_sharpness.is_nan() && c.curvatures.is_empty());
@@ -412,6 +416,15 @@ fn what_is_no_point_or_no_setting_is_refused_in_words() {
     // J = (b, a) vanishes at the origin: no rank, and said so.
     let c = of_point(&engine, &sweep, &[0.0, 0.0], &StabilityOptions::default());
     assert_eq!((c.verdict, c.reason, c.rank), (Verdict::DoesNotApply, Some(Doubt::RankZero), 0), "{}", c.detail);
+    // Where f is no number there is nothing to certify, and that is counted.
+    let logarithm = Model::parse("log(a)", &["a"]).unwrap();
+    let data = Data::from_columns([("y", vec![1.0])]).unwrap();
+    let job = Sweep::new(&logarithm, &data).start([1.0]).resolve().unwrap();
+    let points = [point(0, vec![-1.0]), point(0, vec![std::f64::consts::E])];
+    for engine in engines() {
+        let found = engine.certify_points(&job, &points, &StabilityOptions::default()).unwrap();
+        assert_eq!((found.minimisers, found.excluded.get("non_finite")), (1, Some(&1)), "{}", engine.description());
+    }
     // Off every minimum.
     let c = of_point(&engine, &sweep, &[0.5, 0.5], &StabilityOptions::default());
     assert_eq!((c.verdict, c.reason), (Verdict::DoesNotApply, Some(Doubt::NotStationary)), "{}", c.detail);

@@ -62,6 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (points, converged) = points(&request, &engine, &job, &folder)?;
     let options = &request.stability.options;
     let found = engine.certify_points(&job, &points, options)?;
+    found.notices.iter().for_each(|notice| output::note(notice));
     let [json, parquet] = folder.certificates();
     let failed = |source| ReportError::write(&json, source);
     report::write_whole(&json, |writer| report::write_stability_json(&found, writer).map_err(failed))?;

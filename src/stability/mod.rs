@@ -32,8 +32,10 @@ pub(crate) use certify::certify;
 pub(crate) use map::contraction_map;
 pub use map::{ContractionMap, MapAxis, MapRow};
 pub use options::{FilterRule, StabilityOptions};
+use point::MOST_CURVED;
 pub use update_map::update_map;
 
+use crate::backend::MOST_DENSE;
 use crate::error::RequestError;
 use crate::ngd::Status;
 use crate::sweep::{Job, Outcome, Problem};
@@ -106,6 +108,8 @@ pub struct Stability {
     pub excluded: BTreeMap<String, u64>,
     /// Certificates by verdict, those that do not apply by reason.
     pub verdicts: BTreeMap<String, u64>,
+    /// Lines for the user: what was not formed, and why.
+    pub notices: Vec<String>,
     /// λmax(JᵀJ).
     pub gn_sharpness: Spread,
     /// λmax of the loss Hessian.
@@ -134,6 +138,7 @@ impl Stability {
         }
         Self {
             minimisers: certificates.len(),
+            notices: certificates.first().map(|first| notices(first.parameters.len())).unwrap_or_default(),
             excluded,
             verdicts,
             gn_sharpness: Spread::of(certificates.iter().map(|c| c.gn_sharpness)),
@@ -152,6 +157,24 @@ impl Stability {
     pub fn count(&self, verdict: Verdict) -> usize {
         self.certificates.iter().filter(|certificate| certificate.verdict == verdict).count()
     }
+}
+
+/// What is not formed of so many parameters.
+fn notices(parameters: usize) -> Vec<String> {
+    let mut notices = Vec::new();
+    if parameters > MOST_CURVED {
+        notices.push(format!(
+            "second derivatives of {parameters} parameters are not taken (at most {MOST_CURVED}): no sharpness of the Hessian, \
+             no κ and no update map"
+        ));
+    }
+    if parameters > MOST_DENSE {
+        notices.push(format!(
+            "a projector of {parameters} parameters is not formed (at most {MOST_DENSE}): an orthonormal basis of the row space \
+             stands for it"
+        ));
+    }
+    notices
 }
 
 /// Refuses a θ of the wrong length, or one that is not finite.

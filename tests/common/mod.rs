@@ -45,6 +45,8 @@ fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T,
             }
             // An adapter asked for by name has to work.
             Err(error) if std::env::var(ONLY).is_ok() => panic!("{error}"),
+            // A driver may be refused for what it computes, and not for a shader of ours.
+            Err(error) if error.to_string().starts_with("shader ") => panic!("{error}"),
             Err(error) => println!("not on {}: {error}", summary.label()),
         }
     }

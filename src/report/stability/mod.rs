@@ -29,6 +29,7 @@ pub fn write_stability_json(found: &Stability, mut writer: impl Write) -> io::Re
         "minimisers": minimisers,
         "excluded": excluded,
         "verdicts": verdicts,
+        "notices": found.notices,
         "gn_sharpness": gn_sharpness,
         "hessian_sharpness": hessian_sharpness,
         "gd_critical_step": gd_critical_step,

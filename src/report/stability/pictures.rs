@@ -371,3 +371,91 @@ fn colour_bar(legend: &Area<'_>) -> Result<(), String> {
 fn told(error: impl std::fmt::Display) -> String {
     error.to_string().replace('\n', " ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Data;
+    use crate::engine::{Choice, Engine};
+    use crate::model::Model;
+    use crate::report::write_stability_table;
+    use crate::stability::{FilterRule, Minimiser, StabilityOptions};
+    use crate::sweep::Sweep;
+
+    /// Four points of the hyperbola ab = 1, exact and damped, with their maps.
+    fn hyperbola() -> (Stability, [ContractionMap; 2]) {
+        let model = Model::parse("a*b", &["a", "b"]).unwrap();
+        let data = Data::from_columns([("y", vec![1.0])]).unwrap();
+        let job = Sweep::new(&model, &data).start([1.0, 1.0]).resolve().unwrap();
+        let point = |k: u64| {
+            let a = 2f64.powi(k as i32);
+            Minimiser { problem: k, set: 0, parameters: vec![a, 1.0 / a], status: None }
+        };
+        let mut options = StabilityOptions::default();
+        options.filters.push(FilterRule { damping: 0.5, ..FilterRule::default() });
+        let engine = Engine::open(Choice::Cpu).unwrap();
+        let points: Vec<Minimiser> = (0..4).map(point).collect();
+        let found = engine.certify_points(&job, &points, &options).unwrap();
+        let map = |dampings: &[f64]| {
+            engine.contraction_map(&job, &found, &options, &[0.5, 1.5, 2.5], dampings).unwrap().unwrap()
+        };
+        let maps = [map(&[]), map(&[0.1, 1.0, 10.0])];
+        (found, maps)
+    }
+
+    #[test]
+    fn pictures_name_their_axes_and_what_is_drawn() {
+        let (found, maps) = hyperbola();
+        let folder = tempfile::tempdir().unwrap();
+        let words: [&[&str]; 3] = [
+            &[
+                "Multipliers of 4 minimisers",
+                "step size η (filters side by side)",
+                "multiplier",
+                "tikhonov(0.5)",
+                "1 − η and 1",
+            ],
+            &["sharpness: largest eigenvalue of the Hessian", "multiplier", "gradient descent", "η = 1.9"],
+            &["step size η", "critical step of theory", "2 or more"],
+        ];
+        for (map, axis) in maps.iter().zip(["minimisers, by rising sharpness", "damping ε"]) {
+            let files = write_stability_plots(&found, Some(map), folder.path()).unwrap();
+            assert_eq!(files, STABILITY_PLOTS.map(|name| folder.path().join(name)));
+            for (file, words) in files.iter().zip(words) {
+                let svg = std::fs::read_to_string(file).unwrap();
+                for word in words {
+                    assert!(svg.contains(word), "{} lacks {word:?}", file.display());
+                }
+            }
+            assert!(std::fs::read_to_string(&files[2]).unwrap().contains(axis));
+        }
+    }
+
+    #[test]
+    fn perturbations_that_shrink_are_blue_and_those_that_grow_orange() {
+        let (shrinks, grows) = (shade(0.5), shade(1.5));
+        assert!(shrinks.2 > shrinks.0 && grows.0 > grows.2);
+        assert_ne!(shade(0.999), shade(1.001), "the edge shows");
+        assert_eq!(shade(f64::NAN), RGBColor(160, 160, 160));
+    }
+
+    #[test]
+    fn borders_lie_between_values_and_half_a_step_beyond_them() {
+        assert_eq!(edges(&[1.0, 2.0, 4.0], false), [0.5, 1.5, 3.0, 5.0]);
+        let logarithmic = edges(&[1.0, 100.0], true);
+        assert!(logarithmic.iter().zip([0.1, 10.0, 1000.0]).all(|(a, b)| (a / b - 1.0).abs() < 1e-12));
+        assert_eq!(edges(&[3.0], false), [2.5, 3.5]);
+    }
+
+    #[test]
+    fn the_table_has_theory_beside_what_was_measured() {
+        let mut text = Vec::new();
+        write_stability_table(&hyperbola().0, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.starts_with("verdict  minimisers\nholds             4\n"), "{text}");
+        // σ² = 2 … 64.02, ε = 0.5: φ = 0.8 … 0.9923, critical steps 2.5 … 2.016.
+        let row = text.lines().find(|line| line.starts_with("tikhonov(0.5)") && line.contains(" 1.5 ")).unwrap();
+        assert_eq!(row.matches("-0.4884 … -0.2").count(), 2, "{row}");
+        assert!(row.contains("2.016 … 2.5"), "{row}");
+    }
+}
