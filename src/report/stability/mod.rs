@@ -1,5 +1,9 @@
 //! Certificates as JSON, Parquet, text and pictures.
 
+#[cfg(feature = "plot")]
+mod canvas;
+#[cfg(feature = "plot")]
+mod contraction;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "plot")]
