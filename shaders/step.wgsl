@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, unit, SMOOTH, RESIDUAL_SCALED, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
+#import natgrad::problem::{Problem, State, Rules, unit, SMOOTH, RESIDUAL_SCALED, GRADIENT, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -42,9 +42,9 @@ fn smooth_factor(s: Real) -> Real {
     return 1.0 / (1.0 + sixth * sixth);
 }
 
-// How many directions a step uses: with a smooth cutoff all that there are.
+// How many directions a step uses: with a smooth cutoff, or none, all that there are.
 fn directions() -> u32 {
-    if problem.filter_kind != SMOOTH {
+    if problem.filter_kind != SMOOTH && problem.filter_kind != GRADIENT {
         return state.rank;
     }
     var count = 0u;
@@ -60,6 +60,9 @@ fn weight(i: u32, epsilon: Real, by_unit: Real) -> Real {
     let beta = scaled_beta(i, by_unit);
     if problem.filter_kind == SMOOTH {
         return smooth_factor(s) * (beta / s);
+    }
+    if problem.filter_kind == GRADIENT {
+        return beta * (s * problem.power);
     }
     return select(beta * (s / (s * s + epsilon)), beta / s, epsilon == 0.0);
 }
@@ -160,7 +163,8 @@ fn arrives(largest: Real) -> bool {
     }
     if rules.tests != 0u {
         // Where the damping is none, this is the step to be taken as well.
-        if put_trial(0.0, !is_plain()) {
+        // A step of gradient descent says nothing of the way that is left.
+        if put_trial(0.0, !is_plain()) && problem.filter_kind != GRADIENT {
             finish(CONVERGED, REASON_CHANGE);
             return true;
         }

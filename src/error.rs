@@ -231,11 +231,14 @@ pub enum RequestError {
         value: f64,
     },
     /// A filter that has no use for a damping beside it.
-    #[error("the filter {filter} sets the damping itself: use it with damping 0")]
+    #[error("the filter {filter} takes no damping beside: use it with damping 0")]
     FilterDamping {
         /// Its name.
         filter: String,
     },
+    /// Gradient descent with scaled columns would be another method.
+    #[error("gradient descent takes the plain J: leave scaling out, or give none")]
+    GradientScaling,
     /// A momentum outside [0, 1).
     #[error("momentum {value} is outside [0, 1): give 0 for none")]
     Momentum {

@@ -181,6 +181,8 @@ fn every_filter_has_the_multipliers_and_the_critical_step_of_its_theory() {
         (rule(Filter::Smooth, 0.0, 0.0), [1.0 / (1.0 + 0.4f64.powi(12)), 1.0 / (1.0 + 0.8f64.powi(12))], 2.0),
         (rule(scaled, 0.0, 0.0), [1.0, 1.0], 2.0),
         (rule(Filter::Exact, 0.0, 0.5), [1.0, 1.0], 3.0),
+        // Gradient descent: σ², and 2 over the sharpness.
+        (rule(Filter::Gradient, 0.0, 0.0), [4.0, 1.0], 0.5),
     ];
     for engine in engines() {
         for (rule, rates, critical) in cases {

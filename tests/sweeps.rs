@@ -64,7 +64,7 @@ fn a_bad_spec_is_refused_with_file_line_and_key_and_nothing_is_written() {
         ("[\"b1\", \"b2\"]", "[\"b1\", \"b1\"]", &["sweep.toml, line 3, model.parameters", "\"b1\"", "twice"]),
         ("b2 = 5e-4", "b3 = 5e-4", &["sweep.toml, line 7", "\"b3\"", "not a parameter"]),
         (", b2 = 5e-4", "", &["sweep.toml", "b2", "no start"]),
-        ("[[step]]", "[[step]]\nmethod = \"gd\"", &["line 9", "step.method", "not supported yet"]),
+        ("[[step]]", "[[step]]\nmethod = \"dg\"", &["line 9", "step.method", "did you mean"]),
         ("[[step]]", "[history]\nevery = 10\n[[step]]", &["line 9", "history.every", "not supported yet"]),
     ];
     for (old, new, words) in cases {

@@ -15,16 +15,17 @@ struct Problem {
     cutoff: Real,        // relative, on σ
     response_norm: Real, // ‖y‖ of the scaled data
     scaling: u32,        // 1: factor JD with unit columns
-    filter_kind: u32,    // FILTERED, SMOOTH or RESIDUAL_SCALED
+    filter_kind: u32,    // FILTERED, SMOOTH, RESIDUAL_SCALED or GRADIENT
     log_factor: Real,    // log₂ c of the residual-scaled damping ε = c‖e‖^δ
-    power: Real,         // δ of it
+    power: Real,         // δ of it; of GRADIENT what σ² is multiplied by, in the units of the scaled data
     momentum: Real,      // β, heavy ball
 }
 
-// Which φ(σ). FILTERED: σ²/(σ²+ε) above the cutoff, 1 where there is no damping.
+// Which φ(σ), 1/(1 + (cσ₁/σ)¹²) of SMOOTH and σ² of GRADIENT, which both use all directions. FILTERED: σ²/(σ²+ε) above the cutoff, 1 where there is no damping.
 const FILTERED: u32 = 0u;
 const SMOOTH: u32 = 1u;
 const RESIDUAL_SCALED: u32 = 2u;
+const GRADIENT: u32 = 3u;
 
 // Changed by judge, svd and step only; every problem touches its own.
 struct State {

@@ -6,7 +6,8 @@ use faer::{Col, Mat, Par, Spec};
 use rayon::prelude::*;
 
 use crate::ngd::{
-    Damping, LevenbergMarquardt, Norms, Precision, Reason, Status, Tolerances, Verdict, Weighting, divergence_factor,
+    Damping, Filter, LevenbergMarquardt, Norms, Precision, Reason, Status, Tolerances, Verdict, Weighting,
+    divergence_factor,
 };
 use crate::sweep::{Job, ProblemId, StepRule};
 
@@ -364,11 +365,13 @@ impl<'a> Solver<'a> {
     fn norms(&self, norm: f64) -> Option<Norms> {
         let factored = self.factored.as_ref()?;
         let full_step = factored.step(&self.weighting(factored.largest(), 0.0));
-        let relative_change = full_step
-            .iter()
-            .zip(&self.theta)
-            .map(|(delta, theta)| if *delta == 0.0 { 0.0 } else { delta.abs() / theta.abs() })
-            .fold(0.0, f64::max);
+        let relative_change = if self.rule.filter == Filter::Gradient {
+            // A step of gradient descent says nothing of the way that is left.
+            f64::INFINITY
+        } else {
+            let relative = |(delta, theta): (&f64, &f64)| if *delta == 0.0 { 0.0 } else { delta.abs() / theta.abs() };
+            full_step.iter().zip(&self.theta).map(relative).fold(0.0, f64::max)
+        };
         Some(Norms { residual: norm, response: self.response, tangent: factored.tangent(), relative_change })
     }
 

@@ -29,6 +29,7 @@ impl Problem {
     /// The filter words of shaders/shared/problem.wgsl; Tikhonov's and the fixed rank go by their numbers.
     const SMOOTH: u32 = 1;
     const RESIDUAL_SCALED: u32 = 2;
+    const GRADIENT: u32 = 3;
 
     /// The rule of a problem with `rows` points and `parameters` parameters whose data the host multiplied by
     /// `scale`: an absolute ε on JᵀJ goes with the square of it, one on the unit columns of JD does not.
@@ -47,6 +48,8 @@ impl Problem {
             Filter::ResidualScaled { factor, power } => {
                 (Self::RESIDUAL_SCALED, factor.log2() + unit.log2() - power * scale.log2(), power)
             }
+            // JᵀJ of data that were multiplied by the scale, and Jᵀe, are larger by its square.
+            Filter::Gradient => (Self::GRADIENT, 0.0, 1.0 / (scale * scale)),
             Filter::Exact | Filter::FixedRank(_) => (0, 0.0, 0.0),
         };
         Self {

@@ -199,63 +199,66 @@ fn step_agrees_with_its_twin_under_every_filter() {
     let filters = [(Filter::Exact, 0.0, None), (Filter::Exact, 0.5, None), smooth, scaled];
     for_each_device(|device| {
         let (n, p) = (30, 4);
-        for scaling in [Scaling::Columns, Scaling::None] {
-            for (filter, damping, cutoff) in filters {
-                let rule = StepRule { filter, cutoff, ..rule(scaling, Damping::Fixed(damping)) };
-                let epsilon = filter.epsilon(damping, 5.0);
-                let state = State { residual_norm: 5.0, ..fresh() };
-                let bench = Bench::new(device, n, p, &rule, state);
-                let (factor, _) = bench.qr(n, n);
-                let [v, sigma, lengths] = bench.svd(&factor);
-                let theta = device.buffer_from("theta", &pack(p, 1, |b, i, _| 10.0 + uniform(b, 999 + i))).unwrap();
-                let trial = bench.floats(p, 1);
-                let running = device.buffer::<u32>("running", 1 + BATCH).unwrap();
-                let mut commands = device.record("step");
-                let kernel = step::host::kernel(device, Batch::of(BATCH), square(p)).unwrap();
-                commands
-                    .dispatch(
-                        &kernel,
-                        &[&bench.rules, &bench.problems, &bench.states, &v, &sigma, &lengths, &theta, &trial, &running],
-                        groups(),
-                    )
-                    .unwrap();
-                commands.submit().unwrap();
-                let mut running = device.read(&running).unwrap();
-                running[1..].sort_unstable();
-                let all: Vec<u32> = std::iter::once(BATCH as u32).chain(0..BATCH as u32).collect();
-                assert_eq!(running, all, "all go on");
-                let (factor, theta, trial) =
-                    (device.read(&factor).unwrap(), device.read(&theta).unwrap(), device.read(&trial).unwrap());
-                let states = device.read(&bench.states).unwrap();
-                for b in 0..BATCH {
-                    let columns = scaling == Scaling::Columns;
-                    let twin: Factored = svd::twin::svd(&unpack(&factor, b, p, p + 1), columns);
-                    let delta = match filter {
-                        Filter::Smooth => step::twin::smooth_step(&twin, 0.7, columns),
-                        _ => step::twin::step(&twin, p, epsilon, columns),
-                    };
-                    let rank = step::twin::rank(&twin.sigma, cutoff.unwrap_or(1e-6), p);
-                    assert_eq!(states[b].rank as usize, rank);
-                    let promise = step::twin::predicted(&twin, p, epsilon);
-                    let condition = twin.sigma[0] / twin.sigma[p - 1];
-                    // Relative error of a step from a backward stable factorisation: a few tens of κu.
-                    let bound = 64.0 * condition * U;
-                    let size = delta.iter().fold(0.0f64, |largest, d| largest.max(d.abs()));
-                    for j in 0..p {
-                        let at = layout::element(b, j, 0, p, 1, LANES);
-                        let found = f64::from(theta[at]) - f64::from(trial[at]);
-                        // θ near 10 is stored with an error of 10u.
-                        let off = (found - delta[j]).abs();
-                        assert!(off <= bound * size + 20.0 * U, "problem {b}: Δ[{j}] = {found} against {}", delta[j]);
-                    }
-                    if filter == Filter::Smooth {
-                        // Only adaptive damping asks for a promise, and a smooth cutoff has none.
-                        continue;
-                    }
-                    // ‖e‖ was given as 5, whose power of two is 4.
-                    let off = (16.0 * f64::from(states[b].predicted) / promise - 1.0).abs();
-                    assert!(off <= bound, "promise off by {off:e}");
+        let gradient = (Filter::Gradient, 0.0, None);
+        let plain = filters.map(|filter| (Scaling::None, filter)).into_iter().chain([(Scaling::None, gradient)]);
+        for (scaling, (filter, damping, cutoff)) in
+            filters.map(|filter| (Scaling::Columns, filter)).into_iter().chain(plain)
+        {
+            let rule = StepRule { filter, cutoff, ..rule(scaling, Damping::Fixed(damping)) };
+            let epsilon = filter.epsilon(damping, 5.0);
+            let state = State { residual_norm: 5.0, ..fresh() };
+            let bench = Bench::new(device, n, p, &rule, state);
+            let (factor, _) = bench.qr(n, n);
+            let [v, sigma, lengths] = bench.svd(&factor);
+            let theta = device.buffer_from("theta", &pack(p, 1, |b, i, _| 10.0 + uniform(b, 999 + i))).unwrap();
+            let trial = bench.floats(p, 1);
+            let running = device.buffer::<u32>("running", 1 + BATCH).unwrap();
+            let mut commands = device.record("step");
+            let kernel = step::host::kernel(device, Batch::of(BATCH), square(p)).unwrap();
+            commands
+                .dispatch(
+                    &kernel,
+                    &[&bench.rules, &bench.problems, &bench.states, &v, &sigma, &lengths, &theta, &trial, &running],
+                    groups(),
+                )
+                .unwrap();
+            commands.submit().unwrap();
+            let mut running = device.read(&running).unwrap();
+            running[1..].sort_unstable();
+            let all: Vec<u32> = std::iter::once(BATCH as u32).chain(0..BATCH as u32).collect();
+            assert_eq!(running, all, "all go on");
+            let (factor, theta, trial) =
+                (device.read(&factor).unwrap(), device.read(&theta).unwrap(), device.read(&trial).unwrap());
+            let states = device.read(&bench.states).unwrap();
+            for b in 0..BATCH {
+                let columns = scaling == Scaling::Columns;
+                let twin: Factored = svd::twin::svd(&unpack(&factor, b, p, p + 1), columns);
+                let delta = match filter {
+                    Filter::Smooth => step::twin::smooth_step(&twin, 0.7, columns),
+                    Filter::Gradient => step::twin::gradient_step(&twin),
+                    _ => step::twin::step(&twin, p, epsilon, columns),
+                };
+                let rank = step::twin::rank(&twin.sigma, cutoff.unwrap_or(1e-6), p);
+                assert_eq!(states[b].rank as usize, rank);
+                let promise = step::twin::predicted(&twin, p, epsilon);
+                let condition = twin.sigma[0] / twin.sigma[p - 1];
+                // Relative error of a step from a backward stable factorisation: a few tens of κu.
+                let bound = 64.0 * condition * U;
+                let size = delta.iter().fold(0.0f64, |largest, d| largest.max(d.abs()));
+                for j in 0..p {
+                    let at = layout::element(b, j, 0, p, 1, LANES);
+                    let found = f64::from(theta[at]) - f64::from(trial[at]);
+                    // θ near 10 is stored with an error of 10u.
+                    let off = (found - delta[j]).abs();
+                    assert!(off <= bound * size + 20.0 * U, "problem {b}: Δ[{j}] = {found} against {}", delta[j]);
                 }
+                if matches!(filter, Filter::Smooth | Filter::Gradient) {
+                    // Only adaptive damping asks for a promise, and these have none.
+                    continue;
+                }
+                // ‖e‖ was given as 5, whose power of two is 4.
+                let off = (16.0 * f64::from(states[b].predicted) / promise - 1.0).abs();
+                assert!(off <= bound, "promise off by {off:e}");
             }
         }
     });

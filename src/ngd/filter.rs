@@ -1,4 +1,4 @@
-use super::Damping;
+use super::{Damping, Scaling};
 
 /// Which singular directions of the factored Jacobian a step uses, and how much of each.
 ///
@@ -23,6 +23,8 @@ pub enum Filter {
         /// δ of ε = c‖e‖^δ.
         power: f64,
     },
+    /// φ = σ²: the step is Jᵀe of the plain J, gradient descent. Takes no damping, and columns stay as they are.
+    Gradient,
 }
 
 /// What φ depends on at one point, beside σ.
@@ -42,6 +44,7 @@ impl Weighting {
     pub(crate) fn factor(&self, sigma: f64) -> f64 {
         match self.filter {
             Filter::Smooth => 1.0 / (1.0 + (self.cutoff * self.largest / sigma).powi(12)),
+            Filter::Gradient => sigma * sigma,
             _ => Filter::factor(sigma, self.epsilon),
         }
     }
@@ -56,14 +59,14 @@ impl Filter {
         let above = sigma.iter().take_while(|&&s| s > 0.0 && s > cutoff * largest).count();
         match self {
             Self::FixedRank(rank) => above.min(rank as usize),
-            Self::Exact | Self::Smooth | Self::ResidualScaled { .. } => above,
+            Self::Exact | Self::Smooth | Self::ResidualScaled { .. } | Self::Gradient => above,
         }
     }
 
-    /// How many directions a step uses where the rank is `rank`: with a smooth cutoff all that there are.
+    /// How many directions a step uses where the rank is `rank`: with a smooth cutoff, or none, all that there are.
     pub(crate) fn directions(self, sigma: &[f64], rank: usize) -> usize {
         match self {
-            Self::Smooth => sigma.iter().take_while(|&&s| s > 0.0).count(),
+            Self::Smooth | Self::Gradient => sigma.iter().take_while(|&&s| s > 0.0).count(),
             _ => rank,
         }
     }
@@ -94,6 +97,17 @@ impl Filter {
         if epsilon == 0.0 { 1.0 } else { sigma * sigma / (sigma * sigma + epsilon) }
     }
 
+    /// The method in specs and tables: `gd` for gradient descent, else `ngd`.
+    #[must_use]
+    pub fn method(self) -> &'static str {
+        if self == Self::Gradient { "gd" } else { "ngd" }
+    }
+
+    /// The scaling of columns where none is asked for.
+    pub(crate) fn default_scaling(self) -> Scaling {
+        if self == Self::Gradient { Scaling::None } else { Scaling::default() }
+    }
+
     /// The name in specs and tables, with Tikhonov damping told by the damping column.
     #[must_use]
     pub fn name(self, damping: Damping) -> String {
@@ -101,6 +115,7 @@ impl Filter {
             Self::Exact => "exact".to_owned(),
             Self::FixedRank(rank) => format!("fixed_rank({rank})"),
             Self::Smooth => "smooth".to_owned(),
+            Self::Gradient => "gradient".to_owned(),
             Self::ResidualScaled { factor, power } => format!("residual_scaled({factor}, {power})"),
         };
         match (self, damping) {

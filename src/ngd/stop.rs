@@ -13,6 +13,8 @@ pub(crate) fn divergence_factor() -> f64 {
 /// | gradient | ‖Uᵣᵀe‖ ≤ `gradient`·‖e‖ + 4u‖y‖ | 1e-5 | 1e-8 |
 /// | change | \|δⱼ\| ≤ `change`·\|θⱼ\| for every j, with δ = J†e the full step | 1e-6 | 1e-10 |
 ///
+/// Gradient descent is not held to the test of change: its step says nothing of the way that is left.
+///
 /// u is the unit roundoff, y the weighted response, Uᵣ the left singular vectors above the cutoff: ‖Uᵣᵀe‖/‖e‖ is the
 /// cosine between residual and tangent space, the relative offset of Bates and Watts (Technometrics 23, 1981).
 /// The term 4u‖y‖ is what rounding alone leaves of a residual that is zero. See [`super::Status`] for the rest.

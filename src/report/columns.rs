@@ -154,7 +154,7 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
         "set" => index(|p| p.set() as u64),
         "start" => index(|p| p.start_index() as u64),
         "seed" => Values::OptionalIndex(outcome.iter().map(|p| p.seed()).collect()),
-        "method" => text(|_| Some("ngd")),
+        "method" => text(|p| Some(p.rule().filter.method())),
         "step_size" => number(&|p| finite(p.rule().size)),
         "damping" => number(&|p| damping(p.rule())),
         "filter" => Values::Text(outcome.iter().map(filter_names).collect()),

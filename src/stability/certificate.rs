@@ -78,7 +78,7 @@ pub struct FilterStability {
     pub measured: Vec<f64>,
     /// Of these, how many are along the kernel; they come last.
     pub measured_kernel: usize,
-    /// Largest difference of a measured multiplier from the predicted one. NaN where nothing was measured.
+    /// Largest difference of a measured multiplier from the predicted one, over the larger of 1 and that one's size. NaN where nothing was measured.
     pub worst_difference: f64,
     /// The middle of the bracket of step sizes between which perturbations begin to grow. NaN where none was found.
     pub critical_step: f64,

@@ -180,7 +180,7 @@ fn filter_stability(
     let mut worst = Vec::new();
     for (place, multipliers) in &measured.rows {
         let expected = theory.roots(step_size, theory.rates[*place]);
-        worst.extend(expected.iter().zip(multipliers).map(|(a, b)| (a - b).abs()));
+        worst.extend(expected.iter().zip(multipliers).map(|(a, b)| (a - b).abs() / a.abs().max(1.0)));
         found.measured.extend(multipliers);
     }
     worst.extend(measured.kernel.iter().map(|m| (m - 1.0).abs()));

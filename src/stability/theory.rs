@@ -52,7 +52,7 @@ impl Theory {
     ) -> Option<Self> {
         let p = point.theta.len();
         let sigma = match rule.filter {
-            Filter::Smooth => &point.sigma[..],
+            Filter::Smooth | Filter::Gradient => &point.sigma[..],
             _ => &point.sigma[..most.min(point.sigma.len())],
         };
         // A residual that counts as zero damps nothing.

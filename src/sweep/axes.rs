@@ -30,7 +30,7 @@ pub struct StepBlock {
     pub dampings: Vec<Damping>,
     /// The filter on the singular directions.
     pub filter: Filter,
-    /// Whether columns are scaled; `None` takes the model's default (columns for expression models).
+    /// Whether columns are scaled; `None` takes the default: columns, and none for gradient descent.
     pub scaling: Option<Scaling>,
     /// Relative cutoff on σ in [0, 1); `None` is max(n, p) times the machine epsilon of the precision at work.
     pub cutoff: Option<f64>,
@@ -85,7 +85,7 @@ impl StepBlock {
                 size,
                 damping,
                 filter: self.filter,
-                scaling: self.scaling.unwrap_or_default(),
+                scaling: self.scaling.unwrap_or_else(|| self.filter.default_scaling()),
                 cutoff: self.cutoff,
                 momentum: self.momentum,
             })

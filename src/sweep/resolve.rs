@@ -10,7 +10,7 @@ use crate::data::BoundData;
 use crate::error::{Error, RequestError};
 use crate::expr::RowExpression;
 use crate::model::Model;
-use crate::ngd::{Damping, Filter, Stop};
+use crate::ngd::{Damping, Filter, Scaling, Stop};
 
 use super::grid::StartGrid;
 use super::{Errors, StepRule, Sweep};
@@ -206,6 +206,9 @@ fn check_filter(rule: &StepRule) -> Result<(), RequestError> {
             }
         }
         _ => {}
+    }
+    if rule.filter == Filter::Gradient && rule.scaling == Scaling::Columns {
+        return Err(RequestError::GradientScaling);
     }
     if !rule.filter.takes_damping() && rule.damping != Damping::Fixed(0.0) {
         return Err(RequestError::FilterDamping { filter: rule.filter.name(Damping::Fixed(0.0)) });

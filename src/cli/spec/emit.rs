@@ -127,6 +127,7 @@ fn step_block(spec: &mut Spec, block: &StepBlock) {
         Filter::FixedRank(rank) => spec.line("filter", &format!("{{ fixed_rank = {rank} }}")),
         Filter::Exact => {}
         Filter::Smooth => spec.text("filter", "smooth"),
+        Filter::Gradient => spec.text("method", "gd"),
         Filter::ResidualScaled { factor, power } => {
             let table = format!("factor = {}, power = {}", number(factor), number(power));
             spec.line("filter", &format!("{{ residual_scaled = {{ {table} }} }}"));

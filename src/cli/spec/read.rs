@@ -215,14 +215,16 @@ fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
 
 fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
     table.only(keys("step"))?;
-    if let Some(method) = table.get("step.method") {
-        match method.text()? {
-            "ngd" => {}
-            "gd" => return Err(method.fail("\"gd\" is not supported yet; the one method so far is \"ngd\"")),
-            _ => return method.word(&[("ngd", StepBlock::default())]),
-        }
-    }
-    let filter = table.get("step.filter").map_or(Ok(Filter::Exact), |filter| read_filter(&filter))?;
+    let descends = match table.get("step.method") {
+        Some(method) => method.word(&[("ngd", false), ("gd", true)])?,
+        None => false,
+    };
+    let filter = match table.get("step.filter") {
+        Some(value) if descends => return Err(value.fail("gradient descent has no filter; leave it out")),
+        Some(value) => read_filter(&value)?,
+        None if descends => Filter::Gradient,
+        None => Filter::Exact,
+    };
     let size = table.get("step.size");
     let sizes = size.as_ref().map_or(Ok(vec![1.0]), Value::axis)?;
     let dampings = match table.get("step.damping") {
@@ -243,11 +245,12 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
             ));
         }
     }
-    if let Some(value) = table.get("step.filter").filter(|_| !filter.takes_damping())
+    if let Some(value) =
+        table.get("step.filter").or_else(|| table.get("step.method")).filter(|_| !filter.takes_damping())
         && dampings != [Damping::Fixed(0.0)]
     {
         return Err(value.fail(format!(
-            "the filter {} sets the damping itself; leave step.damping out",
+            "the filter {} takes no damping beside; leave step.damping out",
             filter.name(Damping::Fixed(0.0))
         )));
     }
@@ -255,6 +258,9 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
         momentum: table.get("step.momentum").map_or(Ok(0.0), |momentum| read_momentum(&momentum, &dampings))?,
         filter,
         scaling: match table.get("step.scaling") {
+            Some(scaling) if descends && scaling.text()? == "columns" => {
+                return Err(scaling.fail("gradient descent takes the plain J; leave the key out"));
+            }
             Some(scaling) => Some(scaling.word(&[("columns", Scaling::Columns), ("none", Scaling::None)])?),
             None => None,
         },

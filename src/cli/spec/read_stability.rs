@@ -73,11 +73,17 @@ fn positive_axis(value: &Value<'_>, what: &str) -> Result<Vec<f64>, Failure> {
 /// A filter by its word, or a table with filter, damping and momentum.
 fn read_filter_rule(value: &Value<'_>) -> Result<FilterRule, Failure> {
     if !value.is_table() {
-        return Ok(FilterRule { filter: read_filter(value)?, ..FilterRule::default() });
+        let gradient = value.text()? == "gradient";
+        let filter = if gradient { Filter::Gradient } else { read_filter(value)? };
+        return Ok(FilterRule { filter, ..FilterRule::default() });
     }
     let table = value.table()?;
     table.only(keys("stability.filters"))?;
-    let filter = table.get("stability.filters.filter").map_or(Ok(Filter::Exact), |filter| read_filter(&filter))?;
+    let filter = match table.get("stability.filters.filter") {
+        None => Filter::Exact,
+        Some(filter) if filter.is_text() && filter.text()? == "gradient" => Filter::Gradient,
+        Some(filter) => read_filter(&filter)?,
+    };
     let damping = match table.get("stability.filters.damping") {
         None => 0.0,
         Some(damping) => match damping.number()? {
@@ -87,7 +93,7 @@ fn read_filter_rule(value: &Value<'_>) -> Result<FilterRule, Failure> {
     };
     if damping != 0.0 && !filter.takes_damping() {
         let name = filter.name(Damping::Fixed(0.0));
-        return Err(value.fail(format!("the filter {name} sets the damping itself; leave damping out")));
+        return Err(value.fail(format!("the filter {name} takes no damping beside; leave damping out")));
     }
     let momentum = match table.get("stability.filters.momentum") {
         None => 0.0,

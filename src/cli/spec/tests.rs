@@ -150,7 +150,7 @@ fn sizes_without_a_damping_take_exact_steps() {
 }
 
 /// What is wrong, the line it is on, and words that the message must hold.
-const WRONG: [(&str, usize, &[&str]); 42] = [
+const WRONG: [(&str, usize, &[&str]); 45] = [
     ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
     ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
     ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
@@ -169,7 +169,10 @@ const WRONG: [(&str, usize, &[&str]); 42] = [
     ("[[step]]\ndamping = \"adaptve\"", 10, &["did you mean \"adaptive\"?"]),
     ("[[step]]\ndamping = [0, -1e-3]", 10, &["-0.001 is negative"]),
     ("[[step]]\ndamping = []", 10, &["empty grid"]),
-    ("[[step]]\nmethod = \"gd\"", 10, &["step.method", "not supported yet"]),
+    ("[[step]]\nmethod = \"sgd\"", 10, &["step.method", "\"ngd\", \"gd\""]),
+    ("[[step]]\nmethod = \"gd\"\nfilter = \"exact\"", 11, &["step.filter", "no filter"]),
+    ("[[step]]\nmethod = \"gd\"\nscaling = \"columns\"", 11, &["step.scaling", "plain J"]),
+    ("[[step]]\nmethod = \"gd\"\ndamping = 1", 10, &["step.method", "leave step.damping out"]),
     ("[[step]]\nfilter = \"smoth\"", 10, &["step.filter", "did you mean \"smooth\"?"]),
     ("[[step]]\nfilter = \"smooth\"\ndamping = 1e-3", 10, &["step.filter", "smooth", "damping"]),
     ("[[step]]\nfilter = { residual_scaled = { factor = -1 } }", 10, &["residual_scaled.factor", "-1"]),
@@ -292,6 +295,7 @@ fn a_request_written_as_toml_reads_back_as_itself() {
                 cutoff: Some(1e-7),
                 momentum: 0.25,
             },
+            StepBlock { filter: Filter::Gradient, dampings: vec![Damping::Fixed(0.0)], ..StepBlock::default() },
             StepBlock { filter: Filter::Smooth, dampings: vec![Damping::Fixed(0.0)], ..StepBlock::default() },
             StepBlock {
                 filter: Filter::ResidualScaled { factor: 0.1, power: 1.5 },

@@ -15,6 +15,11 @@ pub(crate) fn smooth_step(factored: &Factored, cutoff: f64, columns: bool) -> Ve
     weighted(factored, columns, |i| 1.0 / (1.0 + (cutoff * factored.sigma[0] / factored.sigma[i]).powi(12)))
 }
 
+/// The same with φ = σ².
+pub(crate) fn gradient_step(factored: &Factored) -> Vec<f64> {
+    weighted(factored, false, |i| factored.sigma[i] * factored.sigma[i])
+}
+
 fn weighted(factored: &Factored, columns: bool, phi: impl Fn(usize) -> f64) -> Vec<f64> {
     let p = factored.lengths.len();
     (0..p)
