@@ -63,15 +63,16 @@ impl Backend {
         }
     }
 
-    /// Solves the problems `ids`, by ascending data set.
-    pub(crate) fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+    /// Solves the problems `ids`, by ascending data set, and keeps of each what is asked for: all of a problem with many
+    /// parameters is much.
+    pub(crate) fn solve<T>(&self, job: &Job, ids: &[ProblemId], keep: impl Fn(Solved) -> T) -> Result<Vec<T>, Error> {
         self.check(job)?;
-        let mut solved = Vec::with_capacity(ids.len());
-        while solved.len() < ids.len() {
-            let end = ids.len().min(solved.len() + self.most_at_once(job));
-            solved.extend(self.solve_some(job, &ids[solved.len()..end])?);
+        let mut kept = Vec::with_capacity(ids.len());
+        while kept.len() < ids.len() {
+            let end = ids.len().min(kept.len() + self.most_at_once(job));
+            kept.extend(self.solve_some(job, &ids[kept.len()..end])?.into_iter().map(&keep));
         }
-        Ok(solved)
+        Ok(kept)
     }
 }
 

@@ -38,8 +38,7 @@ impl Stepper<'_> {
             ProblemId { index: index as u64, set, start: start - first_of(set), rule }
         };
         let ids: Vec<ProblemId> = pairs.iter().enumerate().map(id).collect();
-        let solved = self.backend.solve(&job, &ids)?;
-        Ok(solved.into_iter().map(|found| (found.status == Status::StepLimit).then_some(found.theta)).collect())
+        self.backend.solve(&job, &ids, |found| (found.status == Status::StepLimit).then_some(found.theta))
     }
 
     /// The points θ ± δz, as the precision at work holds them.
