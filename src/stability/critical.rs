@@ -16,6 +16,9 @@ const FIRST: f64 = 0.9;
 /// A perturbation grows if some part of it is so many times what it was, at rest before; with momentum β, (1+β)/(1−β)
 /// times as many: so far the heavy ball swings at its critical step before it comes to rest or does not.
 const GROWN: f64 = 1.5;
+/// Perturbations are shorter than those of the multipliers: near the critical step some grow by tens before they count as
+/// grown, and curvature, which would stop them, has to wait.
+const SHARE: f64 = 0.25;
 /// Steps of the first look: far beyond the critical step a perturbation soon leaves the neighbourhood of the minimiser.
 const FEW: u32 = 4;
 
@@ -65,7 +68,8 @@ pub(crate) fn brackets(
     for (point, theory) in subjects {
         // All directions at once: whichever is the first to grow.
         let all: Vec<f64> = (0..point.theta.len()).map(|j| theory.right.iter().map(|z| z[j]).sum()).collect();
-        starts.extend(stepper.pair(point, &all, 1.0 / (theory.right.len().max(1) as f64).sqrt()));
+        let length = SHARE / (theory.right.len().max(1) as f64).sqrt();
+        starts.extend(stepper.pair(point, &all, length));
     }
     let grown = GROWN * (1.0 + rule.momentum) / (1.0 - rule.momentum);
     let mut searches: Vec<Search> = subjects.iter().map(|_| Search::begin()).collect();
