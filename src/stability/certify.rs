@@ -46,8 +46,25 @@ pub(crate) fn certify(
     }
     // Data set by data set, as the backends take them.
     kept.sort_by_key(|point| point.set);
-    let jacobians = jacobians(backend, job, &kept, options)?;
-    certify_jacobians(backend, job, kept, jacobians, options, excluded)
+    let mut certificates = Vec::with_capacity(kept.len());
+    for some in kept.chunks(at_once(job)) {
+        let jacobians = jacobians(backend, job, some, options)?;
+        let (found, missing) = certify_jacobians(backend, job, some.to_vec(), jacobians, options)?;
+        certificates.extend(found);
+        if missing > 0 {
+            *excluded.entry(Status::NonFinite.name().to_owned()).or_insert(0) += missing;
+        }
+    }
+    Ok(Stability::new(certificates, excluded))
+}
+
+/// Memory for what is held of the points that are certified at once.
+const BYTES: usize = 1 << 29;
+
+/// Points to certify at once: of each, some six matrices of n×p and six of p×p.
+fn at_once(job: &Job) -> usize {
+    let (n, p) = (job.most_rows(), job.model().parameters().len());
+    (BYTES / (8 * 6 * p * (n + p).max(1))).max(1)
 }
 
 /// J at the points, as the backend evaluates it.
@@ -90,15 +107,15 @@ struct Subject {
     theories: Vec<Option<Theory>>,
 }
 
-/// The rest of [`certify`], from Jacobians on: in tests they need not be those of the points.
+/// The certificates of points with these Jacobians, which in tests need not be those of the points; and of how many points e
+/// or J is not finite, so that they have none.
 pub(super) fn certify_jacobians(
     backend: &Backend,
     job: &Job,
     points: Vec<Minimiser>,
     jacobians: Vec<Mat<f64>>,
     options: &StabilityOptions,
-    mut excluded: BTreeMap<String, u64>,
-) -> Result<Stability, Error> {
+) -> Result<(Vec<Certificate>, u64), Error> {
     let spaces = backend.row_spaces(jacobians, options.scaling, options.cutoff)?;
     let subjects: Vec<Option<Subject>> = points
         .into_par_iter()
@@ -106,9 +123,6 @@ pub(super) fn certify_jacobians(
         .map(|(minimiser, space)| Subject::new(backend, job, minimiser, space?, options))
         .collect();
     let missing = subjects.iter().filter(|subject| subject.is_none()).count() as u64;
-    if missing > 0 {
-        *excluded.entry(Status::NonFinite.name().to_owned()).or_insert(0) += missing;
-    }
     let subjects: Vec<Subject> = subjects.into_iter().flatten().collect();
     let mut filters: Vec<Vec<FilterStability>> = vec![Vec::new(); subjects.len()];
     let stepper = Stepper { backend, job, options };
@@ -122,7 +136,7 @@ pub(super) fn certify_jacobians(
         .zip(filters)
         .map(|(subject, filters)| subject.certificate(filters, backend, options))
         .collect();
-    Ok(Stability::new(certificates, excluded))
+    Ok((certificates, missing))
 }
 
 /// What one filter does at every step size, subject by subject.

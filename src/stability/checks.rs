@@ -36,11 +36,11 @@ pub(crate) fn checks(space: &RowSpace, point: &Point) -> (Checks, Vec<f64>) {
     let [reproduces, inverse_reproduces, left_symmetry, right_symmetry] = match &space.inverse {
         None => [f64::NAN; 4],
         Some(inverse) => {
-            let (left, right) = (j * inverse, inverse * j);
+            let right = inverse * j;
             [
-                relative(&(&left * j - j), j),
+                relative(&(j * &right - j), j),
                 relative(&(&right * inverse - inverse), inverse),
-                (&left - left.transpose()).norm_l2(),
+                left_asymmetry(j, inverse),
                 (&right - right.transpose()).norm_l2(),
             ]
         }
@@ -58,6 +58,20 @@ pub(crate) fn checks(space: &RowSpace, point: &Point) -> (Checks, Vec<f64>) {
         eigenvalues: values.iter().enumerate().map(distance).fold(0.0, nan_or_max),
     };
     (found, values)
+}
+
+/// ‖JB − (JB)ᵀ‖ of an n×p matrix J and a p×n matrix B. Of tall ones JB is not formed: with [J | Bᵀ] = QR it is QMQᵀ, M the
+/// product of the halves of R.
+fn left_asymmetry(j: &Mat<f64>, inverse: &Mat<f64>) -> f64 {
+    let (n, p) = j.shape();
+    let product = if n <= 2 * p {
+        j * inverse
+    } else {
+        let both = Mat::from_fn(n, 2 * p, |i, k| if k < p { j[(i, k)] } else { inverse[(k - p, i)] });
+        let r = both.qr().thin_R().to_owned();
+        r.subcols(0, p) * r.subcols(p, p).transpose()
+    };
+    (&product - product.transpose()).norm_l2()
 }
 
 /// Whether a figure is beyond its bound; NaN is.
@@ -215,5 +229,22 @@ impl Evidence<'_> {
         let zero = Precision::F64.default_cutoff(self.point.jacobian.nrows(), self.point.jacobian.ncols());
         let near = |ratio: f64| ratio > zero.max(cutoff / self.margin) && ratio < cutoff * self.margin;
         self.point.sigma.iter().map(|s| s / largest).enumerate().find(|&(_, ratio)| near(ratio))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_asymmetry_of_a_product_is_the_same_whether_it_is_formed_or_not() {
+        let number = |i: usize, k: usize| ((7 * i + 3 * k) % 11) as f64 - 5.0;
+        for (n, p) in [(3, 2), (9, 2), (40, 3)] {
+            let j = Mat::from_fn(n, p, number);
+            let b = Mat::from_fn(p, n, |k, i| number(i + 5, 2 * k));
+            let formed = &j * &b;
+            let expected = (&formed - formed.transpose()).norm_l2();
+            assert!(expected > 1.0 && (left_asymmetry(&j, &b) / expected - 1.0).abs() < 1e-12, "{n}×{p}");
+        }
     }
 }

@@ -36,8 +36,7 @@ fn certificate(backend: &Backend, corrupt: impl Fn(&mut Mat<f64>)) -> Certificat
     let points = vec![point];
     let mut found = jacobians(backend, &job, &points, &options).unwrap();
     corrupt(&mut found[0]);
-    let mut stability = certify_jacobians(backend, &job, points, found, &options, BTreeMap::new()).unwrap();
-    stability.certificates.remove(0)
+    certify_jacobians(backend, &job, points, found, &options).unwrap().0.remove(0)
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub fn write_stability_table(found: &Stability, mut writer: impl Write) -> io::R
         "measured",
         "kernel",
         "worst difference",
-        "critical",
+        "critical step",
         "measured",
     ];
     let mut filters = TextTable::with_header(header);
