@@ -16,11 +16,14 @@ pub(crate) fn eigenvalues(symmetric: &Mat<f64>) -> Vec<f64> {
     values
 }
 
-/// The same with eigenvectors, column by column; `None` where they do not converge.
+/// The same with eigenvectors, column by column; `None` where the matrix is not finite or they do not converge.
 pub(crate) fn eigenvectors(symmetric: &Mat<f64>) -> Option<(Vec<f64>, Mat<f64>)> {
     let size = symmetric.nrows();
     if size == 0 {
         return Some((Vec::new(), Mat::new()));
+    }
+    if !symmetric.is_all_finite() {
+        return None;
     }
     let found = symmetric.self_adjoint_eigen(Side::Lower).ok()?;
     let values: Vec<f64> = (0..size).rev().map(|k| found.S().column_vector()[k]).collect();
@@ -39,6 +42,7 @@ mod tests {
         let (values, vectors) = eigenvectors(&a).unwrap();
         assert!(off(&values) < 1e-15 && (vectors[(0, 0)] - vectors[(1, 0)]).abs() < 1e-15);
         assert_eq!((eigenvalues(&Mat::new()), eigenvectors(&Mat::new()).unwrap().0), (vec![], vec![]));
-        assert!(eigenvalues(&Mat::from_fn(2, 2, |_, _| f64::NAN)).iter().all(|value| value.is_nan()));
+        let none = Mat::from_fn(2, 2, |_, _| f64::NAN);
+        assert!(eigenvalues(&none).iter().all(|value| value.is_nan()) && eigenvectors(&none).is_none());
     }
 }
