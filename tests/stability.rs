@@ -130,6 +130,36 @@ fn a_rank_deficient_model_is_certified_with_its_kernel() {
 }
 
 #[test]
+fn thousands_of_points_and_sets_of_unequal_length_are_certified_too() {
+    let model = Model::parse("a*exp(-k*x) + c", &["a", "k", "c"]).unwrap();
+    let (mut set, mut x, mut y) = (Vec::new(), Vec::new(), Vec::new());
+    for (s, points) in [(0, 3000), (1, 40), (2, 2001)] {
+        for i in 0..points {
+            let at = 3.0 * f64::from(i) / f64::from(points);
+            set.push(f64::from(s));
+            x.push(at);
+            y.push((2.0 + f64::from(s)) * (-at).exp() + 1.0);
+        }
+    }
+    let data = Data::from_columns([("set", set), ("x", x), ("y", y)]).unwrap().group_by(&["set"]);
+    let sweep = Sweep::new(&model, &data).start([1.0, 0.5, 0.0]);
+    for engine in engines() {
+        let found = certified(&engine, &sweep, &StabilityOptions::default());
+        for (set, c) in found.certificates.iter().enumerate() {
+            assert_eq!(
+                (c.set, c.verdict, c.rank),
+                (set, Verdict::Holds, 3),
+                "{} on {}",
+                c.detail,
+                engine.description()
+            );
+            assert!((c.parameters[0] - (2.0 + set as f64)).abs() < 1e-4, "{:?}", c.parameters);
+        }
+        assert_eq!(found.minimisers, 3);
+    }
+}
+
+#[test]
 fn near_a_rank_change_it_refuses_and_what_f32_leaves_out_is_not_called_the_kernel() {
     // J = diag(1, 2b): the second singular value is of the size of the cutoff.
     for engine in engines() {

@@ -98,7 +98,10 @@ impl Checks {
     fn failure(&self, space: &RowSpace, condition: f64, precision: Precision) -> Option<String> {
         let dense = space.inverse.is_some();
         let u = precision.unit_roundoff();
-        let (product, symmetry) = ((4.0 * condition + 32.0) * u, (8.0 * condition + 32.0) * u);
+        // Bounds for sides of up to 64; sums over longer ones are rounded more by the root of their length.
+        let longest = space.jacobian.nrows().max(space.jacobian.ncols()) as f64;
+        let length = (longest / 64.0).sqrt().max(1.0);
+        let (product, symmetry) = ((4.0 * condition + 32.0) * length * u, (8.0 * condition + 32.0) * length * u);
         let projector = spectrum_bound(space, precision);
         let all = [
             ("‖JJ†J − J‖/‖J‖", self.reproduces, product, dense),
