@@ -41,7 +41,8 @@ pub enum Missing {
 /// How the columns are to be read.
 #[derive(Clone, Debug)]
 struct Reading {
-    response: String,
+    /// One, or one for each output of a model; none are those that the model goes by.
+    responses: Vec<String>,
     sigma: Option<String>,
     groups: Vec<String>,
     missing: Missing,
@@ -151,7 +152,7 @@ impl Data {
 
     fn new(table: Table) -> Self {
         let reading = Reading {
-            response: "y".to_owned(),
+            responses: Vec::new(),
             sigma: None,
             groups: Vec::new(),
             missing: Missing::default(),
@@ -168,8 +169,21 @@ impl Data {
     /// The response: a column, or an expression of columns such as `log(y)`.
     #[must_use]
     pub fn response(mut self, expression: impl Into<String>) -> Self {
-        self.reading.response = expression.into();
+        self.reading.responses = vec![expression.into()];
         self
+    }
+
+    /// The responses of a model with several outputs, one for each, in their order: columns or expressions. Each row then
+    /// makes as many residuals as there are outputs, with the same sigma.
+    #[must_use]
+    pub fn responses<S: AsRef<str>>(mut self, expressions: &[S]) -> Self {
+        self.reading.responses = expressions.iter().map(|expression| expression.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// How many responses are named; `None`: none, and the model's own names stand.
+    pub(crate) fn response_count(&self) -> Option<usize> {
+        Some(self.reading.responses.len()).filter(|&count| count > 0)
     }
 
     /// The standard deviation of each response: a number, a column, or an expression such as `sqrt(max(y, 1))`.

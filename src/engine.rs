@@ -8,6 +8,7 @@ use crate::backend::{self, Backend};
 use crate::error::{Error, RequestError};
 use crate::gpu::{AdapterChoice, Device, DeviceError};
 use crate::memory;
+use crate::model::ModelError;
 use crate::ngd::Precision;
 use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOptions};
 use crate::sweep::{Context, Job, Outcome, ProblemId, Sweep};
@@ -347,6 +348,8 @@ impl Engine {
     fn context(&self, job: &Job) -> Context {
         Context {
             parameters: job.model().parameters().to_vec(),
+            network: job.model().as_network().is_some(),
+            parameter_lists: false,
             keys: job.data().keys.clone(),
             rules: job.rules().to_vec(),
             device: self.description.clone(),
@@ -364,6 +367,9 @@ fn beyond_the_gpu(error: &Error) -> String {
         Error::Request(RequestError::TooManyParameters { parameters, most }) => {
             format!("the model has {parameters} parameters and the GPU takes at most {most}")
         }
+        Error::Model(ModelError::TooManyUnits { units, most }) => {
+            format!("the hidden layers but the last have {units} units and the GPU takes at most {most}")
+        }
         other => other.to_string(),
     }
 }
@@ -371,8 +377,9 @@ fn beyond_the_gpu(error: &Error) -> String {
 /// Refuses a run whose results would not fit in the memory that is free.
 fn check_memory(job: &Job, problems: u64) -> Result<(), RequestError> {
     let p = job.model().parameters().len() as u64;
-    // θ, start, σ and the covariance's triangle in f64; the row; and as much again for a chunk on its way.
-    let each = 8 * (3 * p + p * (p + 1) / 2) + 128;
+    // θ, start, σ and, but for networks, the covariance's triangle in f64; the row; and as much again for a chunk on its way.
+    let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
+    let each = 8 * (3 * p + triangle) + 128;
     memory::check(problems, each, |needed, free, fits| RequestError::OutOfMemory { problems, needed, free, fits })
 }
 

@@ -62,6 +62,47 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
+    /// An initialiser without layers to initialise.
+    #[error("an initialiser is for networks: give distribution and scale, or ranges")]
+    InitialiserOfExpression,
+    /// A gain or scale that is not positive.
+    #[error("the {what} {value} of the initialiser is not positive: give a number above 0")]
+    Initialiser {
+        /// Gain or scale.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A seed that is the key of something else.
+    #[error("the teacher's seed {seed} is beyond 2^62: give a smaller one")]
+    TeacherSeed {
+        /// The seed.
+        seed: u64,
+    },
+    /// A noise that is none.
+    #[error("the noise {value} of the teacher is no standard deviation: give 0 or more")]
+    TeacherNoise {
+        /// Its value.
+        value: f64,
+    },
+    /// Means over different numbers of residuals, for one step size.
+    #[error(
+        "a mean is over {least} to {most} residuals, depending on the data set: write step sizes and dampings for the sum, or give data sets of one length"
+    )]
+    UnequalMeans {
+        /// Residuals of the shortest data set.
+        least: usize,
+        /// Residuals of the longest.
+        most: usize,
+    },
+    /// Responses and outputs of the model are not as many.
+    #[error("{responses} responses are named and the model has {outputs} outputs: make them agree")]
+    Responses {
+        /// Responses named.
+        responses: usize,
+        /// Outputs of the model.
+        outputs: usize,
+    },
     /// An axis of the sweep has no values.
     #[error("the {axis} axis is empty: give at least one value")]
     EmptyAxis {

@@ -2,13 +2,14 @@
 //!
 //! # The modules
 //!
-//! [`data`] and [`starts`] read what is fitted, [`expr`] and [`model`] say what f is, [`ngd`] how a step is taken and
+//! [`data`], [`builtin`] and [`starts`] say what is fitted and from where, [`expr`] and [`model`] say what f is, [`ngd`] how a step is taken and
 //! when it stops, [`sweep`] which problems there are and what came out, [`stability`] what becomes of perturbations there; [`Engine`] runs them on a [`gpu`] or the CPU,
 //! and [`report`] writes the results.
 
 // What ships never panics on a user and never writes to their standard output; tests may do both.
 #![warn(clippy::unwrap_used, clippy::print_stdout)]
 
+pub mod builtin;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
@@ -39,14 +40,15 @@ pub use gpu::{Device, DeviceError};
 pub use kernels::{
     Specialisation, matrix_specialisations, peak_specialisations, selftest_specialisations, specialisations,
 };
-pub use model::{Model, ModelError};
+pub use model::{Activation, Model, ModelError, Network, Parametrisation};
 pub use ngd::{Damping, Filter, Precision, Reason, Scaling, Status, Stop};
 pub use pollster::block_on;
 pub use selftest::{selftest, selftest_on};
 pub use stability::{Certificate, FilterRule, Minimiser, Stability, StabilityOptions, Verdict};
-pub use starts::{Distribution, Spacing, StartRange, random_start};
+pub use starts::{Distribution, Initialisation, Initialiser, Spacing, StartRange, random_start};
 pub use sweep::{
-    Context, Draw, Errors, Job, Outcome, Problem, RandomStarts, StepBlock, StepRule, Sweep, linspace, logspace,
+    Context, Draw, Errors, Job, Outcome, Problem, RandomStarts, Reduction, StepBlock, StepRule, Sweep, linspace,
+    logspace,
 };
 pub use verify::{Disagreement, Verification, verify};
 pub use wgpu;

@@ -1,6 +1,10 @@
 //! Random starting values that depend on nothing but a seed and a parameter's index.
 
+mod initialisation;
+
 use rand_philox::philox4x32_10;
+
+pub use initialisation::{Initialisation, Initialiser};
 
 /// How random starts are distributed about zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

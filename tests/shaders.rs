@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use natgrad::gpu::elementary::ElementarySet;
 use natgrad::gpu::{Def, KernelSource, Scalar, compose};
 use natgrad::{
-    Model, Specialisation, matrix_specialisations, peak_specialisations, selftest_specialisations, specialisations,
+    Activation, Model, Network, Parametrisation, Specialisation, matrix_specialisations, peak_specialisations,
+    selftest_specialisations, specialisations,
 };
 
 #[path = "data/nist.rs"]
@@ -85,7 +86,23 @@ fn models() -> Vec<Model> {
     models.push(Model::parse("a - 3", &["a"]).unwrap());
     let inputs: Vec<String> = (1..=12).map(|k| format!("x{k}")).collect();
     models.push(Model::parse(&format!("a*({}) + b", inputs.join(" + ")), &["a", "b"]).unwrap());
+    models.extend(networks());
     models
+}
+
+/// Networks whose kernels differ in more than a number: every activation, with no, one and several hidden layers, one and
+/// several outputs, with an output bias and without.
+fn networks() -> Vec<Model> {
+    let mut all = Vec::new();
+    for activation in Activation::ALL {
+        for layers in [&[2, 1][..], &[1, 100, 1], &[10, 5, 1], &[3, 8, 2], &[2, 300, 20, 4, 3]] {
+            for bias in [true, false] {
+                let network = Network::new(layers, activation).unwrap().output_bias(bias);
+                all.push(network.parametrisation(Parametrisation::Ntk).into());
+            }
+        }
+    }
+    all
 }
 
 /// Matrices whose kernels differ in more than a number: every size in registers, and blocks narrow and wide, in one
@@ -142,8 +159,11 @@ fn in_f64(kernel: &Specialisation) -> Result<(), String> {
 fn the_scalar_type_of_these_kernels_is_free_and_the_reasons_of_the_others_are_known() {
     let (mut free, mut bound) = (BTreeSet::new(), BTreeSet::new());
     for model in models() {
-        // The Jacobian of a model calls elementary functions, which are f32.
-        for kernel in specialisations(&model).iter().filter(|kernel| kernel.source.name != "jacobian") {
+        // The Jacobian of a model, and of a network by its activation, calls elementary functions, which are f32.
+        let calls = |kernel: &Specialisation| {
+            kernel.source.name == "jacobian" || kernel.defs.iter().any(|(def, _)| ["TANH", "SILU"].contains(def))
+        };
+        for kernel in specialisations(&model).iter().filter(|kernel| !calls(kernel)) {
             match in_f64(kernel) {
                 Ok(()) => free.insert(kernel.source.name),
                 Err(reason) => {

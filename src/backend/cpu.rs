@@ -210,6 +210,9 @@ impl<'a> Solver<'a> {
         let p = self.theta.len();
         self.factored.take().map(|mut factored| {
             factored.sigma.resize(p, 0.0);
+            if self.job.model().as_network().is_some() {
+                return Spectrum::of_network(factored.sigma, factored.rank);
+            }
             let factorisation = Factorisation {
                 v: &factored.v,
                 rank: factored.rank,
@@ -287,13 +290,13 @@ impl<'a> Solver<'a> {
 
     /// Evaluates e and J at θ into the workspace.
     fn evaluate(&mut self, theta: &[f64]) -> Evaluated {
-        let tape = self.job.model().jacobian_tape();
+        let model = self.job.model();
         let workspace = &mut *self.workspace;
-        tape.prepare(theta, &mut workspace.scratch);
+        model.prepare(theta, &mut workspace.scratch);
         let mut sum = 0.0;
         let mut finite_jacobian = true;
         for (i, row) in self.rows.clone().enumerate() {
-            tape.row(self.job.inputs(row), &mut workspace.scratch, &mut workspace.row);
+            model.row(self.job.inputs(row), &mut workspace.scratch, &mut workspace.row);
             let weight = self.job.weight(row);
             let e = weight * (workspace.row[0] - self.job.response(row));
             self.residual[i] = e;

@@ -12,11 +12,11 @@ pub(crate) fn weighted_rows(
     scratch: &mut Vec<f64>,
     mut row: impl FnMut(usize, f64, &[f64]),
 ) {
-    let tape = job.model().jacobian_tape();
-    tape.prepare(theta, scratch);
+    let model = job.model();
+    model.prepare(theta, scratch);
     let mut values = vec![0.0; theta.len() + 1];
     for i in job.rows(set) {
-        tape.row(job.inputs(i), scratch, &mut values);
+        model.row(job.inputs(i), scratch, &mut values);
         let weight = job.weight(i);
         let e = weight * (values[0] - job.response(i));
         for d in &mut values[1..] {

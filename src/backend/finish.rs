@@ -22,7 +22,9 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
         .zip(&solved)
         .map_init(Vec::new, |scratch, (&id, solved)| figures(job, id, &solved.theta, solved.gn_sharpness, scratch))
         .collect();
-    let packed = p * (p + 1) / 2;
+    // Parameters with errors of their own: none of a network's.
+    let told = if context.network { 0 } else { p };
+    let packed = told * (told + 1) / 2;
     let mut outcome = Outcome {
         context: std::sync::Arc::clone(context),
         rows: Vec::with_capacity(ids.len()),
@@ -30,7 +32,7 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
         starts: Vec::with_capacity(ids.len() * p),
         singular_values: Vec::with_capacity(ids.len() * p),
         covariance: Vec::with_capacity(ids.len() * packed),
-        unresolved: Vec::with_capacity(ids.len() * p),
+        unresolved: Vec::with_capacity(ids.len() * told),
     };
     for ((&id, solved), figures) in ids.iter().zip(solved).zip(figures) {
         outcome.parameters.extend_from_slice(&solved.theta);
@@ -43,7 +45,7 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
         } else {
             outcome.singular_values.extend(std::iter::repeat_n(f64::NAN, p));
             outcome.covariance.extend(std::iter::repeat_n(f64::NAN, packed));
-            outcome.unresolved.extend(std::iter::repeat_n(true, p));
+            outcome.unresolved.extend(std::iter::repeat_n(true, told));
             0
         };
         outcome.rows.push(Row {

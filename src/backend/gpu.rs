@@ -115,8 +115,7 @@ impl GpuBackend {
                 return Err(RequestError::TooManyParameters { parameters, most }.into());
             }
         }
-        job.model().check_length()?;
-        job.model().check_f32()?;
+        job.model().check_for_gpu()?;
         check_range(job)?;
         Ok(())
     }
@@ -135,7 +134,7 @@ impl GpuBackend {
             Way::Lane { .. } => ids.len(),
         };
         // The rows of the chunk's data sets lie in one buffer.
-        let row_bytes = 4 * (job.model().inputs().len() as u64 + 2);
+        let row_bytes = 4 * (job.model().row_inputs() as u64 + 2);
         let limit = self.device.largest_buffer();
         let first_row = job.rows(ids[0].set).start;
         let rows = |count: usize| job.rows(ids[count - 1].set).end - first_row;

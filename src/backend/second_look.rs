@@ -18,12 +18,15 @@ const LEAST_SHARE: f64 = 0.8;
 pub(crate) fn second_look(job: &Job, id: ProblemId, solved: &mut Solved, workspace: &mut Workspace) {
     let p = job.model().parameters().len();
     let points = job.rows(id.set).len();
-    let Some(found) = solved.spectrum.as_mut().filter(|spectrum| spectrum.rank < p) else { return };
+    let most = points.min(p).min(job.rules()[id.rule].filter.most_directions());
+    let is_network = job.model().as_network().is_some();
+    // Of a network only the convergence is in question.
+    let full = if is_network { most } else { p };
+    let Some(found) = solved.spectrum.as_mut().filter(|spectrum| spectrum.rank < full) else { return };
     let Some((norms, exact)) = examine(job, id, &solved.theta, workspace) else { return };
-    for j in 0..p {
+    for j in 0..if is_network { 0 } else { p } {
         found.unresolved[j] |= exact.unresolved[j] || variance_is_hidden(found, &exact, j);
     }
-    let most = points.min(p).min(job.rules()[id.rule].filter.most_directions());
     let judged = solved.status == Status::Converged && solved.reason != Some(Reason::Loss);
     if judged && found.rank < most && exact.rank > found.rank {
         let tolerances = job.stop().tolerances(Precision::F32);

@@ -27,13 +27,18 @@ pub(crate) struct Spectrum {
     pub(crate) rank: usize,
     /// Descending, p values; the last p − n are zero where n < p.
     pub(crate) sigma: Vec<f64>,
-    /// (JᵀJ)⁺, lower triangle row by row.
+    /// (JᵀJ)⁺, lower triangle row by row; empty for a network.
     pub(crate) covariance: Vec<f64>,
-    /// Of each parameter, whether the directions kept leave it undetermined.
+    /// Of each parameter, whether the directions kept leave it undetermined; empty for a network.
     pub(crate) unresolved: Vec<bool>,
 }
 
 impl Spectrum {
+    /// That of a network, whose parameters mean nothing one by one: p(p+1)/2 covariances would be told for nothing.
+    pub(crate) fn of_network(sigma: Vec<f64>, rank: usize) -> Self {
+        Self { rank, sigma, covariance: Vec::new(), unresolved: Vec::new() }
+    }
+
     /// (JᵀJ)⁺ = D V Σ⁻² Vᵀ D over the directions kept, and the parameters that the others would leave undetermined.
     pub(crate) fn new(sigma: Vec<f64>, factorisation: Factorisation) -> Self {
         let Factorisation { v, rank, scale, .. } = factorisation;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::failure::Failure;
 use super::options::{Arguments, Format};
 use super::progress::Bar;
-use super::spec::Keep;
+use super::spec::{DataSource, Keep};
 use super::{checks, output, run};
 use crate::report::{self, ReportError};
 use crate::sweep::{Job, Outcome};
@@ -16,7 +16,8 @@ use crate::sweep::{Job, Outcome};
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let request = arguments.request()?;
     let piped = |path: &Path| path == Path::new("-");
-    if arguments.emit_spec && (piped(&request.data.file) || request.start.file.as_deref().is_some_and(piped)) {
+    let data_are_piped = matches!(&request.data.source, DataSource::File(file) if piped(file));
+    if arguments.emit_spec && (data_are_piped || request.start.file.as_deref().is_some_and(piped)) {
         let problem =
             "--emit-spec needs --data and --starts to name files: standard input is gone when the spec is run";
         return Err(Failure::request(problem));

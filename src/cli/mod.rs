@@ -1,4 +1,4 @@
-//! The command line: `fit`, `sweep`, `stability`, `devices` and `selftest`.
+//! The command line: `fit`, `sweep`, `stability`, `starts`, `devices` and `selftest`.
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 the command ran and the statuses
 //! tell the rest, 1 fewer problems converged than `--require-converged` asked for, 2 the request is wrong, 3 there is
@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod spec;
 mod stability;
+mod starts;
 mod sweep;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Certify the minimisers that a spec finds: what becomes of perturbations of them
     Stability(stability::Arguments),
+    /// Write the starting points of a spec to a file
+    Starts(starts::Arguments),
     /// List the devices there are
     Devices,
     /// Check that a device computes as natgrad needs it
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Stability(arguments) => stability::run(&arguments),
+        Command::Starts(arguments) => starts::run(&arguments),
         Command::Devices => devices::list(),
         Command::Selftest(arguments) => devices::selftest(&arguments),
     };

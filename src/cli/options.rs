@@ -7,13 +7,13 @@ use clap::{Args, ValueEnum};
 use super::arguments::{cutoff, named_expression, named_numbers, names, nonnegative, positive, share};
 use super::failure::Failure;
 use super::spec::{
-    DataRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, StabilityRequest, StartRequest,
-    TextForm,
+    DataRequest, DataSource, ExpressionRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request,
+    StabilityRequest, StartRequest, TextForm,
 };
 use crate::data::Missing;
 use crate::model::ModelError;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{Errors, StepBlock};
+use crate::sweep::{Errors, Reduction, StepBlock};
 
 /// Fit a model to the data sets of a CSV file.
 #[derive(Debug, Args)]
@@ -226,10 +226,14 @@ impl Arguments {
         let mut stop = Stop::default();
         stop.steps = self.steps.unwrap_or(stop.steps);
         Ok(Request {
-            model: ModelRequest { expression: self.model.clone(), parameters, constants },
+            model: ModelRequest::Expression(ExpressionRequest {
+                expression: self.model.clone(),
+                parameters,
+                constants,
+            }),
             data: DataRequest {
-                file: self.data.clone(),
-                response: self.response.clone(),
+                source: DataSource::File(self.data.clone()),
+                responses: self.response.iter().cloned().collect(),
                 sigma: self.sigma.clone(),
                 group: self.group.as_deref().map(names).unwrap_or_default(),
                 missing: match self.missing {
@@ -259,6 +263,7 @@ impl Arguments {
                 }),
                 cutoff: self.cutoff,
             }],
+            reduction: Reduction::Sum,
             stop,
             device: self.device.clone(),
             precision: self.precision,
@@ -269,6 +274,7 @@ impl Arguments {
                 keep: self.keep,
                 formats: self.out.iter().filter_map(|out| out.form).collect(),
                 curves: self.curves.is_some(),
+                parameters: false,
             },
             origin: Origin::CommandLine,
             folder: PathBuf::new(),

@@ -48,7 +48,7 @@ impl Part {
 
 impl Plan {
     pub(super) fn new(info: PlanInfo, job: &Job, output: OutputRequest) -> Self {
-        let part_size = piece_size(job.model().parameters().len());
+        let part_size = piece_size(job.model().parameters().len(), job.model().as_network().is_none());
         let parts = match output.keep {
             Keep::All => equal_parts(job.len(), part_size),
             Keep::Best => whole_sets(job, part_size),
@@ -65,10 +65,12 @@ impl Plan {
     }
 }
 
-/// With many parameters a problem's covariance is large and a piece holds fewer: the largest power of two that fits.
-fn piece_size(parameters: usize) -> u64 {
+/// With many parameters a problem's covariance, where it has one, is large and a piece holds fewer: the largest power of
+/// two that fits.
+fn piece_size(parameters: usize, has_covariance: bool) -> u64 {
     let p = parameters as u64;
-    let each = 8 * (4 * p + p * (p + 1) / 2) + 128;
+    let triangle = if has_covariance { p * (p + 1) / 2 } else { 0 };
+    let each = 8 * (4 * p + triangle) + 128;
     PIECE.min(1 << (PIECE_BYTES / each).max(1).ilog2())
 }
 
@@ -146,7 +148,9 @@ pub(super) mod tests {
     #[test]
     fn a_piece_of_a_wide_problem_stays_within_memory() {
         // A covariance of 1000 parameters takes 4 MB.
-        assert!((16..=64).contains(&piece_size(1000)));
-        assert_eq!(piece_size(3), PIECE);
+        assert!((16..=64).contains(&piece_size(1000, true)));
+        assert_eq!(piece_size(3, true), PIECE);
+        // 24 kB of a network.
+        assert!(piece_size(1000, false) >= 4096);
     }
 }

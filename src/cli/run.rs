@@ -46,6 +46,16 @@ pub(super) fn tell_dropped_rows(context: &Context) {
     }
 }
 
+/// Says how the numbers of a loss that averages were converted.
+pub(super) fn tell_reduction(job: &Job) {
+    if let Some(points) = job.averaged() {
+        output::note(&format!(
+            "loss.reduction = \"mean\" over {points} residuals: dampings are multiplied by {points} and step sizes of \
+             gradient descent divided by it; results are in terms of the sum"
+        ));
+    }
+}
+
 fn check_precision(engine: &Engine, asked: PrecisionChoice) -> Result<(), Failure> {
     let (asked, wanted, mend) = match asked {
         PrecisionChoice::Auto => return Ok(()),

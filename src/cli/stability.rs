@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::folder::{Existing, Folder};
 use super::plan::Plan;
 use super::progress::Bar;
-use super::spec::{Points, PrecisionChoice, Request, read_spec};
+use super::spec::{Points, PrecisionChoice, Request, read_file};
 use super::{checks, output, run};
 use crate::engine::Engine;
 use crate::ngd::Status;
@@ -44,10 +44,7 @@ pub(super) struct Arguments {
 
 /// Runs `natgrad stability`.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let shown = arguments.spec.display();
-    let text = std::fs::read_to_string(&arguments.spec)
-        .map_err(|error| Failure::request(format!("cannot read the spec {shown}: {error}; check the path")))?;
-    let request = read_spec(&arguments.spec, &text)?;
+    let (request, text) = read_file(&arguments.spec)?;
     let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
     let folder = Folder::open(&arguments.out, existing, false)?;
     let job = request.resolve()?;
@@ -59,6 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     folder.begin(&Plan::new(engine.plan(&job), &job, request.output.clone()), &text)?;
     request.notices().iter().for_each(|notice| output::note(notice));
     run::tell_dropped_rows(nothing.context());
+    run::tell_reduction(&job);
     let (points, converged) = points(&request, &engine, &job, &folder)?;
     let options = &request.stability.options;
     let found = engine.certify_points(&job, &points, options)?;
@@ -89,6 +87,7 @@ fn points(request: &Request, engine: &Engine, job: &Job, folder: &Folder) -> Res
     let bar = Bar::new(job.len());
     let outcome = engine.run_job(job, 0..job.len(), &mut |progress| bar.report(progress))?;
     bar.finish();
+    let outcome = if request.output.parameters { outcome.with_parameter_lists() } else { outcome };
     report::write_parquet(&outcome, &folder.results())?;
     Ok((Minimiser::of_outcome(&outcome), outcome.count(Status::Converged) as u64))
 }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::folder::{Existing, Folder};
 use super::parts::Parts;
 use super::plan::Plan;
-use super::spec::{PrecisionChoice, read_spec};
+use super::spec::{PrecisionChoice, read_file};
 use super::{checks, output, run};
 use crate::ngd::Status;
 use crate::report;
@@ -43,10 +43,7 @@ pub(super) struct Arguments {
 
 /// Runs `natgrad sweep`.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let shown = arguments.spec.display();
-    let text = std::fs::read_to_string(&arguments.spec)
-        .map_err(|error| Failure::request(format!("cannot read the spec {shown}: {error}; check the path")))?;
-    let request = read_spec(&arguments.spec, &text)?;
+    let (request, text) = read_file(&arguments.spec)?;
     let existing = match (arguments.force, arguments.resume) {
         (true, _) => Existing::Replace,
         (_, true) => Existing::Resume,
@@ -58,6 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision), &job)?;
     // No problems, but every check that a run begins with: nothing is written for a request that cannot run.
     let nothing = engine.run_job(&job, 0..0, &mut |_| std::ops::ControlFlow::Continue(()))?;
+    let nothing = if request.output.parameters { nothing.with_parameter_lists() } else { nothing };
     let plan = Plan::new(engine.plan(&job), &job, request.output.clone());
 
     if existing == Existing::Resume && folder.is_occupied() {
@@ -68,6 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     request.notices().iter().for_each(|notice| output::note(notice));
     run::tell_dropped_rows(nothing.context());
+    run::tell_reduction(&job);
     if !folder.results().exists() {
         let parts = Parts { engine: &engine, job: &job, plan: &plan, folder: &folder, nothing: &nothing };
         parts.run()?;
@@ -76,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             ..failure
         })?;
     }
-    let summary = report::parts::summarize(&folder.results())?;
+    let summary = report::parts::summarize(&folder.results(), job.model().parameters().len())?;
     folder.write_summary(&summary)?;
     report::write_plots(&summary, folder.path())?;
     folder.remove_parts()?;

@@ -67,21 +67,28 @@ impl Data {
             names.iter().map(|name| self.find_for(name, role)).collect()
         };
         let input_columns = find_all(inputs, "an input of the model")?;
-        let response = Source::resolve(self, "response", &self.reading.response)?;
+        let texts = self.response_texts();
+        let responses: Vec<Source> =
+            texts.iter().map(|text| Source::resolve(self, "response", text)).collect::<Result<_, _>>()?;
         let sigma = self.reading.sigma.as_deref().map(|text| Source::resolve(self, "sigma", text)).transpose()?;
         let further: Vec<&str> = further.iter().copied().filter(|&name| !self.is_response_name(name)).collect();
         let further = find_all(&further, "used by a guess")?;
         let groups = self.group_columns()?;
 
         let sigma_columns = sigma.as_ref().map_or(&[][..], Source::columns);
-        let used = [input_columns.as_slice(), response.columns(), sigma_columns, &further];
-        let mut numbers = self.numbers(used.into_iter().flatten().copied())?;
+        let used = [input_columns.as_slice(), sigma_columns, &further].into_iter();
+        let used = used.chain(responses.iter().map(Source::columns));
+        let mut numbers = self.numbers(used.flatten().copied())?;
         let rows = self.complete_rows(&numbers, &groups)?;
 
         let (mut sets, mut keys) = sets::group(&self.named(&groups), rows);
         gather_all(&mut numbers, &sets.rows);
         let mut values = Values {
-            response: self.evaluate("response", &self.reading.response, &response, &numbers, &sets, &keys)?,
+            responses: texts
+                .iter()
+                .zip(&responses)
+                .map(|(text, source)| self.evaluate("response", text, source, &numbers, &sets, &keys))
+                .collect::<Result<_, _>>()?,
             sigma: match (&sigma, &self.reading.sigma) {
                 (Some(source), Some(text)) => Some(self.evaluate("sigma", text, source, &numbers, &sets, &keys)?),
                 _ => None,
@@ -99,10 +106,17 @@ impl Data {
             }
             let moved: Vec<usize> = sets.rows.iter().map(|&row| place[row]).collect();
             gather_all(&mut numbers, &moved);
-            values.response = gather(&values.response, &moved);
+            values.responses.iter_mut().for_each(|response| *response = gather(response, &moved));
             values.sigma = values.sigma.map(|sigma| gather(&sigma, &moved));
         }
 
+        let outputs = responses.len();
+        if outputs > 1 {
+            // A residual for each output, those of a row side by side.
+            sets = sets.repeated(outputs);
+            numbers.values_mut().for_each(|values| *values = repeated(values, outputs));
+            values.sigma = values.sigma.map(|sigma| repeated(&sigma, outputs));
+        }
         let inputs = input_columns.iter().map(|column| numbers.get(column).cloned().unwrap_or_default()).collect();
         let others: Vec<OnceLock<Vec<f64>>> = self.table.columns.iter().map(|_| OnceLock::new()).collect();
         for (column, values) in numbers {
@@ -113,17 +127,23 @@ impl Data {
         }
         Ok(BoundData {
             inputs,
-            response: values.response,
+            response: values.interleaved(),
             sigma: values.sigma,
             lines: sets.rows.iter().map(|&row| self.table.line(row)).collect(),
             sets: sets.ranges,
             keys,
-            dropped: self.rows() - sets.rows.len(),
+            dropped: self.rows() - sets.rows.len() / outputs,
             data: self.clone(),
             rows: sets.rows,
             input_columns,
             others,
         })
+    }
+
+    /// The responses as they were named, `y` where none is.
+    fn response_texts(&self) -> Vec<String> {
+        let named = &self.reading.responses;
+        if named.is_empty() { vec!["y".to_owned()] } else { named.clone() }
     }
 
     /// The group columns, each once.
@@ -259,7 +279,8 @@ impl Data {
             });
         }
         let sigma_is_finite = |k: usize| values.sigma.as_ref().is_none_or(|sigma| sigma[k].is_finite());
-        let is_finite = |k: usize| values.response[k].is_finite() && sigma_is_finite(k);
+        let responses_are_finite = |k: usize| values.responses.iter().all(|response| response[k].is_finite());
+        let is_finite = |k: usize| responses_are_finite(k) && sigma_is_finite(k);
         let Some(bad) = first(&|k| !is_finite(k)) else {
             return Ok(None);
         };
@@ -269,23 +290,38 @@ impl Data {
         }
         let place = self.table.place(sets.rows[bad]);
         Err(match &values.sigma {
-            Some(sigma) if values.response[bad].is_finite() => {
+            Some(sigma) if responses_are_finite(bad) => {
                 DataError::NotFinite { place, role: "sigma", expression: sigma_text(), value: sigma[bad] }
             }
-            _ => DataError::NotFinite {
-                place,
-                role: "response",
-                expression: one_line(&self.reading.response),
-                value: values.response[bad],
-            },
+            _ => {
+                let which = values.responses.iter().position(|response| !response[bad].is_finite()).unwrap_or(0);
+                let (expression, value) = (one_line(&self.response_texts()[which]), values.responses[which][bad]);
+                DataError::NotFinite { place, role: "response", expression, value }
+            }
         })
     }
 }
 
 /// What was computed from the columns, set by set.
 struct Values {
-    response: Vec<f64>,
+    responses: Vec<Vec<f64>>,
     sigma: Option<Vec<f64>>,
+}
+
+impl Values {
+    /// The responses of a row side by side.
+    fn interleaved(&mut self) -> Vec<f64> {
+        if self.responses.len() == 1 {
+            return self.responses.swap_remove(0);
+        }
+        let rows = self.responses[0].len();
+        (0..rows).flat_map(|row| self.responses.iter().map(move |response| response[row])).collect()
+    }
+}
+
+/// Each value so many times.
+fn repeated(values: &[f64], times: usize) -> Vec<f64> {
+    values.iter().flat_map(|&value| std::iter::repeat_n(value, times)).collect()
 }
 
 pub(super) fn gather(values: &[f64], rows: &[usize]) -> Vec<f64> {

@@ -16,7 +16,10 @@ pub(super) fn digest(table: &Table, reading: &Reading) -> String {
         text(&mut hash, name);
         add_column(&mut hash, column);
     }
-    text(&mut hash, &reading.response);
+    count(&mut hash, reading.responses.len());
+    for response in &reading.responses {
+        text(&mut hash, response);
+    }
     text(&mut hash, reading.sigma.as_deref().unwrap_or_default());
     count(&mut hash, reading.groups.len());
     for group in &reading.groups {

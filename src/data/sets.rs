@@ -136,6 +136,16 @@ pub(super) struct Sets {
     pub(super) ranges: Vec<Range<usize>>,
 }
 
+impl Sets {
+    /// The same with every row so many times.
+    pub(super) fn repeated(self, times: usize) -> Self {
+        Self {
+            rows: self.rows.iter().flat_map(|&row| std::iter::repeat_n(row, times)).collect(),
+            ranges: self.ranges.into_iter().map(|range| range.start * times..range.end * times).collect(),
+        }
+    }
+}
+
 /// Groups `rows` of the table by the columns' values; no column: all rows are one set.
 ///
 /// Rows of one set mostly follow each other, so a key is looked up only where it differs from the row's before.

@@ -14,6 +14,8 @@ macro_rules! kernel_folder {
 kernel_folder! {
     /// e and J of a block of rows.
     jacobian,
+    /// The same of a network.
+    network,
     /// Triangular factor of [J | e].
     qr,
     /// Accepts or rejects the trial point.

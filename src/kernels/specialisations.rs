@@ -1,7 +1,7 @@
 //! Every shader as it is compiled, for the tests to translate without a device.
 
 use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, peaks, selftest};
-use crate::model::Model;
+use crate::model::{Kind, Model};
 
 use super::problem::{MOST_LANE_PARAMETERS, Sizes};
 use super::svd::{
@@ -11,7 +11,7 @@ use super::svd::{
     mapping::Mapping,
 };
 use super::{
-    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, momentum, presort, product, qr,
+    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, momentum, network, presort, product, qr,
     qr_blocked, sift, solve, step, step_blocked, substitute, svd,
 };
 
@@ -43,11 +43,7 @@ impl Specialisation {
 #[must_use]
 pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     let parameters = model.parameters().len();
-    let module = || vec![jacobian::host::module(model)];
-    let of_roster = Specialisation { defs: jacobian::host::listed_defs(), ..plain(jacobian::host::LISTED) };
-    let jacobians =
-        [plain(jacobian::host::SOURCE), of_roster].map(|kernel| Specialisation { generated: module(), ..kernel });
-    jacobians
+    evaluations(model)
         .into_iter()
         .chain(lane_steps(parameters))
         .chain(
@@ -56,6 +52,24 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
                 .flat_map(|directions| blocked_steps(Sizes { parameters, directions: directions.min(parameters) })),
         )
         .collect()
+}
+
+/// The kernels of e and J.
+fn evaluations(model: &Model) -> [Specialisation; 2] {
+    let (sources, defs, module) = match model.kind() {
+        Kind::Expression(expression) => {
+            ([jacobian::host::SOURCE, jacobian::host::LISTED], Vec::new(), jacobian::host::module(expression))
+        }
+        Kind::Network(of) => {
+            ([network::host::SOURCE, network::host::LISTED], network::host::defs(of), network::host::module(of))
+        }
+    };
+    let further = [Vec::new(), jacobian::host::listed_defs()];
+    std::array::from_fn(|k| Specialisation {
+        defs: defs.iter().chain(&further[k]).copied().collect(),
+        generated: vec![module.clone()],
+        ..plain(sources[k])
+    })
 }
 
 /// The kernels of steps that one invocation does: none where there are too many parameters.

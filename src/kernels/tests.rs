@@ -4,6 +4,7 @@
 
 mod blocked;
 mod jacobi;
+mod network;
 
 use super::batch::Batch;
 use super::problem::{Block, Problem, Rules, Sizes, State};

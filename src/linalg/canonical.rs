@@ -171,7 +171,16 @@ impl DeviceBatch {
         };
         sift::host::record(device, commands, form, batch, limit, &operands)?;
         let form = Form { rows: size, columns: size, source: Source::Factor(rights), vectors: true };
-        Ok(Canonical { factor, form, listed: Some(doubt), turned: lower.then_some((factors, y)) })
+        if !lower {
+            return Ok(Canonical { factor, form, listed: Some(doubt), turned: None });
+        }
+        // Rᵀ = Q₂R₂: rotations of the columns of R₂ᵀ converge where those of R, as long as the rows of A, hardly do.
+        let again = qr_blocked::host::Form { rows: size, columns: size + rights };
+        let count = Count { most: batch, word: Some((&doubt, 0)) };
+        let second = Factors::record(device, commands, again, false, count, factor.buffer())?;
+        let twice = Self::room(device, "[R₂ | Q₂ᵀb] in doubt", batch, size, size + rights)?;
+        second.triangle(device, commands, false, (Beside::Nothing, None), twice.buffer())?;
+        Ok(Canonical { factor: twice, form, listed: Some(doubt), turned: Some((factors, y)) })
     }
 
     /// [R | c] of tall matrices that registers hold.

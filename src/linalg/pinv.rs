@@ -315,5 +315,11 @@ fn solve_elements(shape: Shape, rights: usize) -> usize {
     let of_svd = Form { rows: short, columns: short, source: Source::Factor(rights), vectors: true }.elements();
     let of_qr = qr_blocked::host::Form { rows: long, columns: short };
     let triangle = substitute::host::Form { size: short, rights, lower: false }.elements();
-    of_svd.max(of_qr.elements()).max(of_qr.elements_of(rights)).max(triangle).max(long * (short + rights))
+    let again = qr_blocked::host::Form { rows: short, columns: short + rights };
+    of_svd
+        .max(again.elements())
+        .max(of_qr.elements())
+        .max(of_qr.elements_of(rights))
+        .max(triangle)
+        .max(long * (short + rights))
 }

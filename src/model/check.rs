@@ -31,7 +31,8 @@ impl DerivativeCheck {
 }
 
 impl Model {
-    /// Compares the symbolic derivatives with central differences in f64 at θ and one row of inputs.
+    /// Compares the symbolic derivatives with central differences in f64 at θ and one row of inputs. Of a network with several
+    /// outputs the row ends with the one that it is about, from 0.
     ///
     /// Each quotient is taken at two steps, h = u^⅓·max(|θⱼ|, 1e-3) and h/2, and extrapolated; its error is taken as
     /// the change that the extrapolation made, and never below what rounding of f leaves, 100u(|f(θ±h)|+|∂f/∂θⱼ·θⱼ|)/h.
@@ -43,15 +44,13 @@ impl Model {
         if theta.len() != p {
             return Err(ModelError::Length { what: "θ", given: theta.len(), wanted: p });
         }
-        if inputs.len() != self.inputs().len() {
-            return Err(ModelError::Length {
-                what: "the row of inputs",
-                given: inputs.len(),
-                wanted: self.inputs().len(),
-            });
+        let wanted = self.row_inputs();
+        if inputs.len() != wanted {
+            return Err(ModelError::Length { what: "the row of inputs", given: inputs.len(), wanted });
         }
-        let mut symbolic = vec![0.0; p + 1];
-        self.jacobian_tape().evaluate(theta, inputs, &mut Vec::new(), &mut symbolic);
+        let (mut scratch, mut symbolic) = (Vec::new(), vec![0.0; p + 1]);
+        self.prepare(theta, &mut scratch);
+        self.row(inputs, &mut scratch, &mut symbolic);
         let mut worst: Option<DerivativeCheck> = None;
         for j in 0..p {
             let mut moved = theta.to_vec();
@@ -119,8 +118,9 @@ mod tests {
         let model = Model::parse("a*exp(-k*t)*cos(w*t) + log(a + k**2)*w/(1 + k*t)", &["a", "k", "w"]).unwrap();
         let (theta, inputs) = ([2.0, 0.7, 1.3], [0.9]);
         let gradient = |theta: &[f64]| {
-            let mut out = vec![0.0; 4];
-            model.jacobian_tape().evaluate(theta, &inputs, &mut Vec::new(), &mut out);
+            let (mut scratch, mut out) = (Vec::new(), vec![0.0; 4]);
+            model.prepare(theta, &mut scratch);
+            model.row(&inputs, &mut scratch, &mut out);
             out[1..].to_vec()
         };
         let hessian = model.hessian(&theta, &inputs);

@@ -1,50 +1,28 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::expr::{Ast, Expr, Graph, NodeId, ParseError, Rewrites, Symbol, Tape, check_name, gradient, wgsl};
+use crate::expr::{Ast, Expr, ParseError, Rewrites};
 use crate::ngd::Scaling;
 
-use super::ModelError;
+use super::expression::{Expression, Source};
+use super::{Activation, ModelError, Network};
 
-/// A model f(x, θ): an expression of named parameters and inputs, with its derivatives. Cheap to clone.
+/// A model f(x, θ): an expression of named parameters and inputs, or a network, with its derivatives. Cheap to clone.
 ///
-/// Names in the expression that are neither parameters nor constants are inputs: columns of the data. Derivatives are
-/// taken symbolically from the expression; there is nothing to write by hand and nothing to rebuild.
+/// Names in an expression that are neither parameters nor constants are inputs: columns of the data. Derivatives are
+/// taken symbolically from the expression, or by backpropagation through the network; there is nothing to write by hand
+/// and nothing to rebuild.
 #[derive(Clone, Debug)]
-pub struct Model(Arc<Inner>);
+pub struct Model(Arc<Kind>);
 
+/// What f is.
 #[derive(Debug)]
-struct Inner {
-    source: Source,
-    parameters: Vec<String>,
-    constants: BTreeMap<String, f64>,
-    rewrites: Rewrites,
-    inputs: Vec<String>,
-    compiled: Compiled,
-    /// Second derivatives, which only some need.
-    curvature: OnceLock<Tape>,
+pub(crate) enum Kind {
+    Expression(Box<Expression>),
+    Network(Network),
 }
-
-#[derive(Clone, Debug)]
-enum Source {
-    Text(Arc<Ast>),
-    Operators(Expr),
-}
-
-/// The graph of a model, and its tapes.
-#[derive(Debug)]
-pub(crate) struct Compiled {
-    pub(crate) graph: Graph,
-    /// f, then ∂f/∂θ₁ … ∂f/∂θₚ.
-    pub(crate) outputs: Vec<NodeId>,
-    value: Tape,
-    jacobian: Tape,
-}
-
-/// The most operations of a model on a GPU.
-const MOST_OPERATIONS: u64 = 65_536;
 
 impl Model {
     /// Reads a model such as `b1*(1 - exp(-b2*x))`.
@@ -65,59 +43,64 @@ impl Model {
         Self::build(Source::Operators(expression.clone()), parameters, BTreeMap::new(), Rewrites::default())
     }
 
+    /// A fully connected network with this many inputs, hidden units and outputs, in the standard parametrisation with
+    /// an output bias: `Model::network(&[1, 100, 1], Activation::Tanh)`. For others make a [`Network`] first.
+    ///
+    /// # Errors
+    /// If there are fewer than two layers, one without units, or more parameters than [`Network`] takes.
+    pub fn network(layers: &[usize], activation: Activation) -> Result<Self, ModelError> {
+        Network::new(layers, activation).map(Self::from)
+    }
+
     /// The model with named constants: names in the expression that stand for these numbers.
     ///
     /// # Errors
-    /// If a constant is not finite, unusable as a name, is a parameter too, or does not occur in the expression.
+    /// If a constant is not finite, unusable as a name, is a parameter too, or does not occur in the expression; if the
+    /// model is a network.
     pub fn with_constants<N: AsRef<str>>(&self, constants: &[(N, f64)]) -> Result<Self, ModelError> {
-        let mut all = self.0.constants.clone();
+        if constants.is_empty() {
+            return Ok(self.clone());
+        }
+        let expression = self.expression_for("a constant")?;
+        let mut all = expression.constants.clone();
         for (name, value) in constants {
             let name = name.as_ref();
             if self.parameter_index(name).is_some() {
                 return Err(ModelError::ConstantIsParameter { name: name.to_owned() });
             }
-            self.check_constant(name, *value)?;
+            expression.check_constant(name, *value)?;
             all.insert(name.to_owned(), *value);
         }
-        Self::build(self.0.source.clone(), self.0.parameters.clone(), all, self.0.rewrites)
+        Self::build(expression.source.clone(), expression.parameters.clone(), all, expression.rewrites)
     }
 
     /// The model with a parameter held at a value: it becomes a constant.
     ///
     /// # Errors
-    /// If there is no such parameter, it is the last one, or the value is not finite.
+    /// If there is no such parameter, it is the last one, or the value is not finite; if the model is a network.
     pub fn fix(&self, parameter: &str, value: f64) -> Result<Self, ModelError> {
+        let expression = self.expression_for("a fixed parameter")?;
         let Some(index) = self.parameter_index(parameter) else {
-            return Err(ModelError::unknown_parameter(parameter, &self.0.parameters));
+            return Err(ModelError::unknown_parameter(parameter, &expression.parameters));
         };
-        if self.0.parameters.len() == 1 {
+        if expression.parameters.len() == 1 {
             return Err(ModelError::NothingToFit { name: parameter.to_owned() });
         }
-        self.check_constant(parameter, value)?;
-        let mut parameters = self.0.parameters.clone();
+        expression.check_constant(parameter, value)?;
+        let mut parameters = expression.parameters.clone();
         parameters.remove(index);
-        let mut constants = self.0.constants.clone();
+        let mut constants = expression.constants.clone();
         constants.insert(parameter.to_owned(), value);
-        Self::build(self.0.source.clone(), parameters, constants, self.0.rewrites)
+        Self::build(expression.source.clone(), parameters, constants, expression.rewrites)
     }
 
     /// The model with another set of rounding-changing rewrites.
     ///
     /// # Errors
-    /// None that the model did not already have.
+    /// If the model is a network, which has none.
     pub fn with_rewrites(&self, rewrites: Rewrites) -> Result<Self, ModelError> {
-        Self::build(self.0.source.clone(), self.0.parameters.clone(), self.0.constants.clone(), rewrites)
-    }
-
-    fn check_constant(&self, name: &str, value: f64) -> Result<(), ModelError> {
-        check_name(name)?;
-        if !value.is_finite() {
-            return Err(ModelError::ConstantNotFinite { name: name.to_owned(), value });
-        }
-        if !self.0.source.mentions(name) {
-            return Err(ModelError::Unused { kind: "constant", name: name.to_owned() });
-        }
-        Ok(())
+        let expression = self.expression_for("a rewrite")?;
+        Self::build(expression.source.clone(), expression.parameters.clone(), expression.constants.clone(), rewrites)
     }
 
     fn build(
@@ -126,84 +109,135 @@ impl Model {
         constants: BTreeMap<String, f64>,
         rewrites: Rewrites,
     ) -> Result<Self, ModelError> {
-        if parameters.is_empty() {
-            return Err(ModelError::NoParameters);
+        Expression::new(source, parameters, constants, rewrites)
+            .map(|model| Self(Arc::new(Kind::Expression(Box::new(model)))))
+    }
+
+    fn expression_for(&self, what: &'static str) -> Result<&Expression, ModelError> {
+        match &*self.0 {
+            Kind::Expression(expression) => Ok(expression),
+            Kind::Network(_) => Err(ModelError::NotAnExpression { what }),
         }
-        for (j, name) in parameters.iter().enumerate() {
-            check_name(name)?;
-            if parameters[..j].contains(name) {
-                return Err(ModelError::DuplicateParameter { name: name.clone() });
-            }
-            if !source.mentions(name) {
-                return Err(ModelError::Unused { kind: "parameter", name: name.clone() });
-            }
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0
+    }
+
+    /// The network, where the model is one.
+    #[must_use]
+    pub fn as_network(&self) -> Option<&Network> {
+        match &*self.0 {
+            Kind::Expression(_) => None,
+            Kind::Network(network) => Some(network),
         }
-        let mut inputs: Vec<String> = Vec::new();
-        let mut resolve = |name: &str| {
-            Some(if let Some(j) = parameters.iter().position(|parameter| parameter == name) {
-                Symbol::Parameter(j as u32)
-            } else if let Some(&value) = constants.get(name) {
-                Symbol::Number(value)
-            } else {
-                let index = inputs.iter().position(|input| input == name).unwrap_or_else(|| {
-                    inputs.push(name.to_owned());
-                    inputs.len() - 1
-                });
-                Symbol::Input(index as u32)
-            })
-        };
-        let mut graph = Graph::new();
-        let value = source.lower(&mut graph, &mut resolve)?;
-        let derivatives = gradient(&mut graph, value, parameters.len() as u32);
-        let outputs: Vec<NodeId> = std::iter::once(value).chain(derivatives).collect();
-        let outputs = rewrites.apply(&mut graph, &outputs);
-        let compiled =
-            Compiled { value: Tape::new(&graph, &outputs[..1]), jacobian: Tape::new(&graph, &outputs), graph, outputs };
-        let curvature = OnceLock::new();
-        Ok(Self(Arc::new(Inner { source, parameters, constants, rewrites, inputs, compiled, curvature })))
     }
 
     /// The parameters' names, in the order of θ.
     #[must_use]
     pub fn parameters(&self) -> &[String] {
-        &self.0.parameters
+        match &*self.0 {
+            Kind::Expression(expression) => &expression.parameters,
+            Kind::Network(network) => network.parameters(),
+        }
     }
 
-    /// The inputs' names, in order of first appearance: columns that the data must have.
+    /// The inputs' names: columns that the data must have. Of an expression in order of first appearance.
     #[must_use]
     pub fn inputs(&self) -> &[String] {
-        &self.0.inputs
+        match &*self.0 {
+            Kind::Expression(expression) => &expression.inputs,
+            Kind::Network(network) => network.inputs(),
+        }
+    }
+
+    /// How many responses there are at a row: the outputs of a network, 1 of an expression.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.as_network().map_or(1, Network::outputs)
+    }
+
+    /// The numbers that one residual is evaluated at: the inputs, and behind them, where there are several outputs, which
+    /// one it belongs to.
+    pub(crate) fn row_inputs(&self) -> usize {
+        self.inputs().len() + usize::from(self.outputs() > 1)
     }
 
     /// The named constants and fixed parameters.
     pub fn constants(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.0.constants.iter().map(|(name, &value)| (name.as_str(), value))
+        let constants = match &*self.0 {
+            Kind::Expression(expression) => Some(&expression.constants),
+            Kind::Network(_) => None,
+        };
+        constants.into_iter().flatten().map(|(name, &value)| (name.as_str(), value))
     }
 
     /// The text of the model, if it was given as text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        match &self.0.source {
-            Source::Text(ast) => Some(ast.text()),
-            Source::Operators(_) => None,
+        match &*self.0 {
+            Kind::Expression(expression) => expression.text(),
+            Kind::Network(_) => None,
         }
     }
 
-    /// The column scaling that suits the model where none is asked for.
+    /// The column scaling that suits the model where none is asked for: columns for expressions, whose parameters have
+    /// units, none for networks.
     #[must_use]
     pub fn default_scaling(&self) -> Scaling {
-        Scaling::Columns
+        match &*self.0 {
+            Kind::Expression(_) => Scaling::Columns,
+            Kind::Network(_) => Scaling::None,
+        }
     }
 
-    /// Evaluates f in f64.
+    /// Evaluates f in f64. Of a network with several outputs the last input says which, counted from 0.
     ///
     /// # Panics
     /// If `theta` or `inputs` are shorter than [`parameters`](Self::parameters) and [`inputs`](Self::inputs).
     #[must_use]
     pub fn evaluate(&self, theta: &[f64], inputs: &[f64]) -> f64 {
-        let mut out = [0.0];
-        self.0.compiled.value.evaluate(theta, inputs, &mut Vec::new(), &mut out);
-        out[0]
+        match &*self.0 {
+            Kind::Expression(expression) => {
+                let mut out = [0.0];
+                expression.value().evaluate(theta, inputs, &mut Vec::new(), &mut out);
+                out[0]
+            }
+            Kind::Network(network) => network.evaluate(theta, inputs),
+        }
+    }
+
+    /// Begins to evaluate rows at θ; `scratch` is reused.
+    pub(crate) fn prepare(&self, theta: &[f64], scratch: &mut Vec<f64>) {
+        match &*self.0 {
+            Kind::Expression(expression) => expression.jacobian().prepare(theta, scratch),
+            Kind::Network(network) => network.prepare(theta, scratch),
+        }
+    }
+
+    /// f and its p derivatives at a row, after [`prepare`](Self::prepare) on the same scratch.
+    pub(crate) fn row(&self, inputs: &[f64], scratch: &mut [f64], out: &mut [f64]) {
+        match &*self.0 {
+            Kind::Expression(expression) => expression.jacobian().row(inputs, scratch, out),
+            Kind::Network(network) => network.row(inputs, scratch, out),
+        }
+    }
+
+    /// Begins to evaluate second derivatives at θ.
+    pub(crate) fn prepare_curvature(&self, theta: &[f64], scratch: &mut Vec<f64>) {
+        match &*self.0 {
+            Kind::Expression(expression) => expression.curvature().prepare(theta, scratch),
+            Kind::Network(network) => network.prepare(theta, scratch),
+        }
+    }
+
+    /// ∂²f/∂θⱼ∂θₖ for k ≤ j, row by row of the triangle, at a row of data, after
+    /// [`prepare_curvature`](Self::prepare_curvature).
+    pub(crate) fn curvature_row(&self, inputs: &[f64], scratch: &mut [f64], triangle: &mut [f64]) {
+        match &*self.0 {
+            Kind::Expression(expression) => expression.curvature().row(inputs, scratch, triangle),
+            Kind::Network(network) => network.curvature_row(inputs, scratch, triangle),
+        }
     }
 
     /// Second derivatives ∂²f/∂θⱼ∂θₖ in f64, p×p row by row, symmetric to the bit.
@@ -213,8 +247,9 @@ impl Model {
     #[must_use]
     pub fn hessian(&self, theta: &[f64], inputs: &[f64]) -> Vec<f64> {
         let p = self.parameters().len();
-        let mut triangle = vec![0.0; p * (p + 1) / 2];
-        self.curvature_tape().evaluate(theta, inputs, &mut Vec::new(), &mut triangle);
+        let (mut scratch, mut triangle) = (Vec::new(), vec![0.0; p * (p + 1) / 2]);
+        self.prepare_curvature(theta, &mut scratch);
+        self.curvature_row(inputs, &mut scratch, &mut triangle);
         let at = |j: usize, k: usize| triangle[j.max(k) * (j.max(k) + 1) / 2 + j.min(k)];
         (0..p).flat_map(|j| (0..p).map(move |k| (j, k))).map(|(j, k)| at(j, k)).collect()
     }
@@ -222,113 +257,56 @@ impl Model {
     /// Position of a parameter in θ.
     #[must_use]
     pub fn parameter_index(&self, name: &str) -> Option<usize> {
-        self.0.parameters.iter().position(|parameter| parameter == name)
+        self.parameters().iter().position(|parameter| parameter == name)
     }
 
     /// Operations that f and its derivatives take at one row: 1 for arithmetic, 40 for an elementary function, 100 for a
     /// power that is no product.
     ///
-    /// A GPU takes at most 65,536 of them, 300 levels of `a**a**…`: drivers compile straight-line code in a time that
-    /// grows faster than its length (Mesa's software Vulkan: 5 s for 42,000, 21 s for 84,000). The CPU takes any number.
+    /// Of an expression a GPU takes at most 65,536 of them, 300 levels of `a**a**…`: drivers compile straight-line code in
+    /// a time that grows faster than its length (Mesa's software Vulkan: 5 s for 42,000, 21 s for 84,000). The CPU takes
+    /// any number.
     #[must_use]
     pub fn operations(&self) -> u64 {
-        wgsl::operations(&self.0.compiled.graph, &self.0.compiled.outputs)
-    }
-
-    /// Refuses a model that a driver would compile for minutes.
-    pub(crate) fn check_length(&self) -> Result<(), ModelError> {
-        match self.operations() {
-            operations if operations > MOST_OPERATIONS => {
-                Err(ModelError::TooLong { operations, most: MOST_OPERATIONS })
-            }
-            _ => Ok(()),
+        match &*self.0 {
+            Kind::Expression(expression) => expression.operations(),
+            Kind::Network(network) => network.operations(),
         }
     }
 
-    /// Refuses numbers that f32 does not hold.
-    pub(crate) fn check_f32(&self) -> Result<(), ModelError> {
-        self.0.compiled.graph.check_range_f32(&self.0.compiled.outputs).map_err(ModelError::from)
-    }
-
-    /// The first input that is none of the known columns, as an error that points at it.
-    pub(crate) fn first_unknown(&self, known: &dyn Fn(&str) -> bool, columns: &[&str]) -> Option<ParseError> {
-        let missing = |name: &str| self.0.inputs.iter().any(|input| input == name) && !known(name);
-        let candidates: Vec<&str> = self
-            .0
-            .parameters
-            .iter()
-            .map(String::as_str)
-            .chain(self.0.constants.keys().map(String::as_str))
-            .chain(columns.iter().copied())
-            .collect();
-        self.0.inputs.iter().find(|name| missing(name))?;
-        let mut resolve = |name: &str| if missing(name) { None } else { Some(Symbol::Number(0.0)) };
-        self.0.source.lower_with(&mut Graph::new(), &mut resolve, &candidates).err()
-    }
-
-    /// The tape of f and its derivatives.
-    pub(crate) fn jacobian_tape(&self) -> &Tape {
-        &self.0.compiled.jacobian
-    }
-
-    /// The tape of second derivatives ∂²f/∂θⱼ∂θₖ for k ≤ j, row by row of the triangle: the derivatives of f
-    /// differentiated once more, graph to graph, at first use.
-    pub(crate) fn curvature_tape(&self) -> &Tape {
-        self.0.curvature.get_or_init(|| {
-            let mut graph = self.0.compiled.graph.clone();
-            let derivatives = self.0.compiled.outputs[1..].to_vec();
-            let mut second = Vec::with_capacity(derivatives.len() * (derivatives.len() + 1) / 2);
-            for (j, &derivative) in derivatives.iter().enumerate() {
-                second.extend(gradient(&mut graph, derivative, derivatives.len() as u32).into_iter().take(j + 1));
+    /// Refuses a model that a driver would compile for minutes, or whose numbers f32 does not hold.
+    pub(crate) fn check_for_gpu(&self) -> Result<(), ModelError> {
+        match &*self.0 {
+            Kind::Expression(expression) => {
+                expression.check_length()?;
+                expression.check_f32()
             }
-            Tape::new(&graph, &second)
-        })
+            Kind::Network(network) => network.check_for_gpu(),
+        }
     }
 
-    pub(crate) fn compiled(&self) -> &Compiled {
-        &self.0.compiled
+    /// The first input of an expression that is none of the known columns, as an error that points at it.
+    pub(crate) fn first_unknown(&self, known: &dyn Fn(&str) -> bool, columns: &[&str]) -> Option<ParseError> {
+        match &*self.0 {
+            Kind::Expression(expression) => expression.first_unknown(known, columns),
+            Kind::Network(_) => None,
+        }
     }
 
     /// SHA-256 over everything that decides what the model computes.
     pub(crate) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        let inner = &self.0;
-        match &inner.source {
-            Source::Text(ast) => hash.update(ast.text()),
-            Source::Operators(_) => {
-                // The graph is canonical: equal expressions intern to equal nodes.
-                hash.update(format!("{:?} {:?}", inner.compiled.graph, inner.compiled.outputs));
-            }
+        match &*self.0 {
+            Kind::Expression(expression) => expression.digest(&mut hash),
+            Kind::Network(network) => hash.update(network.digest_text()),
         }
-        hash.update(format!("{:?} {:?} {:?}", inner.parameters, inner.constants, inner.rewrites));
         hash.finalize().into()
     }
 }
 
-impl Source {
-    fn mentions(&self, name: &str) -> bool {
-        match self {
-            Self::Text(ast) => ast.names().any(|(known, _)| known == name),
-            Self::Operators(expression) => {
-                expression.parameters().iter().chain(&expression.inputs()).any(|known| &**known == name)
-            }
-        }
-    }
-
-    fn lower(&self, graph: &mut Graph, resolve: &mut dyn FnMut(&str) -> Option<Symbol>) -> Result<NodeId, ParseError> {
-        self.lower_with(graph, resolve, &[])
-    }
-
-    fn lower_with(
-        &self,
-        graph: &mut Graph,
-        resolve: &mut dyn FnMut(&str) -> Option<Symbol>,
-        candidates: &[&str],
-    ) -> Result<NodeId, ParseError> {
-        match self {
-            Self::Text(ast) => ast.lower(graph, resolve, candidates),
-            Self::Operators(expression) => expression.lower(graph, resolve, candidates),
-        }
+impl From<Network> for Model {
+    fn from(network: Network) -> Self {
+        Self(Arc::new(Kind::Network(network)))
     }
 }
 

@@ -70,6 +70,64 @@ pub enum ModelError {
         /// The parameters there are.
         known: String,
     },
+    /// What only an expression can have.
+    #[error("a network has no use for {what}: leave it out, or write the model as an expression")]
+    NotAnExpression {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// A network without a layer of weights.
+    #[error("{layers:?} names {} layers and a network has two at least, its inputs and its outputs: write [1, 20, 1]", layers.len())]
+    TooFewLayers {
+        /// The layers given.
+        layers: Vec<usize>,
+    },
+    /// A layer without units.
+    #[error("layer {} of {layers:?} has no units: give it 1 at least", index + 1)]
+    EmptyLayer {
+        /// The layers given.
+        layers: Vec<usize>,
+        /// The layer, from 0.
+        index: usize,
+    },
+    /// More parameters than anything could hold.
+    #[error(
+        "a network of the layers {layers:?} has {parameters} parameters and natgrad takes at most {most}: make its hidden layers smaller"
+    )]
+    NetworkTooLarge {
+        /// The layers given.
+        layers: Vec<usize>,
+        /// Parameters of it.
+        parameters: String,
+        /// The most there can be.
+        most: usize,
+    },
+    /// More units than an invocation of a GPU keeps.
+    #[error(
+        "the hidden layers but the last of a network have {units} units and the GPU takes at most {most}: make them smaller, or use the CPU (--device cpu)"
+    )]
+    TooManyUnits {
+        /// Units of the hidden layers but the last.
+        units: usize,
+        /// The most there can be.
+        most: usize,
+    },
+    /// Names of inputs that are not as many as the first layer has units.
+    #[error("{given} inputs are named and the first layer has {wanted} units: make them agree")]
+    InputNames {
+        /// Names given.
+        given: usize,
+        /// Units of the first layer.
+        wanted: usize,
+    },
+    /// A word that is no activation.
+    #[error("unknown activation \"{name}\"{}", suggestion.as_ref().map_or_else(|| ": there are tanh, relu, silu and identity".to_owned(), |near| format!(": did you mean \"{near}\"?")))]
+    UnknownActivation {
+        /// What was named.
+        name: String,
+        /// The nearest activation.
+        suggestion: Option<String>,
+    },
     /// θ or x has the wrong length.
     #[error("{what} has {given} values and the model wants {wanted}")]
     Length {

@@ -103,9 +103,9 @@ impl Filter {
         if self == Self::Gradient { "gd" } else { "ngd" }
     }
 
-    /// The scaling of columns where none is asked for.
-    pub(crate) fn default_scaling(self) -> Scaling {
-        if self == Self::Gradient { Scaling::None } else { Scaling::default() }
+    /// The scaling of columns where none is asked for and the model suggests this one.
+    pub(crate) fn default_scaling(self, of_model: Scaling) -> Scaling {
+        if self == Self::Gradient { Scaling::None } else { of_model }
     }
 
     /// The name in specs and tables, with Tikhonov damping told by the damping column.

@@ -23,6 +23,8 @@ pub(crate) enum Values<'a> {
     Number(Vec<Option<f64>>),
     /// Text.
     Text(Vec<Option<Cow<'a, str>>>),
+    /// A list of numbers in every row.
+    Numbers(Vec<&'a [f64]>),
 }
 
 /// One column of the result table.
@@ -74,7 +76,7 @@ const JSON: [&str; 8] = [
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Names {
     pub(crate) groups: Vec<String>,
-    /// Each parameter's column and that of its standard error.
+    /// Each parameter's column and that of its standard error; none of a network.
     pub(crate) parameters: Vec<(String, String)>,
 }
 
@@ -91,8 +93,9 @@ impl Names {
                 name
             })
             .collect();
-        let parameters = context
-            .parameters
+        // A network's are too many for columns.
+        let named = if context.network { &[][..] } else { &context.parameters };
+        let parameters = named
             .iter()
             .map(|name| {
                 let error = |name: &str| format!("{name}_se");
@@ -182,6 +185,10 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
                 keys.map(|(key, name)| Column { name: name.clone(), values: key_values(outcome, &key.values) }),
             );
         }
+    }
+    if context.network && context.parameter_lists {
+        let lists = outcome.iter().map(|p| p.parameters()).collect();
+        columns.push(Column { name: "parameters".to_owned(), values: Values::Numbers(lists) });
     }
     // One pass for all standard errors: each problem computes them together.
     let errors: Vec<Vec<f64>> = outcome.iter().map(|p| p.standard_errors()).collect();

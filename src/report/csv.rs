@@ -4,7 +4,7 @@ use super::columns::{Column, Values, columns};
 use crate::sweep::Outcome;
 
 /// Writes the outcome as CSV, a row a problem under the column names of the Parquet file. Null is an empty cell;
-/// numbers are written with as many digits as it takes to read the same bits back.
+/// a list stands in brackets; numbers are written with as many digits as it takes to read the same bits back.
 ///
 /// # Errors
 /// What the writer answers.
@@ -45,6 +45,9 @@ fn cell(column: &Column<'_>, row: usize) -> String {
         Values::OptionalCount(values) => optional(values[row].map(|value| value.to_string())),
         Values::Integer(values) => values[row].to_string(),
         Values::Number(values) => optional(values[row].map(shortest)),
+        Values::Numbers(values) => {
+            format!("[{}]", values[row].iter().map(|&value| shortest(value)).collect::<Vec<_>>().join(", "))
+        }
         Values::Text(values) => optional(values[row].as_deref().map(str::to_owned)),
     }
 }

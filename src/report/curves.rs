@@ -9,7 +9,7 @@ use crate::sweep::{Job, Outcome, Problem};
 pub struct CurvePoint {
     /// The line of the data file (or the row of data in memory), from 1.
     pub line: u64,
-    /// The model's inputs, in the order of their names.
+    /// The model's inputs, in the order of their names, and behind them, where it has several outputs, which one: from 1.
     pub inputs: Vec<f64>,
     /// The response.
     pub response: f64,
@@ -28,7 +28,7 @@ pub fn curve(job: &Job, problem: &Problem<'_>) -> Vec<CurvePoint> {
             let fit = job.model().evaluate(problem.parameters(), inputs);
             CurvePoint {
                 line: job.data().lines[row],
-                inputs: inputs.to_vec(),
+                inputs: shown(inputs, job.model().outputs()),
                 response,
                 fit,
                 residual: (fit - response) * job.weight(row),
@@ -37,13 +37,24 @@ pub fn curve(job: &Job, problem: &Problem<'_>) -> Vec<CurvePoint> {
         .collect()
 }
 
-/// Writes data, fit and residual row by row as CSV: `problem`, the group columns, `start`, `line`, the inputs by name,
-/// `response`, `fit`, `residual`. The outcome must be one of this job.
+/// The inputs as users see them: outputs are counted from 1.
+fn shown(inputs: &[f64], outputs: usize) -> Vec<f64> {
+    let mut shown = inputs.to_vec();
+    if let Some(output) = shown.last_mut().filter(|_| outputs > 1) {
+        *output += 1.0;
+    }
+    shown
+}
+
+/// Writes data, fit and residual row by row as CSV: `problem`, the group columns, `start`, `line`, the inputs by name, of a
+/// model with several outputs the `output`, `response`, `fit`, `residual`. The outcome must be one of this job.
 ///
 /// # Errors
 /// What the writer answers.
 pub fn write_curves(job: &Job, outcome: &Outcome, writer: impl Write) -> io::Result<()> {
-    write_points(outcome, job.model().inputs(), |problem| curve(job, problem), writer)
+    let mut names = job.model().inputs().to_vec();
+    names.extend((job.model().outputs() > 1).then(|| "output".to_owned()));
+    write_points(outcome, &names, |problem| curve(job, problem), writer)
 }
 
 fn write_points(

@@ -13,6 +13,8 @@ fn rule(size: f64, damping: Damping) -> StepRule {
 fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
     Context {
         parameters: parameters.iter().map(|&name| name.to_owned()).collect(),
+        network: false,
+        parameter_lists: false,
         keys,
         rules: vec![rule(0.5, Damping::Fixed(0.0)), rule(1.0, Damping::Adaptive)],
         device: "test".to_owned(),

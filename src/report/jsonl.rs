@@ -11,7 +11,8 @@ use crate::sweep::{Context, Outcome, Problem};
 /// `reason`, `steps`, `points`, `loss`, `residual_sum_of_squares`, `reduced_chi_square`, `parameters`,
 /// `standard_errors` and `covariance`, `rank`, `unresolved` (the parameters that the null vectors mix),
 /// `singular_values`, `scaling`, `device` and `precision`. What is not finite is null, and so is what follows from the
-/// factorisation of J where it was [not factored](Problem::is_factored) at the end.
+/// factorisation of J where it was [not factored](Problem::is_factored) at the end. Of a network `parameters` is a list, there
+/// where [asked for](Outcome::with_parameter_lists), and there are neither errors, covariance nor unresolved parameters.
 ///
 /// # Errors
 /// What the writer answers.
@@ -52,14 +53,21 @@ impl Serialize for Line<'_> {
         line.serialize_entry("loss", &problem.loss())?;
         line.serialize_entry("residual_sum_of_squares", &problem.residual_sum_of_squares())?;
         line.serialize_entry("reduced_chi_square", &problem.reduced_chi_square())?;
-        line.serialize_entry("parameters", &ByName(&self.context.parameters, problem.parameters()))?;
-        line.serialize_entry("standard_errors", &ByName(&self.context.parameters, &problem.standard_errors()))?;
-        let covariance = problem.covariance();
-        let rows = || covariance.chunks(self.context.parameters.len().max(1)).collect::<Vec<&[f64]>>();
         let factored = problem.is_factored();
-        line.serialize_entry("covariance", &factored.then(rows))?;
-        line.serialize_entry("rank", &problem.rank())?;
-        line.serialize_entry("unresolved", &factored.then(|| problem.unresolved()))?;
+        if self.context.network {
+            if self.context.parameter_lists {
+                line.serialize_entry("parameters", problem.parameters())?;
+            }
+            line.serialize_entry("rank", &problem.rank())?;
+        } else {
+            line.serialize_entry("parameters", &ByName(&self.context.parameters, problem.parameters()))?;
+            line.serialize_entry("standard_errors", &ByName(&self.context.parameters, &problem.standard_errors()))?;
+            let covariance = problem.covariance();
+            let rows = || covariance.chunks(self.context.parameters.len().max(1)).collect::<Vec<&[f64]>>();
+            line.serialize_entry("covariance", &factored.then(rows))?;
+            line.serialize_entry("rank", &problem.rank())?;
+            line.serialize_entry("unresolved", &factored.then(|| problem.unresolved()))?;
+        }
         line.serialize_entry("singular_values", &factored.then(|| problem.singular_values()))?;
         line.serialize_entry("scaling", problem.rule().scaling.name())?;
         line.serialize_entry("device", &self.context.device)?;

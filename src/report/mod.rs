@@ -7,6 +7,7 @@
 //! | one JSON object a problem | [`write_jsonl`] |
 //! | aligned text for people | [`write_table`] |
 //! | data, fit and residual, row by row | [`write_curves`] |
+//! | starts, as they are read | [`write_starts`] |
 //! | counts and shares of a whole run | [`Summary`] |
 //! | pictures of a sweep | [`write_plots`] |
 //! | certificates of minimisers | [`write_stability_json`], [`write_stability_parquet`], [`write_stability_table`] |
@@ -33,6 +34,7 @@ mod pen;
 #[cfg(feature = "plot")]
 mod plot;
 mod stability;
+mod starts;
 mod summary;
 mod table;
 
@@ -60,6 +62,7 @@ pub use stability::write_stability_parquet;
 #[cfg(feature = "plot")]
 pub use stability::write_stability_plots;
 pub use stability::{write_stability_json, write_stability_table};
+pub use starts::write_starts;
 pub use summary::{BestProblem, RuleSummary, Summary};
 #[cfg(feature = "cli")]
 pub(crate) use table::TextTable;

@@ -7,7 +7,8 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow_array::builder::{Float64Builder, ListBuilder};
+use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 
 use super::columns::{Column, Values, columns};
@@ -21,6 +22,9 @@ use crate::sweep::Outcome;
 /// standard error. What is not finite is null, and so are `rank`, `sigma_max`, `sigma_min` and
 /// the standard errors where J was [not factored](crate::Problem::is_factored) at the end. Equal outcomes give equal
 /// bytes.
+///
+/// The parameters of a network are no columns of their own; where [asked for](Outcome::with_parameter_lists) they are one
+/// column of lists, `parameters`.
 ///
 /// A group column or parameter whose name is taken gets the prefix `group_` or `parameter_`.
 ///
@@ -54,6 +58,12 @@ fn field_and_array(column: Column<'_>) -> (Field, ArrayRef) {
         Values::OptionalCount(values) => (DataType::UInt32, true, Arc::new(UInt32Array::from(values))),
         Values::Integer(values) => (DataType::Int64, false, Arc::new(Int64Array::from(values))),
         Values::Number(values) => (DataType::Float64, true, Arc::new(Float64Array::from(values))),
+        Values::Numbers(values) => {
+            let mut lists = ListBuilder::new(Float64Builder::new());
+            values.iter().for_each(|values| lists.append_value(values.iter().copied().map(Some)));
+            let lists = lists.finish();
+            (lists.data_type().clone(), false, Arc::new(lists))
+        }
         Values::Text(values) => (DataType::Utf8, true, Arc::new(StringArray::from_iter(values))),
     };
     (Field::new(column.name, kind, nullable), array)

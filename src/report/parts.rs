@@ -75,17 +75,14 @@ fn copy_row_groups(
     Ok(())
 }
 
-/// The summary of a result file, read batch by batch.
-pub(crate) fn summarize(path: &Path) -> Result<Summary, ReportError> {
+/// The summary of a result file of a model with so many parameters, read batch by batch.
+pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, ReportError> {
     const COLUMNS: [&str; 11] =
         ["problem", "step_size", "damping", "filter", "scaling", "status", "reason", "steps", "loss", "points", "rank"];
     let failed = |error: String| read_error(path, error);
     let file = File::open(path).map_err(|error| read_error(path, error))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
-    // After the last of the scalar columns come a parameter and its standard error, and the next.
-    let names = builder.schema().fields();
-    let scalars = names.iter().position(|field| field.name() == "gn_sharpness").map_or(names.len(), |at| at + 1);
-    let parameters = ((names.len() - scalars) / 2) as u32;
+    let parameters = parameters as u32;
     let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
     let reader = builder.with_projection(mask).build().map_err(|error| read_error(path, error))?;
     let mut summary = SummaryBuilder::default();
@@ -172,7 +169,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.parquet");
         write_parquet(&outcome(), &path).unwrap();
-        assert_eq!(summarize(&path).unwrap(), Summary::new(&outcome()));
+        assert_eq!(summarize(&path, 2).unwrap(), Summary::new(&outcome()));
     }
 
     #[test]

@@ -71,6 +71,9 @@ fn write_report(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         Errors::Scaled => "standard error",
         Errors::Absolute => "standard error (absolute)",
     };
+    if context.network {
+        return writeln!(writer, "{} parameters", count(context.parameters.len() as u64));
+    }
     let mut table = TextTable::with_header(["parameter", "estimate", errors]);
     for (j, name) in context.parameters.iter().enumerate() {
         let error = problem.standard_errors()[j];
@@ -96,7 +99,7 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     // Where all have full rank the column would say nothing.
     let ranks = outcome.iter().any(|problem| is_short(&problem));
     header.extend(ranks.then(|| "rank".to_owned()));
-    for name in &context.parameters {
+    for name in context.parameters.iter().filter(|_| !context.network) {
         header.extend([name.clone(), "±".to_owned()]);
     }
     let mut table = TextTable::with_header(header);

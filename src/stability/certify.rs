@@ -16,7 +16,8 @@ use super::critical::brackets;
 use super::dynamics::{Measured, Stepper, held, measure};
 use super::eigen::eigenvalues;
 use super::options::{FilterRule, StabilityOptions};
-use super::point::{Curvature, MOST_CURVED, Point};
+use super::point::{Curvature, Point, most_curved};
+use super::products::Products;
 use super::theory::Theory;
 use super::update_map::generator;
 use super::{Minimiser, Stability};
@@ -55,7 +56,7 @@ pub(crate) fn certify(
             *excluded.entry(Status::NonFinite.name().to_owned()).or_insert(0) += missing;
         }
     }
-    Ok(Stability::new(certificates, excluded))
+    Ok(Stability::new(job.model(), certificates, excluded))
 }
 
 /// Memory for what is held of the points that are certified at once.
@@ -236,7 +237,11 @@ impl Subject {
             space,
             point,
         };
-        let curvature = (subject.point.theta.len() <= MOST_CURVED).then(|| subject.bend(job));
+        let is_formed = subject.point.theta.len() <= most_curved(job.model());
+        let curvature = is_formed.then(|| subject.bend(job));
+        if !is_formed {
+            subject.bend_by_products(job);
+        }
         if is_stationary && (interpolates || curvature.is_some()) {
             let used = if interpolates { None } else { curvature.as_ref() };
             let theory = |rule| Theory::new(rule, &subject.point, subject.space.rank, subject.space.cutoff, used);
@@ -264,6 +269,15 @@ impl Subject {
             self.curvatures = eigenvalues(&kappa);
         }
         bend
+    }
+
+    /// The same, as far as products with vectors go: nothing where there are none.
+    fn bend_by_products(&mut self, job: &Job) {
+        let rank = self.space.rank.min(self.point.sigma.len());
+        let Some(products) = Products::new(job, &self.point) else { return };
+        let curvatures = if self.is_stationary { products.curvatures(rank) } else { Vec::new() };
+        self.hessian_sharpness = products.hessian_sharpness();
+        self.curvatures = curvatures;
     }
 
     fn certificate(self, filters: Vec<FilterStability>, backend: &Backend, options: &StabilityOptions) -> Certificate {

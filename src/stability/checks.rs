@@ -85,11 +85,13 @@ pub(crate) fn nan_or_max(a: f64, b: f64) -> f64 {
 }
 
 /// The bound on eigenvalues, idempotence and trace of a projector: its own rounding, and that of the check, which is done in
-/// f64. Where its row space stands for it, lengths of p entries were rounded to 1, by √p u.
+/// f64. Where its row space W stands for it these are figures of WᵀW − I: its r diagonal entries are off by √p u, the rounding
+/// of sums of p squares, and the others by the cosine that rotations leave, √max(r, 16) u, so that its norm is within their
+/// sum.
 fn spectrum_bound(space: &RowSpace, precision: Precision) -> f64 {
-    let p = space.v.nrows() as f64;
-    let of_lengths = if space.projector.is_some() { 0.0 } else { 2.0 * p.sqrt() };
-    let own = ((4 * space.rank).max(32) as f64).max(of_lengths);
+    let (p, r) = (space.v.nrows() as f64, space.rank as f64);
+    let of_basis = if space.projector.is_some() { 0.0 } else { (r * p).sqrt() + r * r.max(16.0).sqrt() };
+    let own = (4.0 * r).max(32.0).max(of_basis);
     own * precision.unit_roundoff() + 8.0 * p * Precision::F64.unit_roundoff()
 }
 

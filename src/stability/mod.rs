@@ -17,6 +17,7 @@ mod eigen;
 mod map;
 mod options;
 mod point;
+mod products;
 mod theory;
 mod update_map;
 
@@ -32,11 +33,11 @@ pub(crate) use certify::certify;
 pub(crate) use map::contraction_map;
 pub use map::{ContractionMap, MapAxis, MapRow};
 pub use options::{FilterRule, StabilityOptions};
-use point::MOST_CURVED;
 pub use update_map::update_map;
 
 use crate::backend::MOST_DENSE;
 use crate::error::RequestError;
+use crate::model::Model;
 use crate::ngd::Status;
 use crate::sweep::{Job, Outcome, Problem};
 
@@ -123,7 +124,7 @@ pub struct Stability {
 }
 
 impl Stability {
-    fn new(certificates: Vec<Certificate>, excluded: BTreeMap<String, u64>) -> Self {
+    fn new(model: &Model, certificates: Vec<Certificate>, excluded: BTreeMap<String, u64>) -> Self {
         let mut verdicts = BTreeMap::new();
         let mut critical: BTreeMap<String, BTreeMap<usize, f64>> = BTreeMap::new();
         for (k, certificate) in certificates.iter().enumerate() {
@@ -138,7 +139,7 @@ impl Stability {
         }
         Self {
             minimisers: certificates.len(),
-            notices: certificates.first().map(|first| notices(first.parameters.len())).unwrap_or_default(),
+            notices: if certificates.is_empty() { Vec::new() } else { notices(model) },
             excluded,
             verdicts,
             gn_sharpness: Spread::of(certificates.iter().map(|c| c.gn_sharpness)),
@@ -159,13 +160,20 @@ impl Stability {
     }
 }
 
-/// What is not formed of so many parameters.
-fn notices(parameters: usize) -> Vec<String> {
+/// What is not formed of a model with so many parameters.
+fn notices(model: &Model) -> Vec<String> {
+    let parameters = model.parameters().len();
+    let most = point::most_curved(model);
     let mut notices = Vec::new();
-    if parameters > MOST_CURVED {
+    if parameters > most && model.as_network().is_some() {
         notices.push(format!(
-            "second derivatives of {parameters} parameters are not taken (at most {MOST_CURVED}): no sharpness of the Hessian, \
-             no κ and no update map"
+            "second derivatives of {parameters} parameters are not formed (at most {most}): sharpness of the Hessian and κ by \
+             their products with vectors, no update map"
+        ));
+    } else if parameters > most {
+        notices.push(format!(
+            "second derivatives of {parameters} parameters are not taken (at most {most}): no sharpness of the Hessian, no κ and \
+             no update map"
         ));
     }
     if parameters > MOST_DENSE {

@@ -4,6 +4,7 @@ use faer::linalg::solvers::Svd;
 use faer::{Col, Mat};
 
 use crate::backend::{largest_eigenvalue, residual_and_jacobian};
+use crate::model::Model;
 use crate::ngd::{Filter, Precision};
 use crate::sweep::Job;
 
@@ -95,21 +96,24 @@ pub(crate) struct Curvature {
     pub(crate) along: Mat<f64>,
 }
 
-/// Second derivatives take p(p+1)/2 expressions: beyond this many parameters they are not formed.
-pub(crate) const MOST_CURVED: usize = 128;
+/// The most parameters of which all second derivatives are formed: of an expression they are p(p+1)/2 expressions, of a
+/// network p products with vectors.
+pub(crate) fn most_curved(model: &Model) -> usize {
+    if model.as_network().is_some() { 512 } else { 128 }
+}
 
 impl Curvature {
     /// One pass over the data set's rows.
     pub(crate) fn new(job: &Job, point: &Point, coefficients: &[&[f64]], s: &[f64]) -> Self {
         let p = point.theta.len();
-        let tape = job.model().curvature_tape();
+        let model = job.model();
         let mut scratch = Vec::new();
-        tape.prepare(&point.theta, &mut scratch);
+        model.prepare_curvature(&point.theta, &mut scratch);
         let mut triangle = vec![0.0; p * (p + 1) / 2];
         let mut sums = vec![Mat::<f64>::zeros(p, p); coefficients.len()];
         let mut along = Mat::<f64>::zeros(point.residual.len(), p);
         for (i, row) in job.rows(point.set).enumerate() {
-            tape.row(job.inputs(row), &mut scratch, &mut triangle);
+            model.curvature_row(job.inputs(row), &mut scratch, &mut triangle);
             let weight = job.weight(row);
             for j in 0..p {
                 for k in 0..=j {

@@ -5,7 +5,7 @@
 
 use faer::{Col, Mat};
 
-use super::point::{Curvature, MOST_CURVED, Point};
+use super::point::{Curvature, Point, most_curved};
 use crate::error::{Error, RequestError};
 use crate::ngd::{Precision, Scaling};
 use crate::sweep::Job;
@@ -33,12 +33,13 @@ pub(crate) fn generator(job: &Job, point: &Point, rank: usize) -> Mat<f64> {
 
 /// The Jacobian DG of the update map G(θ) = θ − ηD(JD)†e of a data set of a job at any θ, in f64: p×p, row by row.
 ///
-/// By the Golub–Pereyra formula with second derivatives taken from the expression graph. It holds where the rank at the
+/// By the Golub–Pereyra formula with second derivatives taken from the expression graph or the network. It holds where the rank at the
 /// cutoff is locally constant; with scaled columns D is held at its value at θ, which changes nothing where J†e = 0 or the
 /// columns are independent. `cutoff` is relative, on σ; `None` is the default of f64.
 ///
 /// # Errors
-/// If θ has the wrong length or is not finite, e or J is not finite there, or there are more than 128 parameters.
+/// If θ has the wrong length or is not finite, e or J is not finite there, or there are more than 128 parameters of an expression
+/// or 512 of a network.
 ///
 /// # Panics
 /// If there is no such data set.
@@ -53,8 +54,9 @@ pub fn update_map(
     let parameters = job.model().parameters();
     let p = parameters.len();
     super::check_theta(parameters, theta)?;
-    if p > MOST_CURVED {
-        return Err(RequestError::TooManyForCurvature { parameters: p, most: MOST_CURVED }.into());
+    let most = most_curved(job.model());
+    if p > most {
+        return Err(RequestError::TooManyForCurvature { parameters: p, most }.into());
     }
     let not_finite = || RequestError::NotFiniteThere { set };
     let plain = Point::new(job, set, theta, &vec![1.0; p]).ok_or_else(not_finite)?;

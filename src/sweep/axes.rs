@@ -21,6 +21,37 @@ fn spaced(count: usize, at: impl Fn(f64) -> f64, last: f64) -> Vec<f64> {
         .collect()
 }
 
+/// How the loss that step sizes and dampings were chosen for adds residuals up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Reduction {
+    /// ½‖e‖², as everywhere here.
+    #[default]
+    Sum,
+    /// ½‖e‖²/n, as in codes that average.
+    Mean,
+}
+
+impl StepRule {
+    /// The rule that takes the same steps on the sum of `points` residuals as this one on their mean. JᵀJ and Jᵀe are
+    /// n times theirs: so has a damping to be, and a step of gradient descent is n times too long. A natural-gradient step
+    /// is the same.
+    pub(crate) fn of_mean(self, points: f64) -> Self {
+        Self {
+            size: if self.filter == Filter::Gradient { self.size / points } else { self.size },
+            damping: match self.damping {
+                Damping::Fixed(epsilon) => Damping::Fixed(epsilon * points),
+                Damping::Adaptive => Damping::Adaptive,
+            },
+            filter: match self.filter {
+                Filter::ResidualScaled { factor, power } => Filter::ResidualScaled { factor: factor * points, power },
+                filter => filter,
+            },
+            ..self
+        }
+    }
+}
+
 /// One block of step rules: the product of its lists. A sweep's blocks add up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepBlock {
@@ -30,7 +61,7 @@ pub struct StepBlock {
     pub dampings: Vec<Damping>,
     /// The filter on the singular directions.
     pub filter: Filter,
-    /// Whether columns are scaled; `None` takes the default: columns, and none for gradient descent.
+    /// Whether columns are scaled; `None` takes the default: columns, and none for networks and for gradient descent.
     pub scaling: Option<Scaling>,
     /// Relative cutoff on σ in [0, 1); `None` is max(n, p) times the machine epsilon of the precision at work.
     pub cutoff: Option<f64>,
@@ -78,14 +109,15 @@ impl StepRule {
 }
 
 impl StepBlock {
-    /// The product of the block's lists, dampings innermost.
-    pub(crate) fn rules(&self) -> impl Iterator<Item = StepRule> + '_ {
+    /// The product of the block's lists, dampings innermost, where the model suggests this scaling.
+    pub(crate) fn rules(&self, of_model: Scaling) -> impl Iterator<Item = StepRule> + '_ {
+        let scaling = self.scaling.unwrap_or_else(|| self.filter.default_scaling(of_model));
         self.sizes.iter().flat_map(move |&size| {
             self.dampings.iter().map(move |&damping| StepRule {
                 size,
                 damping,
                 filter: self.filter,
-                scaling: self.scaling.unwrap_or_else(|| self.filter.default_scaling()),
+                scaling,
                 cutoff: self.cutoff,
                 momentum: self.momentum,
             })

@@ -6,7 +6,7 @@ use crate::data::{BoundData, StartTable};
 use crate::error::{Error, RequestError};
 use crate::expr::RowExpression;
 use crate::memory;
-use crate::starts::{Distribution, StartRange, random_start};
+use crate::starts::{Distribution, Initialisation, StartRange, random_start};
 
 use super::{Draw, RandomStarts, Sweep};
 
@@ -46,6 +46,10 @@ impl StartGrid {
         }
         offsets.resize(sets + 1, values.len() / parameters);
         Ok(Self { values, offsets: Offsets::PerSet(offsets), seeds: None })
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self.offsets, Offsets::Shared(_))
     }
 
     pub(super) fn range(&self, set: usize) -> Range<usize> {
@@ -187,6 +191,7 @@ impl Sweep {
             Draw::Scaled { distribution, scale } => {
                 return Ok(vec![Some(Marginal::Scaled(*distribution, *scale)); parameters.len()]);
             }
+            Draw::Initialised(initialisation) => return self.initialised(initialisation),
             Draw::Ranges(ranges) => ranges,
         };
         let mut marginals = vec![None; parameters.len()];
@@ -206,6 +211,14 @@ impl Sweep {
         }
     }
 
+    /// The same for a network, layer by layer.
+    fn initialised(&self, initialisation: &Initialisation) -> Result<Vec<Option<Marginal>>, RequestError> {
+        let network = self.model.as_network().ok_or(RequestError::InitialiserOfExpression)?;
+        let distribution = initialisation.distribution;
+        let marginal = |deviation: f64| Some(Marginal::Scaled(distribution, distribution.scale_of(deviation)));
+        Ok(network.deviations(initialisation)?.into_iter().map(marginal).collect())
+    }
+
     fn unknown_parameter(&self, name: &str, place: &'static str) -> RequestError {
         RequestError::UnknownParameter { name: name.to_owned(), place, parameters: self.model.parameters().join(", ") }
     }
@@ -221,6 +234,8 @@ enum Marginal {
 impl Marginal {
     fn draw(self, seed: u64, parameter: u32) -> f64 {
         match self {
+            // Zero, and not minus zero.
+            Self::Scaled(_, 0.0) => 0.0,
             Self::Scaled(distribution, scale) => random_start(seed, parameter, distribution, scale),
             Self::Range(range) => range.draw(seed, parameter),
         }

@@ -1,6 +1,7 @@
 //! Sweeps: the product of data sets, starts and step rules, resolved into a job, and what came out.
 
 mod axes;
+mod check;
 #[cfg(any(feature = "ndarray", feature = "nalgebra"))]
 mod convert;
 mod grid;
@@ -8,7 +9,7 @@ mod outcome;
 mod request;
 mod resolve;
 
-pub use axes::{StepBlock, StepRule, linspace, logspace};
+pub use axes::{Reduction, StepBlock, StepRule, linspace, logspace};
 pub(crate) use outcome::Row;
 pub use outcome::{Context, Errors, Outcome, Problem};
 pub use request::{Draw, RandomStarts, Sweep};

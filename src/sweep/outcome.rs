@@ -23,6 +23,10 @@ pub enum Errors {
 pub struct Context {
     /// Parameter names, in the order of θ.
     pub parameters: Vec<String>,
+    /// Whether the model is a network: its parameters have neither covariance nor standard errors.
+    pub network: bool,
+    /// Whether reports list a network's parameters.
+    pub parameter_lists: bool,
     /// Group columns: a value for each data set.
     pub keys: Vec<KeyColumn>,
     /// The step rules of the sweep.
@@ -37,6 +41,13 @@ pub struct Context {
     pub dropped_rows: usize,
     /// Lines for the user: what was chosen for them, and why.
     pub notices: Vec<String>,
+}
+
+impl Context {
+    /// Parameters that errors are told of: all, or none of a network.
+    fn told(&self) -> usize {
+        if self.network { 0 } else { self.parameters.len() }
+    }
 }
 
 /// The scalars of one problem.
@@ -74,9 +85,9 @@ pub struct Outcome {
     pub(crate) starts: Vec<f64>,
     /// min(n, p) values padded with zeros to p a problem, descending.
     pub(crate) singular_values: Vec<f64>,
-    /// (JᵀJ)⁺, unscaled, p(p+1)/2 a problem: the lower triangle row by row.
+    /// (JᵀJ)⁺, unscaled, p(p+1)/2 a problem: the lower triangle row by row; none of a network.
     pub(crate) covariance: Vec<f64>,
-    /// p a problem: whether the null vectors of the factored J mix the parameter.
+    /// p a problem, none of a network: whether the null vectors of the factored J mix the parameter.
     pub(crate) unresolved: Vec<bool>,
 }
 
@@ -149,7 +160,8 @@ impl Outcome {
     /// The problems at these positions, in this order.
     pub(crate) fn select(&self, positions: impl IntoIterator<Item = usize>) -> Self {
         let p = self.context.parameters.len();
-        let packed = p * (p + 1) / 2;
+        let told = self.context.told();
+        let packed = told * (told + 1) / 2;
         let mut chosen = Self {
             context: Arc::clone(&self.context),
             rows: Vec::new(),
@@ -165,9 +177,16 @@ impl Outcome {
             chosen.starts.extend_from_slice(&self.starts[i * p..(i + 1) * p]);
             chosen.singular_values.extend_from_slice(&self.singular_values[i * p..(i + 1) * p]);
             chosen.covariance.extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
-            chosen.unresolved.extend_from_slice(&self.unresolved[i * p..(i + 1) * p]);
+            chosen.unresolved.extend_from_slice(&self.unresolved[i * told..(i + 1) * told]);
         }
         chosen
+    }
+
+    /// The same, with a network's parameters in reports: as one list in files.
+    #[must_use]
+    pub fn with_parameter_lists(mut self) -> Self {
+        Arc::make_mut(&mut self.context).parameter_lists = true;
+        self
     }
 
     /// Appends the problems of another part of the same run.
@@ -344,8 +363,8 @@ impl<'a> Problem<'a> {
 
     /// Of each parameter, whether the null vectors mix it.
     fn mixed(&self) -> &'a [bool] {
-        let p = self.width();
-        &self.outcome.unresolved[self.index * p..(self.index + 1) * p]
+        let told = self.outcome.context.told();
+        &self.outcome.unresolved[self.index * told..(self.index + 1) * told]
     }
 
     /// Names of the parameters that the null vectors mix: the data do not tell them apart. Empty at full rank, and
@@ -358,10 +377,10 @@ impl<'a> Problem<'a> {
 
     /// Covariance of the parameters, p×p row by row: (JᵀJ)⁺, times the reduced χ² where errors are scaled. Taken from
     /// the singular value decomposition, never from a product JᵀJ. NaN where [no J was factored](Self::is_factored), and
-    /// in the rows and columns of parameters that are [not resolved](Self::is_resolved).
+    /// in the rows and columns of parameters that are [not resolved](Self::is_resolved). Empty for a network.
     #[must_use]
     pub fn covariance(&self) -> Vec<f64> {
-        let p = self.width();
+        let p = self.outcome.context.told();
         if !self.is_factored() {
             return vec![f64::NAN; p * p];
         }
@@ -381,10 +400,10 @@ impl<'a> Problem<'a> {
     }
 
     /// Standard errors, p values: roots of the covariance's diagonal; NaN for parameters that are [not
-    /// resolved](Self::is_resolved) and where there are no degrees of freedom to scale by.
+    /// resolved](Self::is_resolved) and where there are no degrees of freedom to scale by. Empty for a network.
     #[must_use]
     pub fn standard_errors(&self) -> Vec<f64> {
-        let p = self.width();
+        let p = self.outcome.context.told();
         let packed = p * (p + 1) / 2;
         let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
         let scale = self.variance_scale();

@@ -3,9 +3,9 @@ use std::path::{Path, PathBuf};
 use crate::data::Data;
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::starts::{Distribution, StartRange};
+use crate::starts::{Distribution, Initialisation, StartRange};
 
-use super::{Errors, StepBlock};
+use super::{Errors, Reduction, StepBlock};
 
 /// Random starting points: one for each seed, every parameter drawn on its own. A draw depends on the seed and the
 /// parameter's index only.
@@ -28,6 +28,8 @@ pub enum Draw {
         /// The standard deviation of the normal, the half width of the uniform distribution.
         scale: f64,
     },
+    /// A network's, layer by layer.
+    Initialised(Initialisation),
     /// Each parameter from a range of its own; parameters left out are filled from the guesses.
     Ranges(Vec<(String, StartRange)>),
 }
@@ -56,6 +58,7 @@ pub struct Sweep {
     /// The block that the plain methods (`step_sizes`, `dampings`, …) change.
     pub(crate) plain: StepBlock,
     pub(crate) blocks: Vec<StepBlock>,
+    pub(crate) reduction: Reduction,
     pub(crate) stop: Stop,
     pub(crate) errors: Errors,
 }
@@ -70,6 +73,7 @@ impl Sweep {
             starts: StartSources::default(),
             plain: StepBlock::default(),
             blocks: Vec::new(),
+            reduction: Reduction::default(),
             stop: Stop::default(),
             errors: Errors::default(),
         }
@@ -160,6 +164,14 @@ impl Sweep {
     #[must_use]
     pub fn block(mut self, block: StepBlock) -> Self {
         self.blocks.push(block);
+        self
+    }
+
+    /// The loss that step sizes and dampings were chosen for; for that of a mean they are converted, and data sets have
+    /// to be of one length. Losses in results are sums.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
         self
     }
 

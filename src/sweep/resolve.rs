@@ -6,14 +6,15 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::data::BoundData;
+use crate::data::{BoundData, Data};
 use crate::error::{Error, RequestError};
 use crate::expr::RowExpression;
 use crate::model::Model;
-use crate::ngd::{Damping, Filter, Scaling, Stop};
+use crate::ngd::Stop;
 
+use super::check::{check_response, check_rule, check_stop, sigma};
 use super::grid::StartGrid;
-use super::{Errors, StepRule, Sweep};
+use super::{Errors, Reduction, StepRule, Sweep};
 
 /// No sweep has more problems than this: at a million problems a second it would run for eleven days.
 const MOST_PROBLEMS: u64 = 1_000_000_000_000;
@@ -32,6 +33,7 @@ struct Inner {
     rules: Vec<StepRule>,
     stop: Stop,
     errors: Errors,
+    averaged: Option<usize>,
     /// ‖w∘y‖ of each data set.
     response_norms: Arc<Vec<f64>>,
     /// Index of the first problem of each data set, and the count of all.
@@ -60,10 +62,12 @@ impl Sweep {
         if let Some(error) = model.first_unknown(&|name| self.data.has_column(name), &self.data.names()) {
             return Err(error.into());
         }
+        let source = self.responses()?;
         let guesses = self.guesses()?;
         let further: Vec<&str> = guesses.iter().flatten().flat_map(RowExpression::names).collect();
-        let data = self.data.bind_with(&names, &further)?;
-        let rules = self.rules()?;
+        let data = source.bind_with(&names, &further)?;
+        let averaged = self.averaged(&data)?;
+        let rules = self.rules(averaged)?;
         check_stop(&self.stop)?;
         let starts = self.start_grid(&data, &guesses)?;
         let first_problems = first_problems(&starts, data.sets.len(), rules.len())?;
@@ -71,9 +75,14 @@ impl Sweep {
             return Err(RequestError::NoProblems.into());
         }
         let rows = data.response.len();
-        let mut inputs = Vec::with_capacity(rows * names.len());
+        let outputs = model.outputs();
+        let mut inputs = Vec::with_capacity(rows * model.row_inputs());
         for row in 0..rows {
             inputs.extend(data.inputs.iter().map(|column| column[row]));
+            if outputs > 1 {
+                // The outputs of a row of data stand side by side, and data sets are whole rows of data.
+                inputs.push((row % outputs) as f64);
+            }
         }
         check_response(&data)?;
         let response_norms = data
@@ -81,7 +90,7 @@ impl Sweep {
             .par_iter()
             .map(|rows| rows.clone().map(|i| (data.response[i] / sigma(&data, i)).powi(2)).sum::<f64>().sqrt())
             .collect();
-        let digest = self.digest(&starts);
+        let digest = self.digest(&source, &starts);
         Ok(Job(Arc::new(Inner {
             model,
             data: Arc::new(data),
@@ -90,10 +99,23 @@ impl Sweep {
             rules,
             stop: self.stop,
             errors: self.errors,
+            averaged,
             response_norms: Arc::new(response_norms),
             first_problems,
             digest,
         })))
+    }
+
+    /// The data with a response for each output of the model: for several, unless others are named, `y1`, `y2`, …
+    fn responses(&self) -> Result<Data, RequestError> {
+        let outputs = self.model.outputs();
+        let named = self.data.response_count();
+        match self.model.as_network() {
+            _ if named == Some(outputs) => Ok(self.data.clone()),
+            Some(network) if named.is_none() => Ok(self.data.clone().responses(&network.responses())),
+            None if named.is_none() => Ok(self.data.clone()),
+            _ => Err(RequestError::Responses { responses: named.unwrap_or(1), outputs }),
+        }
     }
 
     /// Refuses new names of columns that mean nothing, and a parameter or constant that hides a column.
@@ -110,7 +132,7 @@ impl Sweep {
         Ok(())
     }
 
-    fn rules(&self) -> Result<Vec<StepRule>, RequestError> {
+    fn rules(&self, averaged: Option<usize>) -> Result<Vec<StepRule>, RequestError> {
         let blocks = if self.blocks.is_empty() { std::slice::from_ref(&self.plain) } else { &self.blocks };
         let mut rules = Vec::new();
         for block in blocks {
@@ -120,20 +142,33 @@ impl Sweep {
             if block.dampings.is_empty() {
                 return Err(RequestError::EmptyAxis { axis: "damping" });
             }
-            for rule in block.rules() {
+            for rule in block.rules(self.model.default_scaling()) {
                 check_rule(&rule)?;
-                rules.push(rule);
+                rules.push(averaged.map_or(rule, |points| rule.of_mean(points as f64)));
             }
         }
         Ok(rules)
     }
 
+    /// The residuals that a loss averages, where it does.
+    fn averaged(&self, data: &BoundData) -> Result<Option<usize>, RequestError> {
+        let lengths = || data.sets.iter().map(ExactSizeIterator::len);
+        match (self.reduction, lengths().min(), lengths().max()) {
+            (Reduction::Mean, Some(least), Some(most)) if least == most => Ok(Some(most)),
+            (Reduction::Mean, Some(least), Some(most)) => Err(RequestError::UnequalMeans { least, most }),
+            _ => Ok(None),
+        }
+    }
+
     /// SHA-256 over everything that decides the results: data, model, starts, rules, stop.
-    fn digest(&self, starts: &StartGrid) -> String {
+    fn digest(&self, data: &Data, starts: &StartGrid) -> String {
         let mut hash = Sha256::new();
-        hash.update(self.data.digest());
+        hash.update(data.digest());
         hash.update(self.model.digest());
-        hash.update(format!("{:?} {:?} {:?} {:?}", self.plain, self.blocks, self.stop, self.errors));
+        hash.update(format!(
+            "{:?} {:?} {:?} {:?} {:?}",
+            self.plain, self.blocks, self.reduction, self.stop, self.errors
+        ));
         for value in &starts.values {
             hash.update(value.to_bits().to_le_bytes());
         }
@@ -156,75 +191,6 @@ fn first_problems(starts: &StartGrid, sets: usize, rules: usize) -> Result<Vec<u
     Ok(first)
 }
 
-fn sigma(data: &BoundData, row: usize) -> f64 {
-    data.sigma.as_ref().map_or(1.0, |sigma| sigma[row])
-}
-
-/// Refuses responses whose squares, and so the loss, leave the range of f64.
-fn check_response(data: &BoundData) -> Result<(), RequestError> {
-    for (set, rows) in data.sets.iter().enumerate() {
-        let value = rows.clone().map(|i| (data.response[i] / sigma(data, i)).abs()).fold(0.0, f64::max);
-        if value != 0.0 && !(1e-150..=1e150).contains(&value) {
-            return Err(RequestError::ResponseRange { set, value });
-        }
-    }
-    Ok(())
-}
-
-fn check_rule(rule: &StepRule) -> Result<(), RequestError> {
-    if !(rule.size.is_finite() && rule.size > 0.0) {
-        return Err(RequestError::StepSize { value: rule.size });
-    }
-    match rule.damping {
-        Damping::Fixed(epsilon) if !(epsilon.is_finite() && epsilon >= 0.0) => {
-            return Err(RequestError::Damping { value: epsilon });
-        }
-        Damping::Adaptive if rule.size != 1.0 => return Err(RequestError::AdaptiveStepSize { value: rule.size }),
-        _ => {}
-    }
-    if let Some(cutoff) = rule.cutoff.filter(|cutoff| !(0.0..1.0).contains(cutoff)) {
-        return Err(RequestError::Cutoff { value: cutoff });
-    }
-    check_filter(rule)?;
-    if !(0.0..1.0).contains(&rule.momentum) {
-        return Err(RequestError::Momentum { value: rule.momentum });
-    }
-    if rule.momentum != 0.0 && rule.damping == Damping::Adaptive {
-        return Err(RequestError::AdaptiveMomentum { value: rule.momentum });
-    }
-    Ok(())
-}
-
-fn check_filter(rule: &StepRule) -> Result<(), RequestError> {
-    match rule.filter {
-        Filter::FixedRank(0) => return Err(RequestError::FixedRank),
-        Filter::ResidualScaled { factor, power } => {
-            for (what, value, sound) in [("factor", factor, factor >= 0.0), ("power", power, power > 0.0)] {
-                if !(value.is_finite() && sound) {
-                    return Err(RequestError::ResidualScaled { what, value });
-                }
-            }
-        }
-        _ => {}
-    }
-    if rule.filter == Filter::Gradient && rule.scaling == Scaling::Columns {
-        return Err(RequestError::GradientScaling);
-    }
-    if !rule.filter.takes_damping() && rule.damping != Damping::Fixed(0.0) {
-        return Err(RequestError::FilterDamping { filter: rule.filter.name(Damping::Fixed(0.0)) });
-    }
-    Ok(())
-}
-
-fn check_stop(stop: &Stop) -> Result<(), RequestError> {
-    for (name, value) in [("loss", stop.loss), ("gradient", stop.gradient), ("change", stop.change)] {
-        if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
-            return Err(RequestError::Tolerance { name, value });
-        }
-    }
-    Ok(())
-}
-
 impl Job {
     /// The same model and data from other starts by other rules: data set and θ of each start, by ascending data set.
     /// Its digest stays that of what it was made of.
@@ -245,6 +211,7 @@ impl Job {
             response_norms: Arc::clone(&self.0.response_norms),
             digest: self.0.digest.clone(),
             errors: self.0.errors,
+            averaged: None,
             starts,
             rules,
             stop,
@@ -267,6 +234,23 @@ impl Job {
     #[must_use]
     pub fn sets(&self) -> usize {
         self.0.data.sets.len()
+    }
+
+    /// Whether all data sets have the same starts.
+    pub(crate) fn starts_are_shared(&self) -> bool {
+        self.0.starts.is_shared()
+    }
+
+    /// The starts of a data set.
+    pub(crate) fn starts_of(&self, set: usize) -> impl Iterator<Item = &[f64]> {
+        let p = self.0.model.parameters().len();
+        self.0.starts.range(set).map(move |start| &self.0.starts.values[start * p..(start + 1) * p])
+    }
+
+    /// How many different starts there are.
+    #[must_use]
+    pub fn starts(&self) -> usize {
+        self.0.starts.values.len() / self.0.model.parameters().len()
     }
 
     /// The problems of a data set.
@@ -302,6 +286,13 @@ impl Job {
         &self.0.stop
     }
 
+    /// The residuals that the loss of step sizes and dampings averages, where it does: the [rules](Self::rules) are
+    /// converted to sums.
+    #[must_use]
+    pub fn averaged(&self) -> Option<usize> {
+        self.0.averaged
+    }
+
     /// How standard errors are scaled.
     #[must_use]
     pub fn errors(&self) -> Errors {
@@ -324,7 +315,7 @@ impl Job {
 
     /// The model's inputs at a row.
     pub(crate) fn inputs(&self, row: usize) -> &[f64] {
-        let width = self.0.data.inputs.len();
+        let width = self.0.model.row_inputs();
         &self.0.inputs[row * width..(row + 1) * width]
     }
 

@@ -97,6 +97,8 @@ impl Chunk {
     /// Reads the chunk back, once: θ, the factorisation it stands on, and JᵀJ at it where that is cheap on the device.
     pub(super) async fn collect(&self, device: &Device, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
         let Problems { batch, states, theta, v, sigma, lengths, .. } = &self.problems;
+        // Of a network nothing is made of V.
+        let v = job.model().as_network().is_none().then_some(v);
         let mut commands = device.record("collect");
         let gram = match &self.factoriser {
             Factoriser::Lane(lane) => Some(lane.record_gram(device, &mut commands, &self.problems)?),
@@ -104,7 +106,7 @@ impl Chunk {
         };
         let of_states = commands.read_later(states, 0..batch.count)?;
         let mut floats = Vec::new();
-        for buffer in [theta, v, sigma, lengths].into_iter().chain(&gram) {
+        for buffer in [theta, sigma, lengths].into_iter().chain(v).chain(&gram) {
             floats.push(commands.read_later(buffer, 0..buffer.len())?);
         }
         commands.submit()?;
@@ -118,9 +120,9 @@ impl Chunk {
         let found = Found {
             states,
             theta: next(),
-            v: next(),
             sigma: next(),
             lengths: next(),
+            v: v.map(|_| next()).unwrap_or_default(),
             gram: gram.is_some().then(next),
             sizes: self.problems.sizes,
             lanes: batch.lanes,

@@ -11,6 +11,7 @@ use crate::sweep::{Job, ProblemId};
 pub(super) struct Found {
     pub(super) states: Vec<State>,
     pub(super) theta: Vec<f32>,
+    /// Empty for a network.
     pub(super) v: Vec<f32>,
     pub(super) sigma: Vec<f32>,
     pub(super) lengths: Vec<f32>,
@@ -58,19 +59,22 @@ impl Found {
         let mut sigma: Vec<f64> = (0..directions).map(|i| self.at(&self.sigma, b, (i, 0), (directions, 1))).collect();
         let rank = (self.states[b].rank as usize).min(directions);
         let nonzero = sigma.iter().take_while(|&&s| s > 0.0).count();
+        let unit = match scaling {
+            Scaling::Columns => 1.0,
+            Scaling::None => scale,
+        };
+        if job.model().as_network().is_some() {
+            sigma.iter_mut().for_each(|value| *value /= unit);
+            sigma.resize(p, 0.0);
+            return Spectrum::of_network(sigma, rank);
+        }
         let places = (0..nonzero).flat_map(|i| (0..p).map(move |j| (j, i)));
         let v: Vec<f64> = places.map(|place| self.at(&self.v, b, place, (p + 1, directions))).collect();
         // Of the user's J, not of the scaled one: its column lengths are 1/scale times those measured, and so are its
         // singular values where the columns were not brought to unit length.
         let lengths = (0..p).map(|j| self.at(&self.lengths, b, (j, 0), (p, 1)) / scale);
         let diagonal: Vec<f64> = lengths.map(|length| scaling.factor(length)).collect();
-        let unit = match scaling {
-            Scaling::Columns => 1.0,
-            Scaling::None => scale,
-        };
-        for value in &mut sigma {
-            *value /= unit;
-        }
+        sigma.iter_mut().for_each(|value| *value /= unit);
         sigma.resize(p, 0.0);
         let noise = Precision::F32.default_cutoff(job.rows(id.set).len(), p);
         Spectrum::new(sigma, Factorisation { v: &v, rank, scale: &diagonal, noise })

@@ -95,9 +95,14 @@ fn whole_tiles(device: &Device, limit: u64, bytes: u64, lanes: usize) -> u64 {
     (limit / bytes).min(workgroups * LANES as u64) / lanes as u64 * lanes as u64
 }
 
-/// The most parameters that problems of so many rows may have: one of them fits a buffer.
+/// The most parameters that problems of so many rows may have: one of them fits a buffer, and the columns of [J | e] are a
+/// workgroup each.
 pub(super) fn most_parameters(device: &Device, rows: usize) -> usize {
-    let fits = |parameters: usize| 4 * Cut::of(parameters, rows).elements() as u64 <= device.largest_buffer();
+    let workgroups = device.limits().max_compute_workgroups_per_dimension as usize;
+    let fits = |parameters: usize| {
+        let bytes = 4 * Cut::of(parameters, rows).elements() as u64;
+        bytes <= device.largest_buffer() && parameters < workgroups
+    };
     let mut beyond = 2 * MOST_LANE_PARAMETERS;
     while fits(beyond) {
         beyond *= 2;

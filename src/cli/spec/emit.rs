@@ -2,26 +2,37 @@
 
 use std::fmt::Write;
 
-use super::{Keep, OutputRequest, PrecisionChoice, Request};
+use super::{DataSource, Keep, ModelRequest, OutputRequest, PrecisionChoice, Request};
+use crate::builtin::Teacher;
 use crate::data::Missing;
+use crate::model::Network;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::starts::{Distribution, Spacing, StartRange};
-use crate::sweep::{Draw, Errors, StepBlock};
+use crate::starts::{Distribution, Initialisation, Initialiser, Spacing, StartRange};
+use crate::sweep::{Draw, Errors, Reduction, StepBlock};
 
 impl Request {
     /// The spec that `natgrad sweep` runs to the same results; what is at its default is left out.
     pub(in super::super) fn to_toml(&self) -> String {
         let mut spec = Spec::default();
         spec.table("[model]");
-        spec.text("expression", &self.model.expression);
-        spec.texts("parameters", &self.model.parameters);
-        if !self.model.constants.is_empty() {
-            spec.line("constants", &inline(&self.model.constants, |&value| number(value)));
+        match &self.model {
+            ModelRequest::Expression(model) => {
+                spec.text("expression", &model.expression);
+                spec.texts("parameters", &model.parameters);
+                if !model.constants.is_empty() {
+                    spec.line("constants", &inline(&model.constants, |&value| number(value)));
+                }
+            }
+            ModelRequest::Network(network) => spec.line("network", &format!("{{ {} }}", of_network(network))),
         }
         self.data_table(&mut spec);
         self.start_table(&mut spec);
         for block in &self.blocks {
             step_block(&mut spec, block);
+        }
+        if self.reduction == Reduction::Mean {
+            spec.table("[loss]");
+            spec.text("reduction", "mean");
         }
         stop_table(&mut spec, &self.stop);
         self.run_table(&mut spec);
@@ -50,9 +61,24 @@ impl Request {
     fn data_table(&self, spec: &mut Spec) {
         let data = &self.data;
         spec.table("[data]");
-        spec.text("file", &data.file.display().to_string());
-        if let Some(response) = &data.response {
-            spec.text("response", response);
+        match &data.source {
+            DataSource::File(file) => spec.text("file", &file.display().to_string()),
+            DataSource::Chebyshev { degree, points } => {
+                spec.line("builtin", &format!("{{ chebyshev = {{ degree = {degree}, points = {points} }} }}"));
+            }
+            DataSource::Teacher(teacher) => {
+                let Teacher { network, initialisation, points, seeds, noise } = teacher;
+                let network = layers(network);
+                let initialisation = self::initialisation(initialisation);
+                let (seeds, noise) = (self::seeds(seeds), number(*noise));
+                let rest = format!("{initialisation}, points = {points}, {seeds}, noise = {noise}");
+                spec.line("builtin", &format!("{{ teacher = {{ {network}, {rest} }} }}"));
+            }
+        }
+        match data.responses.as_slice() {
+            [] => {}
+            [response] => spec.text("response", response),
+            responses => spec.texts("response", responses),
         }
         if let Some(sigma) = &data.sigma {
             spec.text("sigma", sigma);
@@ -85,21 +111,52 @@ impl Request {
             spec.text("file", &file.display().to_string());
         }
         if let Some(random) = &start.random {
-            let count = random.seeds.end - random.seeds.start;
-            let seeds = format!("seeds = {{ from = {}, count = {count} }}", random.seeds.start);
+            let seeds = seeds(&random.seeds);
             spec.line("random", &format!("{{ {}, {seeds} }}", draw(&random.draw)));
         }
+    }
+}
+
+fn seeds(seeds: &std::ops::Range<u64>) -> String {
+    format!("seeds = {{ from = {}, count = {} }}", seeds.start, seeds.end - seeds.start)
+}
+
+fn layers(network: &Network) -> String {
+    let bias = network.weight_layers().last().is_none_or(|layer| !layer.biases.is_empty());
+    let (layers, activation) = (network.layers(), network.activation().name());
+    format!("layers = {layers:?}, activation = \"{activation}\", output_bias = {bias}")
+}
+
+fn of_network(network: &Network) -> String {
+    let scaled = network.is_ntk();
+    let inputs: Vec<String> = network.inputs().iter().map(|input| quoted(input)).collect();
+    let parametrisation = if scaled { "ntk" } else { "standard" };
+    format!("{}, parametrisation = \"{parametrisation}\", inputs = [{}]", layers(network), inputs.join(", "))
+}
+
+fn initialisation(initialisation: &Initialisation) -> String {
+    match initialisation.initialiser {
+        Initialiser::Normal { scale } => format!("initialiser = \"normal\", scale = {}", number(scale)),
+        Initialiser::Xavier { gain } => format!("initialiser = \"xavier\", gain = {}", number(gain)),
+        Initialiser::He { gain } => format!("initialiser = \"he\", gain = {}", number(gain)),
+    }
+}
+
+fn word(distribution: Distribution) -> &'static str {
+    match distribution {
+        Distribution::Uniform => "uniform",
+        Distribution::Normal => "normal",
     }
 }
 
 fn draw(draw: &Draw) -> String {
     match draw {
         Draw::Scaled { distribution, scale } => {
-            let distribution = match distribution {
-                Distribution::Uniform => "uniform",
-                Distribution::Normal => "normal",
-            };
-            format!("distribution = \"{distribution}\", scale = {}", number(*scale))
+            format!("distribution = \"{}\", scale = {}", word(*distribution), number(*scale))
+        }
+        Draw::Initialised(start) => {
+            let (distribution, zero) = (word(start.distribution), start.zero_output);
+            format!("{}, distribution = \"{distribution}\", zero_output = {zero}", initialisation(start))
         }
         Draw::Ranges(ranges) => format!("ranges = {}", inline(ranges, range)),
     }
@@ -171,8 +228,10 @@ fn output_table(spec: &mut Spec, output: &OutputRequest) {
         let formats: Vec<String> = output.formats.iter().map(|form| form.extension().to_owned()).collect();
         table.texts("formats", &formats);
     }
-    if output.curves {
-        table.line("curves", "true");
+    for (key, asked) in [("curves", output.curves), ("parameters", output.parameters)] {
+        if asked {
+            table.line(key, "true");
+        }
     }
     spec.table_unless_empty("[output]", &table);
 }

@@ -4,30 +4,42 @@ mod emit;
 mod hints;
 mod origin;
 mod read;
+mod read_data;
+mod read_model;
 mod read_stability;
 mod read_start;
 mod reader;
 #[cfg(test)]
 mod reference_tests;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use super::failure::Failure;
-use crate::data::{Data, DataError, Missing};
+use crate::builtin;
+use crate::data::{Data, DataError};
 use crate::error::Error;
 use crate::expr::ParseError;
 use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
-use crate::report;
-use crate::stability::StabilityOptions;
-use crate::sweep::{Errors, Job, Outcome, RandomStarts, StepBlock, Sweep, linspace};
+use crate::sweep::{Errors, Job, Reduction, StepBlock, Sweep};
 
 pub(super) use origin::Origin;
-pub(super) use read::read_spec;
+use read::read_spec;
+pub(super) use tables::{
+    DataRequest, DataSource, ExpressionRequest, Keep, ModelRequest, OutputRequest, Points, PrecisionChoice,
+    StabilityRequest, StartRequest, TextForm,
+};
+
+/// Reads a spec from its file; the request, and the text.
+pub(super) fn read_file(path: &Path) -> Result<(Request, String), Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::request(format!("cannot read the spec {}: {error}; check the path", path.display()))
+    })?;
+    Ok((read_spec(path, &text)?, text))
+}
 
 /// A fit or a sweep as it was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +48,7 @@ pub(super) struct Request {
     pub(super) data: DataRequest,
     pub(super) start: StartRequest,
     pub(super) blocks: Vec<StepBlock>,
+    pub(super) reduction: Reduction,
     pub(super) stop: Stop,
     pub(super) device: Option<String>,
     pub(super) precision: PrecisionChoice,
@@ -48,132 +61,6 @@ pub(super) struct Request {
     pub(super) origin: Origin,
     /// The folder that relative paths are relative to.
     pub(super) folder: PathBuf,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct ModelRequest {
-    pub(super) expression: String,
-    pub(super) parameters: Vec<String>,
-    pub(super) constants: Vec<(String, f64)>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct DataRequest {
-    pub(super) file: PathBuf,
-    pub(super) response: Option<String>,
-    pub(super) sigma: Option<String>,
-    pub(super) group: Vec<String>,
-    pub(super) missing: Missing,
-    /// New name, column.
-    pub(super) columns: Vec<(String, String)>,
-    pub(super) errors: Errors,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct StartRequest {
-    pub(super) values: Vec<Vec<(String, f64)>>,
-    pub(super) guesses: Vec<(String, String)>,
-    pub(super) file: Option<PathBuf>,
-    pub(super) random: Option<RandomStarts>,
-}
-
-/// What is kept of a run, and in which forms it is written.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(super) struct OutputRequest {
-    pub(super) keep: Keep,
-    /// Forms beside the Parquet file.
-    pub(super) formats: Vec<TextForm>,
-    /// Whether data, fit and residual are written row by row.
-    pub(super) curves: bool,
-}
-
-/// What `natgrad stability` is to find out.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct StabilityRequest {
-    pub(super) points: Points,
-    pub(super) options: StabilityOptions,
-    /// Step sizes of the map of contraction.
-    pub(super) map_sizes: Vec<f64>,
-    /// Dampings of it; none: minimisers instead.
-    pub(super) map_dampings: Vec<f64>,
-}
-
-impl Default for StabilityRequest {
-    fn default() -> Self {
-        Self {
-            points: Points::Minimisers,
-            options: StabilityOptions::default(),
-            // Past both sides of the critical step of the theorem, and never exactly on it.
-            map_sizes: linspace(0.05, 2.95, 30),
-            map_dampings: Vec::new(),
-        }
-    }
-}
-
-/// Which points are certified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Points {
-    /// Those that the sweep ends at.
-    Minimisers,
-    /// Those that it would start from, as they are.
-    Starts,
-}
-
-/// Which problems are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Keep {
-    /// Every problem.
-    #[default]
-    All,
-    /// The best start of each data set and step rule.
-    Best,
-}
-
-impl Keep {
-    const WORDS: [(&'static str, Self); 2] = [("all", Self::All), ("best", Self::Best)];
-}
-
-/// A form of results as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum TextForm {
-    Csv,
-    Jsonl,
-}
-
-impl TextForm {
-    /// How names of files end.
-    pub(super) fn extension(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Jsonl => "jsonl",
-        }
-    }
-
-    /// Writes an outcome in this form.
-    pub(super) fn write(self, outcome: &Outcome, writer: impl std::io::Write) -> std::io::Result<()> {
-        match self {
-            Self::Csv => report::write_csv(outcome, writer),
-            Self::Jsonl => report::write_jsonl(outcome, writer),
-        }
-    }
-}
-
-/// The precision asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum PrecisionChoice {
-    /// The device's own: f32 on a GPU, f64 on the CPU.
-    #[default]
-    Auto,
-    /// f32, on a GPU.
-    F32,
-    /// f64, on the CPU.
-    F64,
-}
-
-impl PrecisionChoice {
-    const WORDS: [(&'static str, Self); 3] = [("auto", Self::Auto), ("f32", Self::F32), ("f64", Self::F64)];
 }
 
 impl Request {
@@ -195,14 +82,18 @@ impl Request {
         let mut failure = Failure::from(error).at(&self.origin.place("model.expression"));
         // Data that cannot be read have nothing to add.
         if let Ok(data) = self.read_data() {
-            failure.message += &hints::quoting(&self.model.expression, data.column_names(), &self.origin);
+            failure.message += &hints::quoting(self.model.text(), data.column_names(), &self.origin);
         }
         failure
     }
 
     fn parse_model(&self) -> Result<Model, ModelError> {
-        let model = &self.model;
-        Model::parse(&model.expression, &model.parameters)?.with_constants(&model.constants)
+        match &self.model {
+            ModelRequest::Expression(model) => {
+                Model::parse(&model.expression, &model.parameters)?.with_constants(&model.constants)
+            }
+            ModelRequest::Network(network) => Ok(Model::from(network.clone())),
+        }
     }
 
     /// Lines for the user about the request: what was asked for, and may not have been meant.
@@ -219,7 +110,9 @@ impl Request {
 
     /// The first name in the expression that is neither parameter nor constant nor column.
     fn stranger(&self) -> Result<Option<ParseError>, Failure> {
-        let ModelRequest { expression, parameters, constants, .. } = &self.model;
+        let ModelRequest::Expression(ExpressionRequest { expression, parameters, constants }) = &self.model else {
+            return Ok(None);
+        };
         let data = self.read_data()?;
         let used: Vec<&String> = parameters.iter().filter(|name| Model::parse(expression, &[name]).is_ok()).collect();
         let Ok(model) = Model::parse(expression, &used) else { return Ok(None) };
@@ -231,14 +124,26 @@ impl Request {
         Ok(model.first_unknown(&known, &further))
     }
 
-    fn read_data(&self) -> Result<Data, DataError> {
+    fn read_source(&self) -> Result<Data, Failure> {
+        Ok(match &self.data.source {
+            DataSource::File(file) => Data::read_csv(self.path(file))?,
+            DataSource::Chebyshev { degree, points } => builtin::chebyshev(*degree, *points)?,
+            DataSource::Teacher(teacher) => {
+                teacher.data().map_err(|error| Failure::from(error).at(&self.origin.place("data.builtin.teacher")))?
+            }
+        })
+    }
+
+    fn read_data(&self) -> Result<Data, Failure> {
         let request = &self.data;
         let groups: Vec<&str> = request.group.iter().map(String::as_str).collect();
         let columns: Vec<(&str, &str)> = request.columns.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        let mut data =
-            Data::read_csv(self.path(&request.file))?.group_by(&groups).missing(request.missing).rename(&columns);
-        if let Some(response) = &request.response {
-            data = data.response(response.as_str());
+        let mut data = self.read_source()?.missing(request.missing).rename(&columns);
+        if !groups.is_empty() {
+            data = data.group_by(&groups);
+        }
+        if !request.responses.is_empty() {
+            data = data.responses(&request.responses);
         }
         if let Some(sigma) = &request.sigma {
             data = data.sigma(sigma.as_str());
@@ -247,7 +152,7 @@ impl Request {
     }
 
     fn sweep(&self, model: &Model, data: &Data) -> Sweep {
-        let mut sweep = Sweep::new(model, data).stop(self.stop).errors(self.data.errors);
+        let mut sweep = Sweep::new(model, data).reduction(self.reduction).stop(self.stop).errors(self.data.errors);
         for values in &self.start.values {
             sweep = sweep.start_named(values.iter().map(|(name, value)| (name.as_str(), *value)));
         }
@@ -278,7 +183,9 @@ impl Request {
             Ok(path)
         };
         let mut request = self.clone();
-        request.data.file = absolute(&self.data.file)?;
+        if let DataSource::File(file) = &mut request.data.source {
+            *file = absolute(file)?;
+        }
         request.start.file = self.start.file.as_deref().map(absolute).transpose()?;
         Ok(request)
     }
@@ -291,7 +198,7 @@ impl Request {
     /// Where the response or the sigma was asked for.
     fn data_place(&self, role: &str) -> String {
         let place = self.origin.place(&format!("data.{role}"));
-        let by_default = role == "response" && self.data.response.is_none();
+        let by_default = role == "response" && self.data.responses.is_empty();
         if by_default { format!("{place} (y unless given)") } else { place }
     }
 
@@ -299,9 +206,7 @@ impl Request {
     /// expression.
     fn place(&self, error: Error, data: &Data) -> Failure {
         let (place, message, expression) = match &error {
-            Error::Parse(_) => {
-                (self.origin.place("model.expression"), error.to_string(), Some(self.model.expression.as_str()))
-            }
+            Error::Parse(_) => (self.origin.place("model.expression"), error.to_string(), Some(self.model.text())),
             Error::Guess { parameter, source } => {
                 let guess = self.start.guesses.iter().find(|(name, _)| name == parameter);
                 let place = self.origin.place(&format!("start.guess.{parameter}"));
@@ -324,6 +229,10 @@ impl Request {
     }
 
     fn data_expression(&self, role: &str) -> Option<&str> {
-        if role == "response" { self.data.response.as_deref() } else { self.data.sigma.as_deref() }
+        match (role, self.data.responses.as_slice()) {
+            ("response", [one]) => Some(one),
+            ("response", _) => None,
+            _ => self.data.sigma.as_deref(),
+        }
     }
 }

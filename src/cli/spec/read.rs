@@ -5,22 +5,28 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use super::read_data::read_data;
+use super::read_model::read_model;
 use super::read_stability::read_stability;
 use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
-use super::{DataRequest, Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
-use crate::data::Missing;
+use super::{Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{Errors, StepBlock};
+use crate::sweep::{Reduction, StepBlock};
 
 /// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
 /// the reference in docs/spec.md can be held against it.
-pub(super) const KEYS: [(&str, &[&str]); 17] = [
-    ("", &["model", "data", "start", "step", "stop", "history", "run", "output", "stability"]),
-    ("model", &["expression", "parameters", "constants"]),
-    ("data", &["file", "response", "sigma", "group", "missing", "columns", "errors"]),
+pub(super) const KEYS: [(&str, &[&str]); 23] = [
+    ("", &["model", "data", "start", "step", "loss", "stop", "history", "run", "output", "stability"]),
+    ("model", &["expression", "parameters", "constants", "network"]),
+    ("model.network", &["layers", "activation", "parametrisation", "output_bias", "inputs"]),
+    ("data", &["file", "builtin", "response", "sigma", "group", "missing", "columns", "errors"]),
+    ("data.builtin", &["chebyshev", "teacher"]),
+    ("data.builtin.chebyshev", &["degree", "points"]),
+    ("data.builtin.teacher", TEACHER),
+    ("data.builtin.teacher.seeds", &["from", "count"]),
     ("start", &["values", "guess", "file", "random"]),
-    ("start.random", &["distribution", "scale", "ranges", "seeds"]),
+    ("start.random", &["distribution", "scale", "initialiser", "gain", "zero_output", "ranges", "seeds"]),
     ("start.random.ranges.NAME", &["from", "to", "spacing"]),
     ("start.random.seeds", &["from", "count"]),
     ("step", &["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"]),
@@ -29,11 +35,15 @@ pub(super) const KEYS: [(&str, &[&str]); 17] = [
     ("stop", &["steps", "loss", "gradient", "change", "tests"]),
     ("history", &["every"]),
     ("run", &["device", "precision", "verify", "require_converged"]),
-    ("output", &["keep", "formats", "curves"]),
+    ("loss", &["reduction"]),
+    ("output", &["keep", "formats", "curves", "parameters"]),
     ("stability", STABILITY),
     ("stability.filters", &["filter", "damping", "momentum"]),
     ("stability.map", &["step_sizes", "dampings"]),
 ];
+
+const TEACHER: &[&str] =
+    &["layers", "activation", "output_bias", "initialiser", "gain", "scale", "points", "seeds", "noise"];
 
 const STABILITY: &[&str] = &[
     "points",
@@ -60,11 +70,11 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
     let source = Source { name: &name, text };
     let document = DeTable::parse(text).map_err(|error| source.syntax(&error))?;
     let root = Table::root(&source, &document);
-    refuse_networks(&root, "network")?;
     root.only(keys(""))?;
     let model = read_model(root.require("model", "a [model] table with expression and parameters")?.table()?)?;
     let data = read_data(root.require("data", "a [data] table with file")?.table()?)?;
     let start = root.get("start").map(|start| read_start(start.table()?, &model)).transpose()?;
+    let reduction = root.get("loss").map(|loss| read_loss(loss.table()?)).transpose()?;
     let blocks = match root.get("step") {
         Some(steps) => steps.list_or_one().iter().map(|step| read_step(step.table()?)).collect::<Result<_, _>>()?,
         None => vec![StepBlock::default()],
@@ -78,6 +88,7 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
         data,
         start: start.unwrap_or_default(),
         blocks,
+        reduction: reduction.unwrap_or_default(),
         stop: stop.unwrap_or_default(),
         device: None,
         precision: PrecisionChoice::Auto,
@@ -114,15 +125,6 @@ fn expression_lines(root: &Table<'_>) -> Result<BTreeMap<String, usize>, Failure
     Ok(lines)
 }
 
-fn refuse_networks(table: &Table<'_>, path: &str) -> Result<(), Failure> {
-    match table.get(path) {
-        Some(network) => {
-            Err(network.fail("networks are planned and not supported yet; write the model as model.expression"))
-        }
-        None => Ok(()),
-    }
-}
-
 fn read_run(run: Table<'_>, request: &mut Request) -> Result<(), Failure> {
     run.only(keys("run"))?;
     if let Some(device) = run.get("run.device") {
@@ -132,7 +134,11 @@ fn read_run(run: Table<'_>, request: &mut Request) -> Result<(), Failure> {
         request.precision = precision.word(&PrecisionChoice::WORDS)?;
     }
     if let Some(verify) = run.get("run.verify") {
-        request.verify = Some(verify.count(u64::from(u32::MAX))? as usize);
+        let count = verify.count(u64::from(u32::MAX))? as usize;
+        if count > 0 && matches!(request.model, ModelRequest::Network(_)) {
+            return Err(verify.fail("a network's parameters have no standard errors to compare in; leave the key out"));
+        }
+        request.verify = Some(count);
     }
     if let Some(share) = run.get("run.require_converged") {
         let number = share.number()?;
@@ -158,58 +164,7 @@ fn read_output(output: Table<'_>) -> Result<OutputRequest, Failure> {
         keep: output.get("output.keep").map_or(Ok(Keep::All), |keep| keep.word(&Keep::WORDS))?,
         formats,
         curves: output.get("output.curves").map_or(Ok(false), |curves| curves.flag())?,
-    })
-}
-
-fn read_model(table: Table<'_>) -> Result<ModelRequest, Failure> {
-    refuse_networks(&table, "model.network")?;
-    table.only(keys("model"))?;
-    let expression = table.require("model.expression", "expression = \"b1*(1 - exp(-b2*x))\"")?;
-    let parameters = table.require("model.parameters", "parameters = [\"b1\", \"b2\"]")?;
-    let names = texts(&parameters)?;
-    if names.is_empty() {
-        return Err(parameters.fail("the list is empty; name at least one parameter"));
-    }
-    if let Some(twice) = (1..names.len()).find(|&k| names[..k].contains(&names[k])) {
-        return Err(parameters.fail(format!("{:?} is named twice; keep one of them", names[twice])));
-    }
-    Ok(ModelRequest {
-        expression: expression.text()?.to_owned(),
-        parameters: names,
-        constants: match table.get("model.constants") {
-            Some(constants) => named_numbers(&constants)?,
-            None => Vec::new(),
-        },
-    })
-}
-
-fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
-    table.only(keys("data"))?;
-    let text = |key: &str| table.get(key).map(|value| value.text().map(str::to_owned)).transpose();
-    let mut columns = Vec::new();
-    if let Some(renames) = table.get("data.columns") {
-        for (name, column) in renames.table()?.entries("data.columns") {
-            columns.push((name, column.text()?.to_owned()));
-        }
-    }
-    Ok(DataRequest {
-        file: PathBuf::from(table.require("data.file", "file = \"data.csv\"")?.text()?),
-        response: text("data.response")?,
-        sigma: match table.get("data.sigma") {
-            // A number is an expression too; written without quotes it reads better.
-            Some(sigma) if !sigma.is_text() => Some(format!("{:?}", sigma.number()?)),
-            _ => text("data.sigma")?,
-        },
-        group: table.get("data.group").map(|group| texts(&group)).transpose()?.unwrap_or_default(),
-        missing: match table.get("data.missing") {
-            Some(missing) => missing.word(&[("error", Missing::Error), ("drop", Missing::Drop)])?,
-            None => Missing::default(),
-        },
-        columns,
-        errors: match table.get("data.errors") {
-            Some(errors) => errors.word(&[("scaled", Errors::Scaled), ("absolute", Errors::Absolute)])?,
-            None => Errors::default(),
-        },
+        parameters: output.get("output.parameters").map_or(Ok(false), |parameters| parameters.flag())?,
     })
 }
 
@@ -349,6 +304,14 @@ pub(super) fn read_cutoff(value: &Value<'_>) -> Result<f64, Failure> {
     }
 }
 
+fn read_loss(table: Table<'_>) -> Result<Reduction, Failure> {
+    table.only(keys("loss"))?;
+    match table.get("loss.reduction") {
+        Some(reduction) => reduction.word(&[("sum", Reduction::Sum), ("mean", Reduction::Mean)]),
+        None => Ok(Reduction::Sum),
+    }
+}
+
 fn read_stop(table: Table<'_>) -> Result<Stop, Failure> {
     table.only(keys("stop"))?;
     let mut stop = Stop::default();
@@ -383,7 +346,7 @@ fn check_history(table: Table<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn texts(value: &Value<'_>) -> Result<Vec<String>, Failure> {
+pub(super) fn texts(value: &Value<'_>) -> Result<Vec<String>, Failure> {
     value.list_or_one().iter().map(|value| value.text().map(str::to_owned)).collect()
 }
 

@@ -1,7 +1,8 @@
 use super::*;
+use crate::data::Missing;
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::starts::{Distribution, Spacing, StartRange};
-use crate::sweep::{Draw, linspace};
+use crate::sweep::{Draw, RandomStarts, linspace};
 
 const PLAIN: &str = r#"
 [model]
@@ -23,7 +24,7 @@ fn a_plain_spec_takes_the_defaults() {
     assert_eq!(request.blocks, [StepBlock::default()]);
     assert_eq!(request.stop, Stop::default());
     assert_eq!(request.start.values, [[("b1".to_owned(), 500.0), ("b2".to_owned(), 1e-4)]]);
-    assert_eq!(request.path(&request.data.file), Path::new("folder/misra1a.csv"));
+    assert_eq!(request.data.source, DataSource::File(PathBuf::from("misra1a.csv")));
     assert_eq!(request.path(Path::new("-")), Path::new("-"));
     assert_eq!(request.path(Path::new("/data/a.csv")), Path::new("/data/a.csv"));
 }
@@ -81,7 +82,7 @@ curves = true
 "#,
     )
     .unwrap();
-    assert_eq!(request.model.constants, [("c".to_owned(), 0.5)]);
+    assert_eq!(request.model.constants(), [("c".to_owned(), 0.5)]);
     assert_eq!(request.data.sigma.as_deref(), Some("2.0"));
     assert_eq!(request.data.columns, [("t".to_owned(), "Time [s]".to_owned())]);
     assert_eq!(request.start.guesses, [("a", "max(y)"), ("k", "3.0")].map(|(a, b)| (a.to_owned(), b.to_owned())));
@@ -110,7 +111,7 @@ curves = true
     assert_eq!((request.device.as_deref(), request.precision), (Some("cpu"), PrecisionChoice::F64));
     assert_eq!((request.verify, request.require_converged), (Some(10), Some(0.99)));
     let formats = vec![TextForm::Csv, TextForm::Jsonl];
-    assert_eq!(request.output, OutputRequest { keep: Keep::Best, formats, curves: true });
+    assert_eq!(request.output, OutputRequest { keep: Keep::Best, formats, curves: true, parameters: false });
 }
 
 #[test]
@@ -193,7 +194,7 @@ const WRONG: [(&str, usize, &[&str]); 45] = [
     ("[output]\nkeep = \"bset\"", 10, &["output.keep", "did you mean \"best\"?"]),
     ("[output]\nformats = [\"xml\"]", 10, &["output.formats", "\"jsonl\""]),
     ("[output]\ncurves = \"curves.csv\"", 10, &["output.curves", "true or false"]),
-    ("[network]\nlayers = [1, 20, 1]", 9, &["networks are planned", "model.expression"]),
+    ("[network]\nlayers = [1, 20, 1]", 9, &["unknown key \"network\"", "the keys here are model"]),
     ("[[step]]\nsize = ", 10, &["not valid TOML"]),
     ("[model]\nexpression = \"x\"", 9, &["not valid TOML", "duplicate"]),
 ];
@@ -219,8 +220,8 @@ fn whatever_is_wrong_with_model_data_and_starts_is_said_too() {
         ("parameters = [\"b1\", \"b2\"]", "parameters = []", &["line 4", "at least one parameter"]),
         (
             "parameters = [\"b1\", \"b2\"]",
-            "network = { layers = [1, 20, 1] }",
-            &["line 4", "networks are planned and not supported yet"],
+            "network = { layers = [1, 20, 1], activation = \"tanh\" }",
+            &["line 4", "model.network", "a network or an expression", "leave"],
         ),
         ("[data]\nfile = \"misra1a.csv\"", "", &["the key data is missing"]),
         ("b2 = 1e-4", "b4 = 1e-4", &["line 8", "\"b4\" is not a parameter", "did you mean"]),
@@ -263,14 +264,14 @@ fn nesting_of_any_depth_is_refused_without_a_crash() {
 #[test]
 fn a_request_written_as_toml_reads_back_as_itself() {
     let request = Request {
-        model: ModelRequest {
+        model: ModelRequest::Expression(ExpressionRequest {
             expression: "a*exp(-k*t) + \"quoted\\\" text\"".to_owned(),
             parameters: vec!["a".to_owned(), "k".to_owned(), "größe".to_owned()],
             constants: vec![("c".to_owned(), 8.617_333e-5), ("größe 2".to_owned(), -0.0)],
-        },
+        }),
         data: DataRequest {
-            file: PathBuf::from("a folder/d.csv"),
-            response: Some("log(y)".to_owned()),
+            source: DataSource::File(PathBuf::from("a folder/d.csv")),
+            responses: vec!["log(y)".to_owned()],
             sigma: Some("sqrt(max(y, 1))".to_owned()),
             group: vec!["cell".to_owned(), "Time [s]".to_owned()],
             missing: Missing::Drop,
@@ -304,13 +305,14 @@ fn a_request_written_as_toml_reads_back_as_itself() {
             },
             StepBlock::default(),
         ],
+        reduction: Reduction::Mean,
         stop: Stop { steps: 7, loss: Some(0.0), gradient: Some(1e-3), change: Some(1e-17), tests: false },
         device: Some("cpu".to_owned()),
         precision: PrecisionChoice::F64,
         verify: Some(3),
         require_converged: Some(0.5),
         stability: StabilityRequest::default(),
-        output: OutputRequest { keep: Keep::Best, formats: vec![TextForm::Jsonl], curves: true },
+        output: OutputRequest { keep: Keep::Best, formats: vec![TextForm::Jsonl], curves: true, parameters: true },
         origin: Origin::CommandLine,
         folder: PathBuf::from("folder"),
     };
@@ -318,4 +320,75 @@ fn a_request_written_as_toml_reads_back_as_itself() {
     // Where it was written is what differs.
     let again = Request { origin: Origin::CommandLine, ..read(&text).unwrap() };
     assert_eq!(again, request, "{text}");
+}
+
+const NETWORK: &str = "[model]
+network = { layers = [2, 20, 1], activation = \"tanh\" }
+
+[data]
+builtin = { teacher = { layers = [2, 5, 1], activation = \"silu\", points = 10 } }
+
+[start]
+random = { initialiser = \"xavier\", gain = 1.9, seeds = { count = 3 } }
+";
+
+#[test]
+fn a_spec_of_a_network_reads_back_as_itself() {
+    let written_out = NETWORK
+        .replace("\"tanh\" }", "\"tanh\", parametrisation = \"ntk\", output_bias = false, inputs = [\"a\", \"b\"] }")
+        .replace(
+            "points = 10",
+            "points = 10, initialiser = \"he\", gain = 2, seeds = { from = 4, count = 2 }, noise = 0.1",
+        )
+        .replace("gain = 1.9", "gain = 1.9, distribution = \"uniform\", zero_output = true");
+    let chebyshev = NETWORK.replace(
+        "teacher = { layers = [2, 5, 1], activation = \"silu\", points = 10 }",
+        "chebyshev = { degree = 4, points = 20 }",
+    );
+    let normal = NETWORK.replace("initialiser = \"xavier\", gain = 1.9", "distribution = \"normal\", scale = 0.5");
+    for text in [NETWORK, &written_out, &chebyshev, &normal] {
+        let origin = || Origin::CommandLine;
+        let request = Request { origin: origin(), ..read(text).unwrap() };
+        let again = request.to_toml();
+        assert_eq!(Request { origin: origin(), ..read(&again).unwrap() }, request, "{again}");
+    }
+    let Request { start, .. } = read(&normal).unwrap();
+    let Some(RandomStarts { draw: Draw::Initialised(found), .. }) = start.random else { panic!("{start:?}") };
+    assert_eq!(found.initialiser, crate::starts::Initialiser::Normal { scale: 0.5 });
+}
+
+#[test]
+fn whatever_is_wrong_with_a_network_is_said_in_one_line() {
+    let cases: [(&str, &str, &[&str]); 18] = [
+        ("[2, 20, 1], activation = \"tanh\"", "[], activation = \"tanh\"", &["line 2", "names 0 layers"]),
+        ("[2, 20, 1]", "[2, 0, 1]", &["line 2", "layer 2 of [2, 0, 1] has no units"]),
+        ("[2, 20, 1]", "[2, -5, 1]", &["line 2", "-5 is negative"]),
+        ("[2, 20, 1]", "[2, 4000000, 1]", &["line 2", "16000001 parameters", "at most 1048576"]),
+        (", activation = \"tanh\"", "", &["line 2", "model.network.activation is missing"]),
+        ("tanh", "tahn", &["line 2", "did you mean \"tanh\"?"]),
+        ("\"tanh\" }", "\"tanh\", inputs = [\"a\"] }", &["1 inputs are named and the first layer has 2 units"]),
+        ("\"tanh\" }", "\"tanh\", parametrisation = \"nkt\" }", &["did you mean \"ntk\"?"]),
+        ("points = 10", "points = 0", &["line 5", "points", "at least 1"]),
+        ("points = 10", "points = 10, noise = -1", &["line 5", "noise -1"]),
+        ("teacher = {", "techer = {", &["did you mean \"teacher\"?"]),
+        ("builtin = {", "file = \"a.csv\"\nbuiltin = {", &["line 5", "data.file", "leave"]),
+        ("gain = 1.9", "gain = -1.9", &["line 8", "-1.9 is not positive"]),
+        ("gain = 1.9", "scale = 1.9", &["line 8", "goes by gain"]),
+        ("xavier", "xaver", &["did you mean \"xavier\"?"]),
+        ("count = 3", "from = 9223372036854775808, count = 3", &["line 8", "seeds.from", "too many"]),
+        ("[start]", "[run]\nverify = 3\n[start]", &["line 8, run.verify", "no standard errors"]),
+        ("[start]", "[loss]\nreduction = \"average\"\n[start]", &["loss.reduction", "\"mean\""]),
+    ];
+    for (old, new, words) in cases {
+        assert!(NETWORK.contains(old));
+        let message = read(&NETWORK.replace(old, new)).unwrap_err();
+        assert!(!message.contains('\n') && message.starts_with("folder/sweep.toml, line"), "{message}");
+        for word in words {
+            assert!(message.contains(word), "{new:?}: {message:?} lacks {word:?}");
+        }
+    }
+    // An expression has no layers.
+    let text =
+        PLAIN.replace("values = [{ b1 = 500, b2 = 1e-4 }]", "random = { initialiser = \"he\", seeds = { count = 3 } }");
+    assert!(read(&text).unwrap_err().contains("only a network has layers"));
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::expr::wgsl::{Names, emit};
 use crate::gpu::{Def, Device, DeviceError, GeneratedModule, Kernel, KernelSource, kernel_source};
 use crate::kernels::batch::Batch;
-use crate::model::Model;
+use crate::kernels::network;
+use crate::model::{Expression, Kind, Model};
 
 pub(crate) const SOURCE: KernelSource = kernel_source!(
     "jacobian",
@@ -35,14 +36,20 @@ pub(crate) fn listed_defs() -> Vec<(&'static str, Def)> {
     vec![("ROSTER", Def::Bool(true))]
 }
 
-/// The kernel for a model.
+/// The kernel for a model: of a network its own.
 pub(crate) fn kernel(device: &Device, model: &Model) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&SOURCE, &[], &[module(model)])
+    match model.kind() {
+        Kind::Expression(expression) => device.kernel(&SOURCE, &[], &[module(expression)]),
+        Kind::Network(of) => network::host::kernel(device, of),
+    }
 }
 
 /// The kernel for a model and the problems in a roster.
 pub(crate) fn listed(device: &Device, batch: Batch, model: &Model) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&LISTED, &batch.defs(listed_defs()), &[module(model)])
+    match model.kind() {
+        Kind::Expression(expression) => device.kernel(&LISTED, &batch.defs(listed_defs()), &[module(expression)]),
+        Kind::Network(of) => network::host::listed(device, batch, of),
+    }
 }
 
 /// θ and x by index of a function's argument.
@@ -59,11 +66,10 @@ impl Names for Arguments {
 }
 
 /// `natgrad::model`: the value of the model and its derivatives at one row, straight-line code.
-pub(crate) fn module(model: &Model) -> GeneratedModule {
-    let compiled = model.compiled();
-    let p = model.parameters().len();
-    let inputs = model.inputs().len();
-    let code = emit(&compiled.graph, &compiled.outputs, &Arguments);
+pub(crate) fn module(model: &Expression) -> GeneratedModule {
+    let p = model.parameters.len();
+    let inputs = model.inputs.len();
+    let code = emit(&model.graph, &model.outputs, &Arguments);
     let mut wgsl = String::from("#define_import_path natgrad::model\n\n");
     if !code.functions.is_empty() {
         let functions: Vec<&str> = code.functions.iter().copied().collect();

@@ -1,0 +1,79 @@
+//! What no job can be: numbers out of their range, looked at one by one.
+
+use crate::data::BoundData;
+use crate::error::RequestError;
+use crate::ngd::{Damping, Filter, Scaling, Stop};
+
+use super::StepRule;
+
+/// The standard deviation of a row's response, 1 where none is given.
+pub(super) fn sigma(data: &BoundData, row: usize) -> f64 {
+    data.sigma.as_ref().map_or(1.0, |sigma| sigma[row])
+}
+
+/// Refuses responses whose squares, and so the loss, leave the range of f64.
+pub(super) fn check_response(data: &BoundData) -> Result<(), RequestError> {
+    for (set, rows) in data.sets.iter().enumerate() {
+        let value = rows.clone().map(|i| (data.response[i] / sigma(data, i)).abs()).fold(0.0, f64::max);
+        if value != 0.0 && !(1e-150..=1e150).contains(&value) {
+            return Err(RequestError::ResponseRange { set, value });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a rule that takes no sound step.
+pub(super) fn check_rule(rule: &StepRule) -> Result<(), RequestError> {
+    if !(rule.size.is_finite() && rule.size > 0.0) {
+        return Err(RequestError::StepSize { value: rule.size });
+    }
+    match rule.damping {
+        Damping::Fixed(epsilon) if !(epsilon.is_finite() && epsilon >= 0.0) => {
+            return Err(RequestError::Damping { value: epsilon });
+        }
+        Damping::Adaptive if rule.size != 1.0 => return Err(RequestError::AdaptiveStepSize { value: rule.size }),
+        _ => {}
+    }
+    if let Some(cutoff) = rule.cutoff.filter(|cutoff| !(0.0..1.0).contains(cutoff)) {
+        return Err(RequestError::Cutoff { value: cutoff });
+    }
+    check_filter(rule)?;
+    if !(0.0..1.0).contains(&rule.momentum) {
+        return Err(RequestError::Momentum { value: rule.momentum });
+    }
+    if rule.momentum != 0.0 && rule.damping == Damping::Adaptive {
+        return Err(RequestError::AdaptiveMomentum { value: rule.momentum });
+    }
+    Ok(())
+}
+
+fn check_filter(rule: &StepRule) -> Result<(), RequestError> {
+    match rule.filter {
+        Filter::FixedRank(0) => return Err(RequestError::FixedRank),
+        Filter::ResidualScaled { factor, power } => {
+            for (what, value, sound) in [("factor", factor, factor >= 0.0), ("power", power, power > 0.0)] {
+                if !(value.is_finite() && sound) {
+                    return Err(RequestError::ResidualScaled { what, value });
+                }
+            }
+        }
+        _ => {}
+    }
+    if rule.filter == Filter::Gradient && rule.scaling == Scaling::Columns {
+        return Err(RequestError::GradientScaling);
+    }
+    if !rule.filter.takes_damping() && rule.damping != Damping::Fixed(0.0) {
+        return Err(RequestError::FilterDamping { filter: rule.filter.name(Damping::Fixed(0.0)) });
+    }
+    Ok(())
+}
+
+/// Refuses tolerances that are none.
+pub(super) fn check_stop(stop: &Stop) -> Result<(), RequestError> {
+    for (name, value) in [("loss", stop.loss), ("gradient", stop.gradient), ("change", stop.change)] {
+        if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+            return Err(RequestError::Tolerance { name, value });
+        }
+    }
+    Ok(())
+}
