@@ -98,8 +98,8 @@ struct Rules {
     max_rejections: u32,
     max_sweeps: u32,
     rotation_tolerance: Real,
-    padding_a: u32,
-    padding_b: u32,
+    history: u32,       // steps from record to record; 0: none is kept
+    padding: u32,
 }
 
 // A block of rows, the same rows of every problem.

@@ -8,6 +8,7 @@ mod blocked;
 mod chunk;
 mod evaluation;
 mod found;
+mod history;
 mod lane;
 mod problems;
 mod shape;
@@ -117,6 +118,7 @@ impl GpuBackend {
         }
         job.model().check_for_gpu()?;
         check_range(job)?;
+        shape::check_history(&self.device, job)?;
         Ok(())
     }
 
@@ -159,7 +161,7 @@ impl GpuBackend {
 
     /// Solves the problems `ids`, by ascending data set.
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        let chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
+        let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
         let mut running = chunk.steps(&self.device, 1).await?;
         self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);

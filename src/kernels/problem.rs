@@ -149,14 +149,15 @@ pub(crate) struct Rules {
     pub(crate) max_rejections: u32,
     pub(crate) max_sweeps: u32,
     pub(crate) rotation_tolerance: f32,
-    pub(crate) padding: [u32; 2],
+    pub(crate) history: u32,
+    pub(crate) padding: u32,
 }
 
 impl Rules {
     /// Sweeps after which the SVD gives a problem up; sound input takes 10 at most.
     pub(crate) const MAX_SWEEPS: u32 = 30;
 
-    /// The rules for `problems` problems of `parameters` parameters.
+    /// The rules for `problems` problems of `parameters` parameters, of which no history is kept.
     pub(crate) fn new(problems: u32, parameters: usize, stop: &Stop) -> Self {
         let tolerances = stop.tolerances(Precision::F32);
         Self {
@@ -174,7 +175,8 @@ impl Rules {
             max_rejections: Status::MAX_REJECTIONS,
             max_sweeps: Self::MAX_SWEEPS,
             rotation_tolerance: rotation_tolerance(parameters) as f32,
-            padding: [0; 2],
+            history: 0,
+            padding: 0,
         }
     }
 }
@@ -274,6 +276,7 @@ mod tests {
             ("max_rejections", offset_of!(Rules, max_rejections)),
             ("max_sweeps", offset_of!(Rules, max_sweeps)),
             ("rotation_tolerance", offset_of!(Rules, rotation_tolerance)),
+            ("history", offset_of!(Rules, history)),
         ];
         let found: Vec<(&str, usize)> =
             members.iter().map(|(name, offset)| (name.as_str(), *offset as usize)).take(expected.len()).collect();

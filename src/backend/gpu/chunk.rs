@@ -13,6 +13,7 @@ use crate::sweep::{Job, ProblemId};
 
 use super::blocked::Blocked;
 use super::found::Found;
+use super::history::History;
 use super::lane::Lane;
 use super::problems::Problems;
 use super::shape::{ChunkShape, Way};
@@ -31,6 +32,10 @@ pub(super) struct Chunk {
     step: Arc<Kernel>,
     /// Where a rule has momentum.
     momentum: Option<Arc<Kernel>>,
+    /// Where one is kept.
+    history: Option<History>,
+    /// Steps taken so far, by the problems that go on.
+    taken: u32,
 }
 
 impl Chunk {
@@ -52,16 +57,19 @@ impl Chunk {
                 Some(_) => Some(momentum::host::kernel(device, problems.batch, problems.sizes)?),
                 None => None,
             },
+            history: History::new(device, job, &problems)?,
+            taken: 0,
             problems,
             factoriser,
         })
     }
 
     /// Takes `count` steps; how many problems go on.
-    pub(super) async fn steps(&self, device: &Device, count: u32) -> Result<u32, DeviceError> {
+    pub(super) async fn steps(&mut self, device: &Device, count: u32) -> Result<u32, DeviceError> {
         let mut commands = device.record("steps");
         for _ in 0..count {
             self.record_step(device, &mut commands)?;
+            self.taken = self.taken.saturating_add(1);
         }
         let running = commands.read_later(&self.problems.running, 0..1)?;
         commands.submit()?;
@@ -81,6 +89,9 @@ impl Chunk {
         match &self.factoriser {
             Factoriser::Lane(lane) => lane.record_factorisation(commands, problems)?,
             Factoriser::Blocked(blocked) => blocked.record_factorisation(device, commands, problems)?,
+        }
+        if let Some(history) = &self.history {
+            history.record(commands, problems, self.taken)?;
         }
         commands.clear(running)?;
         let bindings: [&dyn Bindable; 9] = [rules, description, states, v, sigma, lengths, theta, trial, running];
@@ -106,7 +117,8 @@ impl Chunk {
         };
         let of_states = commands.read_later(states, 0..batch.count)?;
         let mut floats = Vec::new();
-        for buffer in [theta, sigma, lengths].into_iter().chain(v).chain(&gram) {
+        let records = self.history.as_ref().map(|history| &history.records);
+        for buffer in [theta, sigma, lengths].into_iter().chain(v).chain(&gram).chain(records) {
             floats.push(commands.read_later(buffer, 0..buffer.len())?);
         }
         commands.submit()?;
@@ -123,7 +135,8 @@ impl Chunk {
             sigma: next(),
             lengths: next(),
             v: v.map(|_| next()).unwrap_or_default(),
-            gram: gram.is_some().then(next),
+            gram: gram.is_some().then(&mut next),
+            history: self.history.as_ref().map(|history| (history.layout, next())),
             sizes: self.problems.sizes,
             lanes: batch.lanes,
         };

@@ -7,6 +7,8 @@ use crate::kernels::problem::{Sizes, State};
 use crate::ngd::{Precision, Scaling, Status};
 use crate::sweep::{Job, ProblemId};
 
+use super::history::Layout;
+
 /// The buffers of a chunk, still interleaved.
 pub(super) struct Found {
     pub(super) states: Vec<State>,
@@ -17,6 +19,8 @@ pub(super) struct Found {
     pub(super) lengths: Vec<f32>,
     /// Of [J | e], where it was measured.
     pub(super) gram: Option<Vec<f32>>,
+    /// The records of the way, where a history is kept.
+    pub(super) history: Option<(Layout, Vec<f32>)>,
     pub(super) sizes: Sizes,
     pub(super) lanes: usize,
 }
@@ -42,6 +46,10 @@ impl Found {
         } else {
             (0..p).map(|j| self.at(&self.theta, b, (j, 0), (p, 1))).collect()
         };
+        let way = self
+            .history
+            .as_ref()
+            .map(|(layout, records)| layout.waypoints(records, (b, state.steps), (job, id), scale));
         let sharpness = self.gram.as_ref().map(|gram| self.sharpness(gram, b, scale));
         Solved {
             theta,
@@ -50,6 +58,7 @@ impl Found {
             steps: state.steps,
             spectrum: factored.then(|| self.spectrum(b, job, id, scale)),
             gn_sharpness: sharpness.filter(|sharpness| sharpness.is_finite()),
+            way: way.unwrap_or_default(),
         }
     }
 

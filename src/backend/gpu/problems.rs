@@ -69,7 +69,8 @@ impl Problems {
         let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).collect();
         let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
         Ok(Self {
-            rules: device.uniform(&Rules::new(ids.len() as u32, p, job.stop()))?,
+            rules: device
+                .uniform(&Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) })?,
             description: device.buffer_from("problems", &description)?,
             states: device.buffer_from("states", &vec![State::start(); ids.len()])?,
             data: device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,
