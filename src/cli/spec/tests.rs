@@ -2,7 +2,7 @@ use super::*;
 use crate::data::Missing;
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::starts::{Distribution, Spacing, StartRange};
-use crate::sweep::{Draw, RandomStarts, linspace};
+use crate::sweep::{Draw, History, RandomStarts, linspace};
 
 const PLAIN: &str = r#"
 [model]
@@ -69,7 +69,9 @@ gradient = 1e-3
 change = 0
 tests = false
 [history]
-every = 0
+every = 5
+parameters = true
+hessian_sharpness = true
 [run]
 device = "cpu"
 precision = "f64"
@@ -108,6 +110,7 @@ curves = true
         (stop.steps, stop.loss, stop.gradient, stop.change, stop.tests),
         (16, Some(1e-9), Some(1e-3), Some(0.0), false)
     );
+    assert_eq!(request.history, History { every: 5, parameters: true, hessian_sharpness: true });
     assert_eq!((request.device.as_deref(), request.precision), (Some("cpu"), PrecisionChoice::F64));
     assert_eq!((request.verify, request.require_converged), (Some(10), Some(0.99)));
     let formats = vec![TextForm::Csv, TextForm::Jsonl];
@@ -151,7 +154,7 @@ fn sizes_without_a_damping_take_exact_steps() {
 }
 
 /// What is wrong, the line it is on, and words that the message must hold.
-const WRONG: [(&str, usize, &[&str]); 45] = [
+const WRONG: [(&str, usize, &[&str]); 47] = [
     ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
     ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
     ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
@@ -182,7 +185,9 @@ const WRONG: [(&str, usize, &[&str]); 45] = [
     ("[[step]]\nmomentum = 0.9", 10, &["step.momentum", "adaptive"]),
     ("[[step]]\ncutoff = 1", 10, &["step.cutoff", "outside 0 to 1"]),
     ("[[step]]\nscaling = true", 10, &["step.scaling", "text in quotes"]),
-    ("[history]\nevery = 5", 10, &["history.every", "not supported yet"]),
+    ("[history]\nevery = -5", 10, &["history.every", "-5 is negative"]),
+    ("[history]\nparameters = true", 10, &["history.parameters", "nothing is recorded", "history.every"]),
+    ("[history]\nevery = 0\nhessian_sharpness = true", 11, &["history.hessian_sharpness", "nothing is recorded"]),
     ("[stop]\nsteps = -3", 10, &["stop.steps", "-3 is negative"]),
     ("[stop]\nsteps = 2.5", 10, &["stop.steps", "whole number"]),
     ("[stop]\nsteps = 99999999999999999999999", 10, &["too many"]),
@@ -307,6 +312,7 @@ fn a_request_written_as_toml_reads_back_as_itself() {
         ],
         reduction: Reduction::Mean,
         stop: Stop { steps: 7, loss: Some(0.0), gradient: Some(1e-3), change: Some(1e-17), tests: false },
+        history: History { every: 3, parameters: false, hessian_sharpness: true },
         device: Some("cpu".to_owned()),
         precision: PrecisionChoice::F64,
         verify: Some(3),
