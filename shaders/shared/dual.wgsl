@@ -8,19 +8,18 @@ const MOST_ROUNDS: u32 = 3u;
 const DESCENT: u32 = 4u;
 const DOUBT: u32 = 5u;
 
-// Rounds of refinement that a damped step takes, where JJᵀ has this trace.
+// Rounds of refinement that a step takes, where JJᵀ has this trace, and its inverse that one; or 1/ε, of damped steps.
 //
-// A round leaves at most the share s = u·σ₁²/ε of the error, and the trace bounds σ₁². So many rounds as leave 2⁻⁸ of the
-// step: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the rounds would not end. Where the
-// cutoff may leave out a direction that the damping lets pass by half or more, the singular values are needed.
-fn rounds(problem: Problem, trace: Real) -> u32 {
-    if problem.filter_kind == GRADIENT {
-        return DESCENT;
-    }
-    let share = Real(0x1p-24f) * trace / problem.damping;
-    let cut = problem.cutoff * problem.cutoff * trace;
+// A round leaves at most the share s = u·κ² of the error, and the traces bound the condition κ² of the matrix. So many rounds
+// as leave 2⁻⁸ of the step: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the rounds would
+// not end. Where the cutoff may leave out a direction that the damping lets pass by half or more, or any without damping, the
+// singular values are needed.
+fn rounds(problem: Problem, trace: Real, inverse: Real) -> u32 {
+    let condition = trace * inverse;
+    let share = Real(0x1p-24f) * condition;
+    let cut = problem.cutoff * problem.cutoff * condition;
     // A NaN is in doubt too.
-    if !(share <= 0.25 && cut <= problem.damping) {
+    if !(share <= 0.25 && cut <= select(Real(0.25), 1.0, problem.damping > 0.0)) {
         return DOUBT;
     }
     return select(0u, 1u, share > Real(0x1p-8f)) + select(0u, 1u, share > Real(0x1p-4f)) + select(0u, 1u, share > 0.157);

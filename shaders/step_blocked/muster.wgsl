@@ -17,8 +17,8 @@ const K: u32 = #{K}u;
 // for them.
 fn is_dual(b: u32) -> bool {
     let problem = problems[b];
-    let is_damped = problem.filter_kind == FILTERED && problem.damping > 0.0 && problem.fixed_rank >= K;
-    if problem.scaling != 0u || !(is_damped || problem.filter_kind == GRADIENT) {
+    let is_whole = problem.filter_kind == FILTERED && problem.damping >= 0.0 && problem.fixed_rank >= K;
+    if problem.scaling != 0u || !(is_whole || problem.filter_kind == GRADIENT) {
         return false;
     }
     let steps = states[b].steps;

@@ -1,12 +1,12 @@
-// Damped steps of wide problems of few rows by the kernel matrix, and steps of gradient descent: θ − ηJᵀα with
+// Steps of wide problems of few rows by the kernel matrix, damped or not, and steps of gradient descent: θ − ηJᵀα with
 // (JJᵀ + εI)α = e, or α = e. JJᵀ, its Cholesky factor and α stay in registers while J passes by.
 //
-// Refinement: the residual r = e − Jt − εα is that of t = Jᵀα as it was rounded, so that what is left of the error is
-// u·σ₁/√ε of the step as with a triangular factor of J, and not u·σ₁²/ε.
+// Refinement: the residual r = e − Jt − εα is that of t = Jᵀα as it was rounded, so that what is left of the error is u·κ of
+// the step as with a triangular factor of J, and not u·κ², κ² = σ₁²/ε or (σ₁/σₙ)².
 //
 // Invocation: a place in the list of these problems.
 #import natgrad::layout::{element, LANES}
-#import natgrad::problem::{Problem, State, Rules, unit}
+#import natgrad::problem::{Problem, State, Rules, unit, GRADIENT}
 #import natgrad::dual::{rounds, no_test_ends, stepped, DESCENT, DOUBT}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -59,8 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < N; i++) {
         trace += m[i * N + i];
     }
-    let plan = rounds(problem, trace);
-    let descends = plan == DESCENT;
+    let descends = problem.filter_kind == GRADIENT;
     let epsilon = select(problem.damping, 0.0, descends);
 
     // LLᵀ = JJᵀ + εI, with 1 over the diagonal of L in its place.
@@ -82,6 +81,28 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
     }
+
+    // The squares of L⁻¹, column after column, where nothing else bounds them.
+    var inverse = 1.0 / epsilon;
+    if !descends && epsilon == 0.0 {
+        inverse = 0.0;
+        // @unroll
+        for (var k = 0u; k < N; k++) {
+            x[k] = m[k * N + k];
+            inverse += x[k] * x[k];
+            // @unroll
+            for (var i = k + 1u; i < N; i++) {
+                x[i] = 0.0;
+                // @unroll
+                for (var j = k; j < i; j++) {
+                    x[i] -= m[j * N + i] * x[j];
+                }
+                x[i] *= m[i * N + i];
+                inverse += x[i] * x[i];
+            }
+        }
+    }
+    let plan = select(rounds(problem, trace, inverse), DESCENT, descends);
 
     // @registers
     var e: array<Real, N>;

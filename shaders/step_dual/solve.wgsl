@@ -4,15 +4,14 @@
 //
 // Invocation: a place in the list of problems that step by the kernel matrix.
 #import natgrad::layout::element
-#import natgrad::dual::{Round, MOST_ROUNDS, DOUBT}
+#import natgrad::dual::{Round, MOST_ROUNDS}
 
 @group(0) @binding(0) var<uniform> round: Round;
 @group(0) @binding(1) var<storage, read> listed: array<u32>;            // how many, then which and their place in the roster
-@group(0) @binding(2) var<storage, read> notes: array<u32>;             // of the list: why there is no factor, or 0
+@group(0) @binding(2) var<storage, read> plans: array<u32>;             // of the list
 @group(0) @binding(3) var<storage, read> l: array<Real>;                // N × N, of the list: the lower triangle
-@group(0) @binding(4) var<storage, read_write> plans: array<u32>;       // of the list
-@group(0) @binding(5) var<storage, read_write> residual: array<Real>;   // N × 1, of the list
-@group(0) @binding(6) var<storage, read_write> alpha: array<Real>;      // N × 1, of the list
+@group(0) @binding(4) var<storage, read_write> residual: array<Real>;   // N × 1, of the list
+@group(0) @binding(5) var<storage, read_write> alpha: array<Real>;      // N × 1, of the list
 
 const N: u32 = #{K}u;
 const ROWS: u32 = 4u;
@@ -22,10 +21,6 @@ const BLOCKS: u32 = (N + ROWS - 1u) / ROWS;
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let place = id.x;
     if place >= listed[0] || plans[place] > MOST_ROUNDS || round.number > plans[place] {
-        return;
-    }
-    if notes[place] != 0u {
-        plans[place] = DOUBT;
         return;
     }
     for (var block = 0u; block < BLOCKS; block++) {

@@ -258,7 +258,15 @@ fn substitution_agrees_with_its_twin_and_sifting_lists_what_is_ill_conditioned()
             let reports = device.buffer::<Report>("reports", BATCH).unwrap();
             let doubt = device.buffer::<u32>("doubt", 1 + BATCH).unwrap();
             let mut commands = device.record("substitution");
-            substitute::host::record(device, &mut commands, form, all(), [&triangle, &solved, &sums], &bits).unwrap();
+            substitute::host::record(
+                device,
+                &mut commands,
+                form,
+                Count::known(all()),
+                [&triangle, &solved, &sums],
+                &bits,
+            )
+            .unwrap();
             let operands = sift::host::Operands {
                 triangle: &triangle,
                 solved: &solved,

@@ -155,7 +155,7 @@ impl DeviceBatch {
         let solved = Self::room(device, "T⁻¹[I | c]", batch, size, size + rights)?;
         let sums = Self::room(device, "sums of squares", batch, form.blocks(), 1)?;
         let buffers = [whole.buffer(), solved.buffer(), sums.buffer()];
-        substitute::host::record(device, commands, form, batch, buffers, factors.bits())?;
+        substitute::host::record(device, commands, form, Count::known(batch), buffers, factors.bits())?;
         let y = Self::room(device, "y", batch, size, rights)?;
         let factor = Self::room(device, "[T | c] in doubt", batch, size, size + rights)?;
         let doubt = device.buffer::<u32>("matrices in doubt", 1 + batch.count)?;

@@ -88,12 +88,14 @@ impl Chunk {
 
     /// Takes `count` steps of what the steps before left.
     ///
-    /// Where no rule needs singular values as a rule, they are found at the beginning and for the problems that wait: the
-    /// kernels of an SVD that nobody needs take longer than a step of small networks.
+    /// Where no rule needs singular values as a rule, they are found at the beginning and for the problems that wait, or with
+    /// every step where many do: the kernels of an SVD that nobody needs take longer than a step of small networks. No result
+    /// depends on it.
     pub(super) async fn steps(&mut self, device: &Device, count: u32, before: Work) -> Result<Work, DeviceError> {
         let mut commands = device.record("steps");
+        let many_wait = before.waiting > 0 && before.waiting >= before.running / 8;
         for step in 0..count {
-            let factors = self.factors_always || (step == 0 && before.waiting > 0);
+            let factors = self.factors_always || many_wait || (step == 0 && before.waiting > 0);
             self.record_step(device, &mut commands, factors)?;
             self.taken = self.taken.saturating_add(1);
         }

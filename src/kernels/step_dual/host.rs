@@ -1,20 +1,24 @@
-//! Declares `shaders/step_dual`: damped steps of wide problems by the kernel matrix JJᵀ, and steps of gradient descent. Neither
+//! Declares `shaders/step_dual`: steps of wide problems by the kernel matrix JJᵀ, and those of gradient descent. Neither
 //! takes singular values; where a test, the end of a problem or its rounding asks for them, it goes on to the SVD.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::{Def, KernelSource, UNROLLED, kernel_source};
 use crate::kernels::problem::Sizes;
+use crate::kernels::substitute;
 
 pub(crate) const REGISTERS: KernelSource = kernel_source!(
     "step_dual/registers", uniform rules, read problems, write states, read listed, read block, read theta, write trial,
     write sums, write fresh
 );
 pub(crate) const PREPARE: KernelSource = kernel_source!(
-    "step_dual/prepare", read problems, read listed, read block, write kernel, write residual, write alpha, write plans
+    "step_dual/prepare", read problems, read listed, read block, write kernel, write residual, write alpha, write plans,
+    write bits
 );
+pub(crate) const PLAN: KernelSource =
+    kernel_source!("step_dual/plan", read problems, read listed, read notes, read bits, read squares, write plans);
 pub(crate) const SOLVE: KernelSource = kernel_source!(
-    "step_dual/solve", uniform round, read listed, read notes, read l, write plans, write residual, write alpha
+    "step_dual/solve", uniform round, read listed, read plans, read l, write residual, write alpha
 );
 pub(crate) const BACK: KernelSource = kernel_source!(
     "step_dual/back", uniform round, read problems, read listed, read plans, read block, read change, read theta,
@@ -79,10 +83,20 @@ pub(crate) fn registers_defs(sizes: Sizes, unrolled: bool) -> Vec<(&'static str,
 }
 
 /// The constants of the kernel that prepares, where there is a kernel matrix or not.
-pub(crate) fn prepare_defs(sizes: Sizes, damped: bool) -> Vec<(&'static str, Def)> {
+pub(crate) fn prepare_defs(sizes: Sizes, solves: bool) -> Vec<(&'static str, Def)> {
     let mut defs = sizes.defs();
-    defs.push(("DAMPED", Def::Bool(damped)));
+    defs.push(("SOLVES", Def::Bool(solves)));
     defs
+}
+
+/// The inverse of the Cholesky factor, which tells the condition.
+pub(crate) fn inverse(sizes: Sizes) -> substitute::host::Form {
+    substitute::host::Form { size: sizes.directions, rights: 0, lower: true }
+}
+
+/// The constants of the kernel that plans.
+pub(crate) fn plan_defs(sizes: Sizes) -> Vec<(&'static str, Def)> {
+    vec![("BLOCKS", Def::UInt(inverse(sizes).blocks() as u32))]
 }
 
 /// The constants of the others.
@@ -96,7 +110,11 @@ pub(crate) fn defs(sizes: Sizes) -> Vec<(&'static str, Def)> {
 /// All kernels of problems of these sizes, with their constants.
 pub(crate) fn kernels(sizes: Sizes) -> Vec<(KernelSource, Vec<(&'static str, Def)>)> {
     let mut all: Vec<_> = [SOLVE, BACK, RESIDUAL, SIEVE].map(|source| (source, defs(sizes))).into();
-    all.extend([true, false].map(|damped| (PREPARE, prepare_defs(sizes, damped))));
+    all.extend([true, false].map(|solves| (PREPARE, prepare_defs(sizes, solves))));
+    all.push((PLAN, plan_defs(sizes)));
+    all.extend(
+        [true, false].map(|unrolled| (substitute::host::SOURCE, substitute::host::defs(inverse(sizes), unrolled))),
+    );
     if sizes.directions <= MOST_UNROLLED {
         all.extend([true, false].map(|unrolled| (REGISTERS, registers_defs(sizes, unrolled))));
     }

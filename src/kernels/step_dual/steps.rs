@@ -6,7 +6,7 @@ use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, Unifor
 use crate::kernels::batch::{Batch, Count};
 use crate::kernels::problem::{Problem, Rules, Sizes, State};
 use crate::kernels::work::GROUP;
-use crate::kernels::{cholesky, product};
+use crate::kernels::{cholesky, product, substitute};
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::sweep::StepRule;
 
@@ -17,6 +17,8 @@ use super::host::{self, Round};
 pub(crate) enum Dual {
     /// JJᵀ + εI.
     Damped,
+    /// JJᵀ, where its condition lets f32.
+    Exact,
     /// Nothing.
     Descent,
 }
@@ -28,9 +30,9 @@ impl Dual {
             _ if rule.scaling != Scaling::None => None,
             (Filter::Gradient, _) => Some(Self::Descent),
             (Filter::Exact | Filter::FixedRank(_), Damping::Fixed(epsilon))
-                if epsilon > 0.0 && rule.filter.most_directions() >= directions =>
+                if rule.filter.most_directions() >= directions =>
             {
-                Some(Self::Damped)
+                Some(if epsilon > 0.0 { Self::Damped } else { Self::Exact })
             }
             _ => None,
         }
@@ -68,13 +70,20 @@ enum Way {
 }
 
 struct Blocks {
-    /// Where a rule has damping: otherwise there is nothing to be solved.
-    solve: Option<Arc<Kernel>>,
+    /// Where a rule is no gradient descent: otherwise there is nothing to be solved.
+    solving: Option<Solving>,
     prepare: Arc<Kernel>,
     back: Arc<Kernel>,
     residual: Arc<Kernel>,
     sieve: Arc<Kernel>,
     rounds: Vec<Uniform<Round>>,
+}
+
+struct Solving {
+    plan: Arc<Kernel>,
+    solve: Arc<Kernel>,
+    /// Whether L⁻¹ is wanted, for the condition of undamped steps.
+    inverts: bool,
 }
 
 impl DualSteps {
@@ -89,16 +98,24 @@ impl DualSteps {
         if duals.is_empty() {
             return Ok(None);
         }
-        let is_damped = duals.contains(&Dual::Damped);
+        let solves = duals.iter().any(|&dual| dual != Dual::Descent);
         let way = if sizes.directions <= host::MOST_UNROLLED {
             let defs = host::registers_defs(sizes, !device.compiles_little());
             Way::Registers(batch.kernel(device, &host::REGISTERS, defs)?)
         } else {
             let kernel = |source| batch.kernel(device, source, host::defs(sizes));
-            let rounds = if is_damped { host::MOST_ROUNDS } else { 0 };
+            let rounds = if solves { host::MOST_ROUNDS } else { 0 };
             Way::Blocks(Box::new(Blocks {
-                solve: if is_damped { Some(kernel(&host::SOLVE)?) } else { None },
-                prepare: batch.kernel(device, &host::PREPARE, host::prepare_defs(sizes, is_damped))?,
+                solving: if solves {
+                    Some(Solving {
+                        plan: batch.kernel(device, &host::PLAN, host::plan_defs(sizes))?,
+                        solve: kernel(&host::SOLVE)?,
+                        inverts: duals.contains(&Dual::Exact),
+                    })
+                } else {
+                    None
+                },
+                prepare: batch.kernel(device, &host::PREPARE, host::prepare_defs(sizes, solves))?,
                 back: kernel(&host::BACK)?,
                 residual: kernel(&host::RESIDUAL)?,
                 sieve: kernel(&host::SIEVE)?,
@@ -144,30 +161,45 @@ impl DualSteps {
         let Operands { rules, problems, states, theta, trial, block, fresh } = operands;
         let (groups, n) = (self.groups(), sizes.directions);
         let room = |label: &str, each: usize| device.scratch::<f32>(label, batch.whole() * each);
-        let is_damped = blocks.solve.is_some();
-        let kernel = room("JJᵀ", if is_damped { n * n } else { 1 })?;
+        let solves = blocks.solving.is_some();
+        let kernel = room("JJᵀ", if solves { n * n } else { 1 })?;
         let (residual, alpha) = (room("r", n)?, room("alpha", n)?);
         let sums = room("Jᵀα and squares", host::height(*sizes))?;
-        let plans = device.scratch::<u32>("plans", batch.whole())?;
-        if is_damped {
+        let words = |label: &str| device.scratch::<u32>(label, batch.whole());
+        let (plans, bits) = (words("plans")?, words("roots of traces")?);
+        if solves {
             let Batch { count, lanes } = *batch;
             let columns = sizes.parameters;
             let form = product::host::Form { count, rows: n, columns, of_rows: true, lanes, result_lanes: lanes };
             let of_list = product::host::Listed { list: listed, beside: 1 };
             product::host::record_listed(device, commands, &form, block, &kernel, of_list)?;
         }
-        let bindings: [&dyn Bindable; 7] = [problems, listed, block, &kernel, &residual, &alpha, &plans];
+        let bindings: [&dyn Bindable; 8] = [problems, listed, block, &kernel, &residual, &alpha, &plans, &bits];
         commands.dispatch(&blocks.prepare, &bindings, [groups, 1, 1])?;
-        let factor = if is_damped { Some(self.record_factor(device, commands, &kernel)?) } else { None };
+        let factor = match &blocks.solving {
+            Some(solving) => Some((solving, self.record_factor(device, commands, &kernel)?)),
+            None => None,
+        };
+        if let Some((solving, (l, notes))) = &factor {
+            let form = host::inverse(*sizes);
+            let squares = room("squares of L⁻¹", form.blocks())?;
+            if solving.inverts {
+                let solved = room("L⁻¹", n * n)?;
+                let count = Count { most: *batch, word: Some((listed, 0)) };
+                substitute::host::record(device, commands, form, count, [l, &solved, &squares], &bits)?;
+            }
+            let bindings: [&dyn Bindable; 6] = [problems, listed, notes, &bits, &squares, &plans];
+            commands.dispatch(&solving.plan, &bindings, [groups, 1, 1])?;
+        }
         for (number, round) in blocks.rounds.iter().enumerate() {
             if number > 0 {
                 let bindings: [&dyn Bindable; 8] =
                     [&blocks.rounds[number - 1], problems, listed, &plans, block, &alpha, &sums, &residual];
                 commands.dispatch(&blocks.residual, &bindings, [groups, host::row_blocks(*sizes) as u32, 1])?;
             }
-            if let (Some(solve), Some((l, notes))) = (&blocks.solve, &factor) {
-                let bindings: [&dyn Bindable; 7] = [round, listed, notes, l, &plans, &residual, &alpha];
-                commands.dispatch(solve, &bindings, [groups, 1, 1])?;
+            if let Some((solving, (l, _))) = &factor {
+                let bindings: [&dyn Bindable; 6] = [round, listed, &plans, l, &residual, &alpha];
+                commands.dispatch(&solving.solve, &bindings, [groups, 1, 1])?;
             }
             let bindings: [&dyn Bindable; 9] = [round, problems, listed, &plans, block, &residual, theta, trial, &sums];
             commands.dispatch(&blocks.back, &bindings, [groups, host::blocks(*sizes) as u32, 1])?;

@@ -1,7 +1,7 @@
 //! Declares `shaders/substitute.wgsl`: inverses of triangles, and solutions with them.
 
 use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
-use crate::kernels::batch::Batch;
+use crate::kernels::batch::Count;
 use crate::kernels::matrices::Matrices;
 use crate::kernels::work::slices;
 
@@ -56,15 +56,18 @@ pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
     form: Form,
-    batch: Batch,
+    count: Count<'_>,
     [triangle, solved, sums]: [&Buffer<f32>; 3],
     bits: &Buffer<u32>,
 ) -> Result<(), DeviceError> {
+    let batch = count.most;
     let kernel = batch.kernel(device, &SOURCE, defs(form, !device.compiles_little()))?;
     let invocations = batch.whole() * form.blocks();
     for slice in slices(device, &SOURCE, invocations, form.size * form.size * SIDE) {
         let uniform = device.uniform(&Matrices { first: slice.first, ..Matrices::new(batch.count, form.size, 0.0) })?;
-        commands.dispatch_measured(&kernel, &[&uniform, triangle, bits, solved, sums], [slice.groups, 1, 1], slice.work)?;
+        count.put(commands, &uniform)?;
+        let work = count.work(slice.work);
+        commands.dispatch_measured(&kernel, &[&uniform, triangle, bits, solved, sums], [slice.groups, 1, 1], work)?;
     }
     Ok(())
 }

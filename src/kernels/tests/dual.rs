@@ -90,6 +90,46 @@ fn damped_steps_agree_with_their_twin_whatever_refinement_they_need() {
     });
 }
 
+/// Orthonormal rows at first, then up to so many times as long: κ of J.
+fn conditioned(b: usize, n: usize, p: usize, condition: f64) -> Vec<Vec<f64>> {
+    let mut all = rows(b, n, p);
+    for i in 0..n {
+        for _ in 0..2 {
+            for k in 0..i {
+                let along: f64 = (0..p).map(|j| all[i][j] * all[k][j]).sum();
+                (0..p).for_each(|j| all[i][j] -= along * all[k][j]);
+            }
+            let length = all[i][..p].iter().map(|x| x * x).sum::<f64>().sqrt();
+            all[i][..p].iter_mut().for_each(|x| *x /= length);
+        }
+    }
+    for (i, row) in all.iter_mut().enumerate() {
+        let by = condition.powf(-(i as f64) / (n.max(2) - 1) as f64);
+        row[..p].iter_mut().for_each(|x| *x = f64::from((*x * by) as f32));
+    }
+    all
+}
+
+#[test]
+fn exact_steps_agree_with_their_twin_up_to_the_condition_that_f32_takes() {
+    for_each_device(|device| {
+        for (n, p) in SIZES {
+            for condition in [1.0, 100.0, 500.0, 1e4] {
+                let rule = plain(Damping::Fixed(0.0), Filter::Exact);
+                let found = step(device, (n, p), &rule, |b| conditioned(b, n, p, condition));
+                // Beyond 2,000 u·κ² is more than a quarter; below 1,000 both traces, of lengths in geometric progression, leave
+                // room enough.
+                let all = if n > 1 && condition > 2000.0 { BATCH } else { 0 };
+                assert_eq!(found.fresh.len(), all, "{n}×{p}, condition {condition}");
+                for b in (0..if all > 0 { 0 } else { BATCH }).step_by(7) {
+                    let off = error(&found, b, &twin::damped(&conditioned(b, n, p, condition), 0.0));
+                    assert!(off < 1.0 / 256.0, "{n}×{p}, condition {condition}: off by {off:e}");
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn a_damping_below_what_f32_solves_goes_on_to_the_singular_values() {
     for_each_device(|device| {
@@ -144,8 +184,8 @@ fn rules_that_need_no_singular_values_are_those_of_the_plain_jacobian() {
     assert_eq!(Dual::of(&plain(fixed(0.1), Filter::Exact), 9), Some(Dual::Damped));
     assert_eq!(Dual::of(&plain(fixed(0.0), Filter::Gradient), 9), Some(Dual::Descent));
     assert_eq!(Dual::of(&plain(fixed(0.1), Filter::FixedRank(9)), 9), Some(Dual::Damped));
+    assert_eq!(Dual::of(&plain(fixed(0.0), Filter::Exact), 9), Some(Dual::Exact));
     let others = [
-        plain(fixed(0.0), Filter::Exact),
         plain(Damping::Adaptive, Filter::Exact),
         plain(fixed(0.1), Filter::FixedRank(8)),
         plain(fixed(0.0), Filter::Smooth),
