@@ -139,6 +139,7 @@ pub(crate) struct Rules {
     pub(crate) steps: u32,
     pub(crate) tests: u32,
     pub(crate) loss: f32,
+    pub(crate) initial: f32,
     pub(crate) gradient: f32,
     pub(crate) change: f32,
     pub(crate) rounding: f32,
@@ -149,7 +150,7 @@ pub(crate) struct Rules {
     pub(crate) max_rejections: u32,
     pub(crate) max_sweeps: u32,
     pub(crate) rotation_tolerance: f32,
-    pub(crate) padding: [u32; 2],
+    pub(crate) padding: [u32; 5],
 }
 
 impl Rules {
@@ -164,6 +165,7 @@ impl Rules {
             steps: stop.steps,
             tests: u32::from(stop.tests),
             loss: tolerances.loss as f32,
+            initial: tolerances.initial as f32,
             gradient: tolerances.gradient as f32,
             change: tolerances.change as f32,
             rounding: tolerances.rounding as f32,
@@ -174,7 +176,7 @@ impl Rules {
             max_rejections: Status::MAX_REJECTIONS,
             max_sweeps: Self::MAX_SWEEPS,
             rotation_tolerance: rotation_tolerance(parameters) as f32,
-            padding: [0; 2],
+            padding: [0; 5],
         }
     }
 }
@@ -264,6 +266,7 @@ mod tests {
             ("steps", offset_of!(Rules, steps)),
             ("tests", offset_of!(Rules, tests)),
             ("loss", offset_of!(Rules, loss)),
+            ("initial", offset_of!(Rules, initial)),
             ("gradient", offset_of!(Rules, gradient)),
             ("change", offset_of!(Rules, change)),
             ("rounding", offset_of!(Rules, rounding)),

@@ -24,6 +24,8 @@ mod example;
 #[cfg(any(feature = "parquet", feature = "plot"))]
 mod files;
 mod jsonl;
+#[cfg(feature = "plot")]
+mod map;
 mod number;
 #[cfg(feature = "parquet")]
 mod parquet;

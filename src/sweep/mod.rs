@@ -4,12 +4,13 @@ mod axes;
 mod check;
 #[cfg(any(feature = "ndarray", feature = "nalgebra"))]
 mod convert;
+mod edge;
 mod grid;
 mod outcome;
 mod request;
 mod resolve;
 
-pub use axes::{Reduction, StepBlock, StepRule, linspace, logspace};
+pub use axes::{Reduction, SizeUnit, StepBlock, StepRule, linspace, logspace};
 pub(crate) use outcome::Row;
 pub use outcome::{Context, Errors, Outcome, Problem};
 pub use request::{Draw, RandomStarts, Sweep};
