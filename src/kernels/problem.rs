@@ -150,7 +150,9 @@ pub(crate) struct Rules {
     pub(crate) max_rejections: u32,
     pub(crate) max_sweeps: u32,
     pub(crate) rotation_tolerance: f32,
-    pub(crate) padding: [u32; 5],
+    pub(crate) history: u32,
+    pub(crate) waits: u32,
+    pub(crate) padding: [u32; 3],
 }
 
 impl Rules {
@@ -176,7 +178,9 @@ impl Rules {
             max_rejections: Status::MAX_REJECTIONS,
             max_sweeps: Self::MAX_SWEEPS,
             rotation_tolerance: rotation_tolerance(parameters) as f32,
-            padding: [0; 5],
+            history: 0,
+            waits: 0,
+            padding: [0; 3],
         }
     }
 }
@@ -277,6 +281,8 @@ mod tests {
             ("max_rejections", offset_of!(Rules, max_rejections)),
             ("max_sweeps", offset_of!(Rules, max_sweeps)),
             ("rotation_tolerance", offset_of!(Rules, rotation_tolerance)),
+            ("history", offset_of!(Rules, history)),
+            ("waits", offset_of!(Rules, waits)),
         ];
         let found: Vec<(&str, usize)> =
             members.iter().map(|(name, offset)| (name.as_str(), *offset as usize)).take(expected.len()).collect();

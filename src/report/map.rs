@@ -84,6 +84,7 @@ impl<'a> Grid<'a> {
             value: |rule| Some(rule.median_log_loss()).filter(|loss| loss.is_finite()),
             words: |_, value| format!("{value:.1}"),
             mark: |value| format!("{value:.1}"),
+            crossed: "crossed: zero, or not finite",
         };
         let steps = Half {
             grid: self,
@@ -91,7 +92,8 @@ impl<'a> Grid<'a> {
             // No steps at all have no logarithm: a start at the minimum counts as one.
             value: |rule| rule.median_steps.map(|steps| f64::from(steps.max(1)).log10()),
             words: |rule, _| share(rule),
-            mark: |value| significant(10f64.powf(value), 2),
+            mark: |value| format!("{:.0}", 10f64.powf(value)),
+            crossed: "crossed: none converged",
         };
         let mut svg = String::new();
         {
@@ -127,6 +129,8 @@ struct Half<'a> {
     words: fn(&RuleSummary, f64) -> String,
     /// What is written beside the bar of shades.
     mark: fn(f64) -> String,
+    /// What a cross stands for.
+    crossed: &'static str,
 }
 
 impl Half<'_> {
@@ -183,7 +187,7 @@ impl Half<'_> {
         let unit = if unit == "absolute" { String::new() } else { format!(" ({unit})") };
         words(area, (left + width / 2, bottom + 26), &format!("step size η{unit}"), (16, Align::Middle))?;
         words(area, (left - 8, top - 20), "damping ε", (16, Align::Right))?;
-        words(area, (left, bottom + 50), "crossed: no number", (13, Align::Left))?;
+        words(area, (left, bottom + 50), self.crossed, (13, Align::Left))?;
         if values.is_empty() {
             return Ok(());
         }
@@ -194,7 +198,9 @@ impl Half<'_> {
     fn bar(&self, area: &Area<'_>, (x, top, bottom): (i32, i32, i32), (least, most): (f64, f64)) -> Result<(), String> {
         for y in top..bottom {
             let share = f64::from(bottom - 1 - y) / f64::from((bottom - top - 1).max(1));
-            area.draw(&Rectangle::new([(x, y), (x + 16, y + 1)], shade(share).filled())).map_err(told)?;
+            // Each reaches under the one below it: no gaps where a viewer smooths edges.
+            let foot = (y + 2).min(bottom);
+            area.draw(&Rectangle::new([(x, y), (x + 16, foot)], shade(share).filled())).map_err(told)?;
         }
         let marks = if most > least { 4 } else { 0 };
         for k in 0..=marks {
