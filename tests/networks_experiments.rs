@@ -176,12 +176,12 @@ fn a_sweep_over_step_sizes_and_dampings_leaves_a_map() {
     let place = common::program::Place::new();
     let spec = include_str!("../examples/networks/teacher_map.toml");
     let small = spec.replace("count = 256", "count = 3").replace("[10, 32, 1]", "[10, 12, 1]");
-    let small = small.replace("points = 100", "points = 30").replace("steps = 100", "steps = 20");
+    let small = small.replace("points = 100", "points = 30").replace("steps = 60", "steps = 20");
     assert!(small.contains("count = 3 }") && small.contains("[10, 12, 1]") && small.contains("points = 30"));
     place.write("map.toml", &small);
     place.run(&["sweep", "map.toml", "--out", "map", "--device", "cpu"]).good();
     let svg = String::from_utf8(place.read("map/map.svg")).unwrap();
-    for text in ["damping ε", "step size η", "Final loss", "Steps (median of the converged)", "1.9"] {
+    for text in ["damping ε", "step size η", "Final loss", "Steps (median of the converged)", "2.1"] {
         assert!(svg.contains(text), "{text} is missing");
     }
     let names = place.names("map");
