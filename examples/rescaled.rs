@@ -33,7 +33,7 @@ fn data() -> Result<Data, Error> {
         seeds: 0..1,
         noise: 0.0,
     };
-    Ok(teacher.data()?)
+    teacher.data()
 }
 
 /// How far the nearest unit is from turning on or off at a point: |w·x + b| over ‖(x, 1)‖, the distance to there in its own

@@ -356,6 +356,7 @@ impl Engine {
             precision: self.precision(),
             errors: job.errors(),
             dropped_rows: job.data().dropped,
+            history: job.history(),
             notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),
         }
     }
@@ -370,6 +371,9 @@ fn beyond_the_gpu(error: &Error) -> String {
         Error::Model(ModelError::TooManyUnits { units, most }) => {
             format!("the hidden layers but the last have {units} units and the GPU takes at most {most}")
         }
+        Error::Request(RequestError::HistoryTooLarge { .. }) => {
+            "the history of a problem is larger than a buffer of the GPU".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -379,7 +383,7 @@ fn check_memory(job: &Job, problems: u64) -> Result<(), RequestError> {
     let p = job.model().parameters().len() as u64;
     // θ, start, σ and, but for networks, the covariance's triangle in f64; the row; and as much again for a chunk on its way.
     let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
-    let each = 8 * (3 * p + triangle) + 128;
+    let each = 8 * (3 * p + triangle) + 128 + job.history().bytes(job.stop(), job.model().parameters().len());
     memory::check(problems, each, |needed, free, fits| RequestError::OutOfMemory { problems, needed, free, fits })
 }
 

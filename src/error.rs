@@ -328,6 +328,30 @@ pub enum RequestError {
         /// The most there can be.
         most: usize,
     },
+    /// A history with something in it, and no records.
+    #[error("a history of every 0 steps records nothing: give every at least 1")]
+    HistoryOfNothing,
+    /// Too many parameters for the Hessian of an expression.
+    #[error(
+        "the model has {parameters} parameters and the Hessian of an expression is formed of at most {most}: leave its sharpness out of the history"
+    )]
+    TooManyForHessian {
+        /// Parameters of the model.
+        parameters: usize,
+        /// The most there can be.
+        most: usize,
+    },
+    /// A history of one problem that no buffer of the device holds.
+    #[error(
+        "the history of a problem needs {} and a buffer of the device holds {}: record fewer steps, leave parameters out, or use the CPU (--device cpu)",
+        bytes(*.needed), bytes(*.most)
+    )]
+    HistoryTooLarge {
+        /// Bytes of the records of one problem.
+        needed: u64,
+        /// Bytes that a buffer holds.
+        most: u64,
+    },
     /// The residual or its derivatives are not finite at the point given.
     #[error("the residual or its derivatives are not finite at this θ (data set {set}): give another θ")]
     NotFiniteThere {

@@ -65,7 +65,7 @@ fn a_bad_spec_is_refused_with_file_line_and_key_and_nothing_is_written() {
         ("b2 = 5e-4", "b3 = 5e-4", &["sweep.toml, line 7", "\"b3\"", "not a parameter"]),
         (", b2 = 5e-4", "", &["sweep.toml", "b2", "no start"]),
         ("[[step]]", "[[step]]\nmethod = \"dg\"", &["line 9", "step.method", "did you mean"]),
-        ("[[step]]", "[history]\nevery = 10\n[[step]]", &["line 9", "history.every", "not supported yet"]),
+        ("[[step]]", "[history]\nparameters = true\n[[step]]", &["line 9", "history.parameters", "history.every"]),
     ];
     for (old, new, words) in cases {
         assert!(SPEC.contains(old));
@@ -298,4 +298,45 @@ formats = ["csv"]
     assert!(mean(&mut b[..400].iter().map(|b| b.log10())).abs() < 5.0 * 4.0 / 4800_f64.sqrt());
     place.write("sweep.toml", &spec.replace("guess = { c = \"min(y)\" }", ""));
     place.run(&["sweep", "sweep.toml", "--out", "other"]).refused(2, &["sweep.toml", "\"c\"", "no range"]);
+}
+
+/// The same with a history of everything, by two rules.
+fn with_history() -> String {
+    let steps = "[[step]]\nsize = [0.5, 0.8]\n[stop]\nsteps = 12\n[history]\nevery = 5\nparameters = true\n";
+    format!(
+        "{}{steps}hessian_sharpness = true\n[output]\nformats = [\"csv\", \"jsonl\"]\n",
+        SPEC.split("[[step]]").next().unwrap()
+    )
+}
+
+#[test]
+fn a_history_is_written_beside_the_results_with_equal_bytes_and_is_replaced_with_them() {
+    let place = Place::new();
+    place.write("sweep.toml", &with_history());
+    for folder in ["one", "two"] {
+        place.run(&["sweep", "sweep.toml", "--out", folder]).good();
+    }
+    let files = ["history.csv", "history.jsonl", "history.parquet", "history.svg", "results.parquet"];
+    for file in files {
+        assert_eq!(place.read(&format!("one/{file}")), place.read(&format!("two/{file}")), "{file}");
+    }
+    let csv = String::from_utf8(place.read("one/history.csv")).unwrap();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].ends_with("gn_sharpness,hessian_sharpness,parameters"), "{}", lines[0]);
+    let steps: Vec<&str> =
+        lines[1..].iter().filter(|line| line.starts_with("0,")).map(|l| l.split(',').nth(1).unwrap()).collect();
+    assert!(steps.starts_with(&["0", "5"]), "{steps:?}");
+    assert_eq!(csv.lines().count() - 1, String::from_utf8(place.read("one/history.jsonl")).unwrap().lines().count());
+    let svg = String::from_utf8(place.read("one/history.svg")).unwrap();
+    assert!(svg.contains("η = 0.5, exact (1 problem)") && svg.contains("λmax of the Hessian"));
+
+    // A run that was cut off between its parts and the results goes on to the same.
+    let resume = ["sweep", "sweep.toml", "--out", "one", "--resume"];
+    place.run(&resume).good();
+    assert_eq!(place.read("one/history.svg"), place.read("two/history.svg"));
+    place.write("sweep.toml", &with_history().replace("every = 5", "every = 6"));
+    place.run(&resume).refused(2, &["cannot resume", "the data or the spec were others"]);
+    place.write("sweep.toml", SPEC);
+    place.run(&["sweep", "sweep.toml", "--out", "one", "--force"]).good();
+    assert!(place.names("one").iter().all(|name| !name.starts_with("history")), "{:?}", place.names("one"));
 }

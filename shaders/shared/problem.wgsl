@@ -106,7 +106,7 @@ struct Rules {
     max_rejections: u32,
     max_sweeps: u32,
     rotation_tolerance: Real,
-    history: u32,       // steps from a record to the next; 0: none
+    history: u32,       // steps from record to record; 0: none is kept
     waits: u32,         // 1: no singular values this time; problems that need them wait
     padding_a: u32,
     padding_b: u32,

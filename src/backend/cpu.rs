@@ -11,7 +11,7 @@ use crate::ngd::{
 };
 use crate::sweep::{Job, ProblemId, StepRule};
 
-use super::{Factorisation, Solved, Spectrum};
+use super::{Factorisation, Solved, Spectrum, Waypoint};
 
 /// Solves the problems `ids` of the job, in their order.
 pub(crate) fn solve(job: &Job, ids: &[ProblemId]) -> Vec<Solved> {
@@ -175,6 +175,9 @@ struct Solver<'a> {
     factored: Option<Factored>,
     quiet_steps: u32,
     best_tangent: f64,
+    way: Vec<Waypoint>,
+    /// Whether waypoints hold θ.
+    keeps_theta: bool,
 }
 
 impl<'a> Solver<'a> {
@@ -195,6 +198,8 @@ impl<'a> Solver<'a> {
             factored: None,
             quiet_steps: 0,
             best_tangent: f64::INFINITY,
+            way: Vec::new(),
+            keeps_theta: job.history().needs_theta(job.rules()),
             job,
             workspace,
             rows,
@@ -208,7 +213,7 @@ impl<'a> Solver<'a> {
             Status::Diverged | Status::FactorizationLimit => None,
             _ => self.spectrum(),
         };
-        Solved { status, reason, steps, spectrum, theta: self.theta, gn_sharpness: None }
+        Solved { status, reason, steps, spectrum, theta: self.theta, gn_sharpness: None, way: self.way }
     }
 
     /// The spectrum at the point last factored; it takes the factorisation with it.
@@ -249,6 +254,15 @@ impl<'a> Solver<'a> {
                 return (Status::StepLimit, None);
             }
             let Some(factored) = &self.factored else { return (Status::Stalled, None) };
+            if self.job.history().is_due(*steps) {
+                self.way.push(Waypoint {
+                    step: *steps,
+                    residual_norm: norm,
+                    rank: factored.rank,
+                    sigma: (factored.largest(), factored.sigma.last().copied().unwrap_or(0.0)),
+                    theta: if self.keeps_theta { self.theta.clone() } else { Vec::new() },
+                });
+            }
             let largest = factored.largest();
             let epsilon = match self.rule.damping {
                 Damping::Fixed(epsilon) => self.rule.filter.epsilon(epsilon, norm),

@@ -3,9 +3,10 @@
 use faer::{Mat, Side};
 use rayon::prelude::*;
 
-use crate::sweep::{Context, Job, Outcome, ProblemId, Row};
+use crate::ngd::{Scaling, Status};
+use crate::sweep::{Context, Job, Moment, Outcome, ProblemId, Records, Row};
 
-use super::{Solved, weighted_rows};
+use super::{Solved, Spectrum, Waypoint, hessian_sharpness, weighted_rows};
 
 /// f64 figures of one point.
 struct Figures {
@@ -14,13 +15,24 @@ struct Figures {
     gn_sharpness: f64,
 }
 
+/// What the host tells of a problem beyond what a backend found.
+struct Told {
+    figures: Figures,
+    /// The records of the way and of its end, where a history is kept.
+    moments: Vec<Moment>,
+}
+
 /// Makes the rows of an outcome from what a backend found, problem by problem in the order of `ids`.
 pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[ProblemId], solved: Vec<Solved>) -> Outcome {
     let p = job.model().parameters().len();
-    let figures: Vec<Figures> = ids
+    let found: Vec<Told> = ids
         .par_iter()
         .zip(&solved)
-        .map_init(Vec::new, |scratch, (&id, solved)| figures(job, id, &solved.theta, solved.gn_sharpness, scratch))
+        .map_init(Vec::new, |scratch, (&id, solved)| {
+            let figures = figures(job, id, &solved.theta, solved.gn_sharpness, scratch);
+            let moments = if job.history().is_kept() { moments(job, id, solved, &figures) } else { Vec::new() };
+            Told { figures, moments }
+        })
         .collect();
     // Parameters with errors of their own: none of a network's.
     let told = if context.network { 0 } else { p };
@@ -33,8 +45,14 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
         singular_values: Vec::with_capacity(ids.len() * p),
         covariance: Vec::with_capacity(ids.len() * packed),
         unresolved: Vec::with_capacity(ids.len() * told),
+        history: Records::default(),
     };
-    for ((&id, solved), figures) in ids.iter().zip(solved).zip(figures) {
+    for ((&id, solved), Told { figures, moments }) in ids.iter().zip(solved).zip(found) {
+        if job.history().is_kept() {
+            let points = solved.way.iter().map(|point| &point.theta).chain([&solved.theta]);
+            let kept = points.filter(|_| job.history().parameters).flatten().copied().collect::<Vec<f64>>();
+            outcome.history.push(&moments, &kept);
+        }
         outcome.parameters.extend_from_slice(&solved.theta);
         outcome.starts.extend_from_slice(job.start(id));
         let rank = if let Some(spectrum) = solved.spectrum {
@@ -66,6 +84,34 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
         });
     }
     outcome
+}
+
+/// The records of a problem on its way and at its end.
+fn moments(job: &Job, id: ProblemId, solved: &Solved, figures: &Figures) -> Vec<Moment> {
+    let hessian = |theta: &[f64]| {
+        if job.history().hessian_sharpness { hessian_sharpness(job, id.set, theta) } else { f64::NAN }
+    };
+    let on_the_way = |point: &Waypoint| Moment {
+        step: point.step,
+        loss: 0.5 * point.residual_norm * point.residual_norm,
+        factored: Some((point.rank, point.sigma.0, point.sigma.1)),
+        gn_sharpness: match job.rules()[id.rule].scaling {
+            Scaling::None => point.sigma.0 * point.sigma.0,
+            Scaling::Columns => self::figures(job, id, &point.theta, None, &mut Vec::new()).gn_sharpness,
+        },
+        hessian_sharpness: hessian(&point.theta),
+    };
+    let mut moments: Vec<Moment> = solved.way.par_iter().map(on_the_way).collect();
+    let told = |found: &&Spectrum| solved.status != Status::NonFinite && !found.sigma.iter().any(|s| s.is_nan());
+    let count = job.rows(id.set).len().min(solved.theta.len());
+    moments.push(Moment {
+        step: solved.steps,
+        loss: figures.loss,
+        factored: solved.spectrum.as_ref().filter(told).map(|s| (s.rank, s.sigma[0], s.sigma[count - 1])),
+        gn_sharpness: figures.gn_sharpness,
+        hessian_sharpness: hessian(&solved.theta),
+    });
+    moments
 }
 
 fn figures(job: &Job, id: ProblemId, theta: &[f64], gn_sharpness: Option<f64>, scratch: &mut Vec<f64>) -> Figures {

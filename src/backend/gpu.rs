@@ -8,6 +8,7 @@ mod blocked;
 mod chunk;
 mod evaluation;
 mod found;
+mod history;
 mod lane;
 mod problems;
 mod shape;
@@ -117,6 +118,7 @@ impl GpuBackend {
         }
         job.model().check_for_gpu()?;
         check_range(job)?;
+        shape::check_history(&self.device, job)?;
         Ok(())
     }
 
@@ -159,14 +161,19 @@ impl GpuBackend {
 
     /// Solves the problems `ids`, by ascending data set.
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        let chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
+        let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
         self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);
         let mut submit = 1;
+        // No more than from record to record: problems wait there.
+        let most = match job.history().every {
+            0 => STEPS_PER_SUBMIT,
+            every => every.min(STEPS_PER_SUBMIT),
+        };
         while work.running > 0 {
             work = chunk.steps(&self.device, submit, work).await?;
-            submit = (2 * submit).min(STEPS_PER_SUBMIT);
+            submit = (2 * submit).min(most);
         }
         chunk.collect(&self.device, job, ids).await
     }

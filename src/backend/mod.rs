@@ -4,12 +4,14 @@ pub(crate) mod cpu;
 mod evaluation;
 mod finish;
 pub(crate) mod gpu;
+mod hessian;
 mod row_space;
 mod second_look;
 mod spectrum;
 
 pub(crate) use evaluation::{residual_and_jacobian, weighted_rows};
 pub(crate) use finish::{finish, largest_eigenvalue};
+pub(crate) use hessian::{bend, hessian_sharpness, largest};
 pub(crate) use row_space::{MOST_DENSE, RowSpace};
 pub(crate) use second_look::second_look;
 pub(crate) use spectrum::{Factorisation, Spectrum};
@@ -88,4 +90,18 @@ pub(crate) struct Solved {
     pub(crate) spectrum: Option<Spectrum>,
     /// λmax(JᵀJ) where the backend measured it.
     pub(crate) gn_sharpness: Option<f64>,
+    /// What was recorded before the end.
+    pub(crate) way: Vec<Waypoint>,
+}
+
+/// Where a problem stood on its way, in the user's units.
+#[derive(Clone, Debug)]
+pub(crate) struct Waypoint {
+    pub(crate) step: u32,
+    pub(crate) residual_norm: f64,
+    pub(crate) rank: usize,
+    /// The largest and the smallest singular value of the J that was factored.
+    pub(crate) sigma: (f64, f64),
+    /// Where it is kept.
+    pub(crate) theta: Vec<f64>,
 }

@@ -13,8 +13,9 @@ use crate::report::{self, ReportError};
 
 const PLAN: &str = "plan.json";
 const RESULTS: &str = "results.parquet";
-/// Results as text, where a spec asks for them.
-const TEXTS: [&str; 3] = ["results.csv", "results.jsonl", "curves.csv"];
+/// Results as text and histories, where a spec asks for them.
+const FURTHER: [&str; 6] =
+    ["results.csv", "results.jsonl", "curves.csv", "history.parquet", "history.csv", "history.jsonl"];
 const SUMMARY: &str = "summary.json";
 const SPEC: &str = "spec.toml";
 const PARTS: &str = "parts";
@@ -64,7 +65,7 @@ impl Folder {
     /// Whether an earlier run left anything here.
     pub(super) fn is_occupied(&self) -> bool {
         let names = [PLAN, RESULTS, SUMMARY, SPEC, PARTS];
-        names.iter().chain(&TEXTS).chain(&STABILITY).any(|name| self.path.join(name).exists())
+        names.iter().chain(&FURTHER).chain(&STABILITY).any(|name| self.path.join(name).exists())
     }
 
     pub(super) fn results(&self) -> PathBuf {
@@ -78,6 +79,11 @@ impl Folder {
     /// The results in a form of text.
     pub(super) fn results_as(&self, form: TextForm) -> PathBuf {
         self.path.join(format!("results.{}", form.extension()))
+    }
+
+    /// The records of the way, in the form that names end with.
+    pub(super) fn history_as(&self, ending: &str) -> PathBuf {
+        self.path.join(format!("history.{ending}"))
     }
 
     /// Data, fit and residual, row by row.
@@ -166,8 +172,8 @@ impl Folder {
     /// Removes what an earlier run left, and nothing else.
     fn clear(&self) -> Result<(), Failure> {
         // The plan goes first: without it nothing of the rest can be taken for a run to resume.
-        let names = [PLAN, SUMMARY, SPEC, RESULTS].into_iter().chain(TEXTS).chain(STABILITY);
-        let names = names.chain(report::PLOTS).chain(report::STABILITY_PLOTS);
+        let names = [PLAN, SUMMARY, SPEC, RESULTS].into_iter().chain(FURTHER).chain(STABILITY);
+        let names = names.chain(report::PLOTS).chain([report::HISTORY_PLOT]).chain(report::STABILITY_PLOTS);
         for name in names {
             self.remove(&self.path.join(name))?;
         }

@@ -13,7 +13,7 @@ use super::spec::{
 use crate::data::Missing;
 use crate::model::ModelError;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{Errors, Reduction, SizeUnit, StepBlock};
+use crate::sweep::{Errors, History, Reduction, SizeUnit, StepBlock};
 
 /// Fit a model to the data sets of a CSV file.
 #[derive(Debug, Args)]
@@ -226,6 +226,7 @@ impl Arguments {
         let mut stop = Stop::default();
         stop.steps = self.steps.unwrap_or(stop.steps);
         Ok(Request {
+            history: History::default(),
             model: ModelRequest::Expression(ExpressionRequest {
                 expression: self.model.clone(),
                 parameters,

@@ -15,6 +15,8 @@ use crate::sweep::{Job, Outcome};
 
 /// How the names of a part's curves end.
 const CURVES: &str = "curves.csv";
+/// And of its history, in Parquet.
+const HISTORY: &str = "history.parquet";
 
 /// A sweep on its way into its folder.
 pub(super) struct Parts<'a> {
@@ -73,6 +75,13 @@ impl Parts<'_> {
         if self.plan.output.curves {
             write(&self.folder.part(part, CURVES), |writer| report::write_curves(self.job, outcome, writer))?;
         }
+        if self.job.history().is_kept() {
+            for &form in &self.plan.output.formats {
+                let path = self.folder.part(part, &of_history(form));
+                write(&path, |writer| form.write_history(outcome, writer))?;
+            }
+            report::write_history_parquet(outcome, &self.folder.part(part, HISTORY))?;
+        }
         report::write_parquet(outcome, &self.folder.part(part, "parquet"))?;
         Ok(())
     }
@@ -93,9 +102,24 @@ impl Parts<'_> {
             let header = length(|writer| report::write_curves(self.job, self.nothing, writer))?;
             join(&files(CURVES), header, &self.folder.curves())?;
         }
+        if self.job.history().is_kept() {
+            for &form in &self.plan.output.formats {
+                let header = match form {
+                    TextForm::Csv => length(|writer| form.write_history(self.nothing, writer))?,
+                    TextForm::Jsonl => 0,
+                };
+                join(&files(&of_history(form)), header, &self.folder.history_as(form.extension()))?;
+            }
+            report::parts::merge(&files(HISTORY), &self.folder.history_as("parquet"))?;
+        }
         report::parts::merge(&files("parquet"), &self.folder.results())?;
         Ok(())
     }
+}
+
+/// How the names of a part's history end in a form of text.
+fn of_history(form: TextForm) -> String {
+    format!("history.{}", form.extension())
 }
 
 fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), ReportError> {

@@ -48,7 +48,9 @@ impl Part {
 
 impl Plan {
     pub(super) fn new(info: PlanInfo, job: &Job, output: OutputRequest) -> Self {
-        let part_size = piece_size(job.model().parameters().len(), job.model().as_network().is_none());
+        let parameters = job.model().parameters().len();
+        let history = job.history().bytes(job.stop(), parameters);
+        let part_size = piece_size(parameters, job.model().as_network().is_none(), history);
         let parts = match output.keep {
             Keep::All => equal_parts(job.len(), part_size),
             Keep::Best => whole_sets(job, part_size),
@@ -65,12 +67,12 @@ impl Plan {
     }
 }
 
-/// With many parameters a problem's covariance, where it has one, is large and a piece holds fewer: the largest power of
-/// two that fits.
-fn piece_size(parameters: usize, has_covariance: bool) -> u64 {
+/// With many parameters a problem's covariance, where it has one, is large and a piece holds fewer, and so with bytes of
+/// its history: the largest power of two that fits.
+fn piece_size(parameters: usize, has_covariance: bool, history: u64) -> u64 {
     let p = parameters as u64;
     let triangle = if has_covariance { p * (p + 1) / 2 } else { 0 };
-    let each = 8 * (4 * p + triangle) + 128;
+    let each = 8 * (4 * p + triangle) + 128 + history;
     PIECE.min(1 << (PIECE_BYTES / each).max(1).ilog2())
 }
 
@@ -148,9 +150,11 @@ pub(super) mod tests {
     #[test]
     fn a_piece_of_a_wide_problem_stays_within_memory() {
         // A covariance of 1000 parameters takes 4 MB.
-        assert!((16..=64).contains(&piece_size(1000, true)));
-        assert_eq!(piece_size(3, true), PIECE);
+        assert!((16..=64).contains(&piece_size(1000, true, 0)));
+        assert_eq!(piece_size(3, true, 0), PIECE);
         // 24 kB of a network.
-        assert!(piece_size(1000, false) >= 4096);
+        assert!(piece_size(1000, false, 0) >= 4096);
+        // 10 MB of a history.
+        assert!((16..=64).contains(&piece_size(3, true, 10_000_000)));
     }
 }

@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::ngd::Status;
 use crate::report::{self, ReportError};
 use crate::stability::Minimiser;
-use crate::sweep::Job;
+use crate::sweep::{History, Job};
 
 /// Certify the minimisers that a spec finds: what becomes of perturbations of them.
 #[derive(Debug, Args)]
@@ -44,7 +44,9 @@ pub(super) struct Arguments {
 
 /// Runs `natgrad stability`.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let (request, text) = read_file(&arguments.spec)?;
+    let (mut request, text) = read_file(&arguments.spec)?;
+    // What the way was like is nothing to a minimiser.
+    request.history = History::default();
     let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
     let folder = Folder::open(&arguments.out, existing, false)?;
     let job = request.resolve()?;

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "SPEC.toml")]
     spec: PathBuf,
     /// The folder for the results: results.parquet, summary.json, plan.json, the spec as run, pictures, and what the
-    /// spec's [output] adds
+    /// spec's [output] and [history] add
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Replace results that the folder already holds
@@ -78,6 +78,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let summary = report::parts::summarize(&folder.results(), job.model().parameters().len())?;
     folder.write_summary(&summary)?;
     report::write_plots(&summary, folder.path())?;
+    if job.history().is_kept() {
+        let lines = report::Lines::of_file(&folder.history_as("parquet"), &job)?;
+        report::draw_history(&lines, folder.path())?;
+    }
     folder.remove_parts()?;
 
     output::results(|writer| {

@@ -24,6 +24,8 @@ kernel_folder! {
     step,
     /// The heavy ball.
     momentum,
+    /// Where problems stand along the way.
+    history,
     /// What lies between Jacobian, QR and SVD of problems that registers do not hold.
     step_blocked,
     /// JᵀJ and Jᵀe.

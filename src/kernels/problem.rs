@@ -159,7 +159,7 @@ impl Rules {
     /// Sweeps after which the SVD gives a problem up; sound input takes 10 at most.
     pub(crate) const MAX_SWEEPS: u32 = 30;
 
-    /// The rules for `problems` problems of `parameters` parameters.
+    /// The rules for `problems` problems of `parameters` parameters, of which no history is kept.
     pub(crate) fn new(problems: u32, parameters: usize, stop: &Stop) -> Self {
         let tolerances = stop.tolerances(Precision::F32);
         Self {

@@ -11,8 +11,8 @@ use super::svd::{
     mapping::Mapping,
 };
 use super::{
-    cholesky, cholesky_solve, combine, complete, gram, jacobian, join, judge, momentum, network, presort, product, qr,
-    qr_blocked, sift, solve, step, step_blocked, step_dual, substitute, svd,
+    cholesky, cholesky_solve, combine, complete, gram, history, jacobian, join, judge, momentum, network, presort,
+    product, qr, qr_blocked, sift, solve, step, step_blocked, step_dual, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -93,6 +93,8 @@ fn blocked_steps(sizes: Sizes) -> Vec<Specialisation> {
         (judge::host::SOURCE, sizes.defs()),
         (step::host::SOURCE, step::host::defs(sizes)),
         (momentum::host::SOURCE, sizes.defs()),
+        (history::host::SOURCE, history::host::defs(sizes, false)),
+        (history::host::SOURCE, history::host::defs(sizes, true)),
         (host::LENGTHS, host::lengths_defs(sizes, false)),
         (host::LENGTHS, host::lengths_defs(sizes, true)),
         (host::NORM, host::defs(sizes)),

@@ -27,6 +27,22 @@ pub(crate) enum Values<'a> {
     Numbers(Vec<&'a [f64]>),
 }
 
+impl Values<'_> {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Index(values) => values.len(),
+            Self::OptionalIndex(values) => values.len(),
+            Self::Count(values) => values.len(),
+            Self::OptionalCount(values) => values.len(),
+            Self::Integer(values) => values.len(),
+            Self::Number(values) => values.len(),
+            Self::Text(values) => values.len(),
+            Self::Numbers(values) => values.len(),
+        }
+    }
+}
+
 /// One column of the result table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column<'a> {

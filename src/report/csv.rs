@@ -9,11 +9,14 @@ use crate::sweep::Outcome;
 /// # Errors
 /// What the writer answers.
 pub fn write_csv(outcome: &Outcome, writer: impl Write) -> io::Result<()> {
-    let columns = columns(outcome);
+    write_columns(&columns(outcome), writer)
+}
+
+pub(super) fn write_columns(columns: &[Column<'_>], writer: impl Write) -> io::Result<()> {
     write_with(writer, |csv| {
         csv.write_record(columns.iter().map(|column| column.name.as_str()))?;
-        for row in 0..outcome.len() {
-            for column in &columns {
+        for row in 0..columns.first().map_or(0, |column| column.values.len()) {
+            for column in columns {
                 csv.write_field(cell(column, row))?;
             }
             csv.write_record(None::<&[u8]>)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::{KeyColumn, KeyValues};
 use crate::ngd::{Damping, Filter, Precision, Reason, Scaling, Status};
-use crate::sweep::{Context, Errors, Outcome, Row, SizeUnit, StepRule};
+use crate::sweep::{Context, Errors, History, Moment, Outcome, Records, Row, SizeUnit, StepRule};
 
 fn rule(size: f64, damping: Damping) -> StepRule {
     let (filter, scaling) = (Filter::Exact, Scaling::Columns);
@@ -22,6 +22,7 @@ fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
         precision: Precision::F64,
         errors: Errors::Scaled,
         dropped_rows: 0,
+        history: History::default(),
         notices: Vec::new(),
     }
 }
@@ -40,6 +41,7 @@ pub(crate) fn empty_outcome_with(groups: &[&str], parameters: &[&str]) -> Outcom
         singular_values: Vec::new(),
         covariance: Vec::new(),
         unresolved: Vec::new(),
+        history: Records::default(),
     }
 }
 
@@ -89,6 +91,7 @@ pub(crate) fn outcome() -> Outcome {
         // Reduced χ² is 0.5/2 in the first two problems and 1.5/3 in the last.
         covariance: vec![4.0, -1.0, 16.0, 4.0, -1.0, 16.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
         unresolved: vec![false, false, false, false, true, true, false, true],
+        history: Records::default(),
     }
 }
 
@@ -107,4 +110,24 @@ pub(crate) fn stale_outcome() -> Outcome {
     stale.singular_values[4..].fill(f64::NAN);
     stale.covariance[6..].fill(f64::NAN);
     stale
+}
+
+/// The same problems with two records each, of their starts and their ends.
+pub(crate) fn with_history() -> Outcome {
+    let mut outcome = outcome();
+    let history = History { every: 2, parameters: true, hessian_sharpness: true };
+    Arc::make_mut(&mut outcome.context).history = history;
+    for i in 0..outcome.len() {
+        let start =
+            Moment { step: 0, loss: 8.0, factored: Some((2, 1.5, 0.5)), gn_sharpness: 4.0, hessian_sharpness: 5.0 };
+        let end = match i {
+            3 => {
+                Moment { step: 2, loss: f64::NAN, factored: None, gn_sharpness: f64::NAN, hessian_sharpness: f64::NAN }
+            }
+            _ => Moment { step: 4, loss: 0.5, ..start },
+        };
+        let theta = [outcome.starts[2 * i..2 * i + 2].to_vec(), outcome.parameters[2 * i..2 * i + 2].to_vec()].concat();
+        outcome.history.push(&[start, end], &theta);
+    }
+    outcome
 }

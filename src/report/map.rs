@@ -279,7 +279,7 @@ mod tests {
                         status: if converged { "converged" } else { "diverged" },
                         reason: None,
                         steps: (10.0 / reach) as u32,
-                        loss: (reach < 1.8).then(|| 1e-8 * reach),
+                        loss: (reach < 1.8).then_some(1e-8 * reach),
                         short: false,
                     });
                 }

@@ -10,6 +10,8 @@
 //! | starts, as they are read | [`write_starts`] |
 //! | counts and shares of a whole run | [`Summary`] |
 //! | pictures of a sweep | [`write_plots`] |
+//! | records of the way, a row each | [`write_history_parquet`], [`write_history_csv`], [`write_history_jsonl`] |
+//! | a picture of them | [`write_history_plot`] |
 //! | certificates of minimisers | [`write_stability_json`], [`write_stability_parquet`], [`write_stability_table`] |
 //! | pictures of stability | [`write_stability_plots`] |
 //!
@@ -23,6 +25,7 @@ mod error;
 mod example;
 #[cfg(any(feature = "parquet", feature = "plot"))]
 mod files;
+mod history;
 mod jsonl;
 #[cfg(feature = "plot")]
 mod map;
@@ -47,6 +50,13 @@ pub use error::ReportError;
 pub(crate) use files::is_temporary;
 #[cfg(any(feature = "parquet", feature = "plot"))]
 pub(crate) use files::write_whole;
+#[cfg(feature = "parquet")]
+pub use history::write_history_parquet;
+#[cfg(feature = "plot")]
+pub use history::write_history_plot;
+#[cfg(feature = "cli")]
+pub(crate) use history::{HISTORY_PLOT, Lines, draw_history};
+pub use history::{write_history_csv, write_history_jsonl};
 pub use jsonl::write_jsonl;
 #[cfg(feature = "cli")]
 pub(crate) use number::count;

@@ -32,8 +32,12 @@ use crate::sweep::Outcome;
 /// # Errors
 /// The file cannot be written; what was there before then still is.
 pub fn write_parquet(outcome: &Outcome, path: &Path) -> Result<(), ReportError> {
+    write_columns(columns(outcome), path)
+}
+
+pub(super) fn write_columns(columns: Vec<Column<'_>>, path: &Path) -> Result<(), ReportError> {
     write_whole(path, |writer| {
-        let batch = record_batch(columns(outcome)).map_err(|error| write_error(path, error))?;
+        let batch = record_batch(columns).map_err(|error| write_error(path, error))?;
         let mut parquet =
             ArrowWriter::try_new(writer, batch.schema(), Some(properties())).map_err(|e| write_error(path, e))?;
         parquet.write(&batch).map_err(|error| write_error(path, error))?;

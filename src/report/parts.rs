@@ -93,28 +93,22 @@ pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, Repor
         "points",
         "rank",
     ];
-    let failed = |error: String| read_error(path, error);
-    let file = File::open(path).map_err(|error| read_error(path, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
     let parameters = parameters as u32;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
-    let reader = builder.with_projection(mask).build().map_err(|error| read_error(path, error))?;
     let mut summary = SummaryBuilder::default();
-    for batch in reader {
-        let batch = batch.map_err(|error| read_error(path, error))?;
-        let problems: &UInt64Array = column(&batch, "problem").map_err(failed)?;
-        let sizes: &Float64Array = column(&batch, "step_size").map_err(failed)?;
+    each_batch(path, &COLUMNS, |batch| {
+        let problems: &UInt64Array = column(batch, "problem")?;
+        let sizes: &Float64Array = column(batch, "step_size")?;
         let multiples: Option<&Float64Array> =
-            batch.column_by_name(SIZE_MULTIPLE).map(|_| column(&batch, SIZE_MULTIPLE)).transpose().map_err(failed)?;
-        let dampings: &Float64Array = column(&batch, "damping").map_err(failed)?;
-        let filters: &StringArray = column(&batch, "filter").map_err(failed)?;
-        let scalings: &StringArray = column(&batch, "scaling").map_err(failed)?;
-        let statuses: &StringArray = column(&batch, "status").map_err(failed)?;
-        let reasons: &StringArray = column(&batch, "reason").map_err(failed)?;
-        let steps: &UInt32Array = column(&batch, "steps").map_err(failed)?;
-        let points: &UInt32Array = column(&batch, "points").map_err(failed)?;
-        let ranks: &UInt32Array = column(&batch, "rank").map_err(failed)?;
-        let losses: &Float64Array = column(&batch, "loss").map_err(failed)?;
+            batch.column_by_name(SIZE_MULTIPLE).map(|_| column(batch, SIZE_MULTIPLE)).transpose()?;
+        let dampings: &Float64Array = column(batch, "damping")?;
+        let filters: &StringArray = column(batch, "filter")?;
+        let scalings: &StringArray = column(batch, "scaling")?;
+        let statuses: &StringArray = column(batch, "status")?;
+        let reasons: &StringArray = column(batch, "reason")?;
+        let steps: &UInt32Array = column(batch, "steps")?;
+        let points: &UInt32Array = column(batch, "points")?;
+        let ranks: &UInt32Array = column(batch, "rank")?;
+        let losses: &Float64Array = column(batch, "loss")?;
         for row in 0..batch.num_rows() {
             let multiple = multiples.filter(|multiples| multiples.is_valid(row)).map(|multiples| multiples.value(row));
             summary.add(&Line {
@@ -131,11 +125,29 @@ pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, Repor
                 short: ranks.is_valid(row) && ranks.value(row) < points.value(row).min(parameters),
             });
         }
-    }
+        Ok(())
+    })?;
     Ok(summary.finish())
 }
 
-fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, String> {
+/// Goes through these columns of a file, batch by batch.
+pub(super) fn each_batch(
+    path: &Path,
+    columns: &[&str],
+    mut see: impl FnMut(&RecordBatch) -> Result<(), String>,
+) -> Result<(), ReportError> {
+    let file = File::open(path).map_err(|error| read_error(path, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    let reader = builder.with_projection(mask).build().map_err(|error| read_error(path, error))?;
+    for batch in reader {
+        let batch = batch.map_err(|error| read_error(path, error))?;
+        see(&batch).map_err(|error| read_error(path, error))?;
+    }
+    Ok(())
+}
+
+pub(super) fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Result<&'a A, String> {
     let array = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name:?}"))?;
     array.as_any().downcast_ref().ok_or_else(|| format!("its column {name:?} is of another type"))
 }

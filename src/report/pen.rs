@@ -56,6 +56,12 @@ impl Pen {
         DashedPathElement::new(points, dash, gap, self.colour.stroke_width(WIDTH))
     }
 
+    /// The same for one of many lines that are drawn alike.
+    pub(super) fn thin_line<P: Clone>(&self, points: Vec<P>) -> DashedPathElement<std::vec::IntoIter<P>, u32> {
+        let (dash, gap) = self.dash;
+        DashedPathElement::new(points, dash, gap, self.colour.stroke_width(1))
+    }
+
     /// The parts of the marker about the origin, in pixels, from back to front: edge, area, outline.
     pub(super) fn marker(&self) -> (PathElement<Pixel>, Polygon<Pixel>, PathElement<Pixel>) {
         let outline = self.outline();

@@ -88,7 +88,7 @@ pub(super) fn ticks(low: f64, high: f64) -> Vec<f64> {
 }
 
 /// A range from the mark of a logarithmic axis at or below `low` to the one at or above `high`, a little wider.
-fn around(low: f64, high: f64) -> (f64, f64) {
+pub(super) fn around(low: f64, high: f64) -> (f64, f64) {
     let marks = ticks(low / 10.0, high * 10.0);
     let below = marks.iter().copied().filter(|&mark| mark <= low).fold(low / 10.0, f64::max);
     let above = marks.iter().copied().filter(|&mark| mark >= high).fold(high * 10.0, f64::min);

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::eigen::eigenvalues;
 use super::point::Point;
+use crate::backend::{bend, largest};
 use crate::model::Network;
-use crate::starts::{Distribution, random_start};
 use crate::sweep::Job;
 
 /// Products of a network's second derivatives at a point with vectors in the coordinates ξ = D⁻¹θ.
@@ -16,30 +16,18 @@ pub(crate) struct Products<'a> {
     point: &'a Point,
 }
 
-/// Iterations, at most, and the relative change that ends them.
-const ITERATIONS: usize = 500;
-const CHANGE: f64 = 1e-9;
-
 impl<'a> Products<'a> {
     /// `None` where the model is no network.
     pub(crate) fn new(job: &'a Job, point: &'a Point) -> Option<Self> {
         job.model().as_network().map(|network| Self { job, network, point })
     }
 
-    /// S v, S = Σ eᵢ D∇²fᵢD: a forward and a backward pass a row of data.
+    /// S v, S = Σ eᵢ D∇²fᵢD.
     fn bend(&self, v: &Col<f64>) -> Col<f64> {
         let Self { job, network, point } = self;
         let p = point.theta.len();
-        let moved: Vec<f64> = (0..p).map(|j| point.scale[j] * v[j]).collect();
-        let first = job.rows(point.set).start;
-        let add = |mut sum: Vec<f64>, row: usize| {
-            let mut product = vec![0.0; p];
-            network.hessian_vector(&point.theta, job.inputs(row), &moved, &mut product);
-            let by = point.residual[row - first] * job.weight(row);
-            sum.iter_mut().zip(&product).for_each(|(sum, x)| *sum += by * x);
-            sum
-        };
-        let sum = job.rows(point.set).fold(vec![0.0; p], add);
+        let moved = Col::from_fn(p, |j| point.scale[j] * v[j]);
+        let sum = bend(job, network, (point.set, &point.theta), &point.residual, moved.as_ref());
         Col::from_fn(p, |j| point.scale[j] * sum[j])
     }
 
@@ -63,37 +51,8 @@ impl<'a> Products<'a> {
             let gauss_newton = point.jacobian.transpose() * (&point.jacobian * &xi);
             unscaled(&(gauss_newton + self.bend(&xi)))
         };
-        let largest = extreme(p, &product, 0.0);
-        if largest >= 0.0 || largest.is_nan() {
-            return largest;
-        }
-        // The largest of them all is not the largest in magnitude: shifted, it is.
-        extreme(p, &product, -largest)
+        largest(p, &product)
     }
-}
-
-/// The eigenvalue of A of largest magnitude that A + shift has, by power iteration.
-fn extreme(size: usize, product: &dyn Fn(&Col<f64>) -> Col<f64>, shift: f64) -> f64 {
-    let unit = |v: Col<f64>| {
-        let length = v.norm_l2();
-        Col::from_fn(size, |j| v[j] / length)
-    };
-    let mut v = unit(Col::from_fn(size, |j| random_start(0, j as u32, Distribution::Normal, 1.0)));
-    let mut value = f64::NAN;
-    for _ in 0..ITERATIONS {
-        let image = product(&v) + Col::from_fn(size, |j| shift * v[j]);
-        let next = v.transpose() * &image;
-        if image.norm_l2() == 0.0 {
-            return -shift;
-        }
-        let change = (next - value).abs();
-        value = next;
-        v = unit(image);
-        if change <= CHANGE * next.abs() {
-            break;
-        }
-    }
-    value - shift
 }
 
 #[cfg(test)]
@@ -101,6 +60,7 @@ mod tests {
     use super::*;
     use crate::data::Data;
     use crate::model::{Activation, Model};
+    use crate::starts::{Distribution, random_start};
     use crate::sweep::Sweep;
 
     #[test]
@@ -129,14 +89,5 @@ mod tests {
         for (a, b) in products.curvatures(rank).iter().zip(&expected) {
             assert!((a - b).abs() < 1e-10 * size, "{a} and {b}");
         }
-    }
-
-    #[test]
-    fn the_largest_eigenvalue_is_found_beside_a_more_negative_one() {
-        let product = |v: &Col<f64>| Col::from_fn(3, |j| [-5.0, 2.0, 1.0][j] * v[j]);
-        let first = extreme(3, &product, 0.0);
-        assert!((first + 5.0).abs() < 1e-8, "{first}");
-        assert!((extreme(3, &product, -first) - 2.0).abs() < 1e-6);
-        assert_eq!(extreme(3, &|v: &Col<f64>| Col::zeros(v.nrows()), 0.0), 0.0);
     }
 }

@@ -6,11 +6,14 @@ mod check;
 mod convert;
 mod edge;
 mod grid;
+mod history;
 mod outcome;
 mod request;
 mod resolve;
 
 pub use axes::{Reduction, SizeUnit, StepBlock, StepRule, linspace, logspace};
+pub use history::{History, Record};
+pub(crate) use history::{MOST_IN_HESSIAN, Moment, Records};
 pub(crate) use outcome::Row;
 pub use outcome::{Context, Errors, Outcome, Problem};
 pub use request::{Draw, RandomStarts, Sweep};

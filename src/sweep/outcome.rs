@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::data::KeyColumn;
 use crate::ngd::{Precision, Reason, Status};
 
-use super::StepRule;
+use super::{History, Record, Records, StepRule};
 
 /// How standard errors are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -39,6 +39,8 @@ pub struct Context {
     pub errors: Errors,
     /// Rows left out because a value was missing.
     pub dropped_rows: usize,
+    /// What was recorded along the way.
+    pub history: History,
     /// Lines for the user: what was chosen for them, and why.
     pub notices: Vec<String>,
 }
@@ -91,6 +93,7 @@ pub struct Outcome {
     pub(crate) covariance: Vec<f64>,
     /// p a problem, none of a network: whether the null vectors of the factored J mix the parameter.
     pub(crate) unresolved: Vec<bool>,
+    pub(crate) history: Records,
 }
 
 impl Outcome {
@@ -172,6 +175,7 @@ impl Outcome {
             singular_values: Vec::new(),
             covariance: Vec::new(),
             unresolved: Vec::new(),
+            history: Records::default(),
         };
         for i in positions {
             chosen.rows.push(self.rows[i]);
@@ -180,6 +184,7 @@ impl Outcome {
             chosen.singular_values.extend_from_slice(&self.singular_values[i * p..(i + 1) * p]);
             chosen.covariance.extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
             chosen.unresolved.extend_from_slice(&self.unresolved[i * told..(i + 1) * told]);
+            chosen.history.push_of(&self.history, i);
         }
         chosen
     }
@@ -199,6 +204,7 @@ impl Outcome {
         self.singular_values.append(&mut other.singular_values);
         self.covariance.append(&mut other.covariance);
         self.unresolved.append(&mut other.unresolved);
+        self.history.append(other.history);
     }
 }
 
@@ -360,6 +366,12 @@ impl<'a> Problem<'a> {
     pub fn parameters(&self) -> &'a [f64] {
         let p = self.width();
         &self.outcome.parameters[self.index * p..(self.index + 1) * p]
+    }
+
+    /// The records of the way, where a [history](super::Sweep::history) was asked for: of the start, of the point after
+    /// each `every` steps, and of the point where the problem ended. After a rejected step it stands where it stood.
+    pub fn history(&self) -> impl ExactSizeIterator<Item = Record<'a>> + use<'a> {
+        self.outcome.history.records(self.index, self.outcome.context.history)
     }
 
     /// Whether the data determine parameter j: false where a null vector of the factored J involves it, and where

@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, Initialisation, StartRange};
 
-use super::{Errors, Reduction, SizeUnit, StepBlock};
+use super::{Errors, History, Reduction, SizeUnit, StepBlock};
 
 /// Random starting points: one for each seed, every parameter drawn on its own. A draw depends on the seed and the
 /// parameter's index only.
@@ -61,6 +61,7 @@ pub struct Sweep {
     pub(crate) reduction: Reduction,
     pub(crate) stop: Stop,
     pub(crate) errors: Errors,
+    pub(crate) history: History,
 }
 
 impl Sweep {
@@ -76,6 +77,7 @@ impl Sweep {
             reduction: Reduction::default(),
             stop: Stop::default(),
             errors: Errors::default(),
+            history: History::default(),
         }
     }
 
@@ -193,6 +195,13 @@ impl Sweep {
     #[must_use]
     pub fn errors(mut self, errors: Errors) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// What is recorded along the way; it changes no bit of the results.
+    #[must_use]
+    pub fn history(mut self, history: History) -> Self {
+        self.history = history;
         self
     }
 }

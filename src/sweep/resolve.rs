@@ -14,7 +14,7 @@ use crate::ngd::Stop;
 
 use super::check::{check_response, check_rule, check_stop, sigma};
 use super::grid::StartGrid;
-use super::{Errors, Reduction, SizeUnit, StepRule, Sweep};
+use super::{Errors, History, Reduction, SizeUnit, StepRule, Sweep};
 
 /// No sweep has more problems than this: at a million problems a second it would run for eleven days.
 const MOST_PROBLEMS: u64 = 1_000_000_000_000;
@@ -33,6 +33,7 @@ struct Inner {
     rules: Vec<StepRule>,
     stop: Stop,
     errors: Errors,
+    history: History,
     averaged: Option<usize>,
     /// ‖w∘y‖ of each data set.
     response_norms: Arc<Vec<f64>>,
@@ -71,6 +72,7 @@ impl Sweep {
         let averaged = self.averaged(&data)?;
         let rules = self.rules(averaged)?;
         check_stop(&self.stop)?;
+        self.history.check(&model)?;
         let starts = self.start_grid(&data, &guesses)?;
         let first_problems = first_problems(&starts, data.sets.len(), rules.len())?;
         if first_problems.last() == Some(&0) {
@@ -101,6 +103,7 @@ impl Sweep {
             rules,
             stop: self.stop,
             errors: self.errors,
+            history: self.history,
             averaged,
             response_norms: Arc::new(response_norms),
             edges: Vec::new(),
@@ -169,14 +172,14 @@ impl Sweep {
         }
     }
 
-    /// SHA-256 over everything that decides the results: data, model, starts, rules, stop.
+    /// SHA-256 over everything that decides the results: data, model, starts, rules, stop, history.
     fn digest(&self, data: &Data, starts: &StartGrid) -> String {
         let mut hash = Sha256::new();
         hash.update(data.digest());
         hash.update(self.model.digest());
         hash.update(format!(
-            "{:?} {:?} {:?} {:?} {:?}",
-            self.plain, self.blocks, self.reduction, self.stop, self.errors
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            self.plain, self.blocks, self.reduction, self.stop, self.errors, self.history
         ));
         for value in &starts.values {
             hash.update(value.to_bits().to_le_bytes());
@@ -201,8 +204,8 @@ fn first_problems(starts: &StartGrid, sets: usize, rules: usize) -> Result<Vec<u
 }
 
 impl Job {
-    /// The same model and data from other starts by other rules: data set and θ of each start, by ascending data set.
-    /// Its digest stays that of what it was made of.
+    /// The same model and data from other starts by other rules: data set and θ of each start, by ascending data set. No
+    /// history is kept of them, and the digest stays that of what the job was made of.
     pub(crate) fn with_starts<'a>(
         &self,
         starts: impl IntoIterator<Item = (usize, &'a [f64])>,
@@ -220,6 +223,7 @@ impl Job {
             response_norms: Arc::clone(&self.0.response_norms),
             digest: self.0.digest.clone(),
             errors: self.0.errors,
+            history: History::default(),
             averaged: None,
             edges: Vec::new(),
             starts,
@@ -320,6 +324,12 @@ impl Job {
     #[must_use]
     pub fn errors(&self) -> Errors {
         self.0.errors
+    }
+
+    /// What is recorded along the way.
+    #[must_use]
+    pub fn history(&self) -> History {
+        self.0.history
     }
 
     pub(crate) fn data(&self) -> &BoundData {

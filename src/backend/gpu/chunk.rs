@@ -14,6 +14,7 @@ use crate::sweep::{Job, ProblemId};
 
 use super::blocked::Blocked;
 use super::found::Found;
+use super::history::History;
 use super::lane::Lane;
 use super::problems::Problems;
 use super::shape::{ChunkShape, Way};
@@ -23,6 +24,9 @@ enum Factoriser {
     Lane(Box<Lane>),
     Blocked(Box<Blocked>),
 }
+
+/// Records that lie closer than so many steps have their singular values with every step.
+const FEW_STEPS: u32 = 4;
 
 /// How many problems of a chunk go on, and how many of them wait for singular values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +43,12 @@ pub(super) struct Chunk {
     step: Arc<Kernel>,
     /// Where a rule has momentum.
     momentum: Option<Arc<Kernel>>,
-    /// Whether singular values are found with every step: some rule always needs them.
+    /// Whether singular values are found with every step: some rule always needs them, or records do so often.
     factors_always: bool,
+    /// Where one is kept.
+    history: Option<History>,
+    /// Steps taken so far, by the problems that go on.
+    taken: u32,
 }
 
 impl Chunk {
@@ -51,7 +59,9 @@ impl Chunk {
         let problems = Problems::upload(device, job, ids, (shape.lanes, way.sizes(job.model().parameters().len())))?;
         let factors_always = match way {
             Way::Blocked(cut) if cut.is_wide() => {
-                job.rules().iter().any(|rule| Dual::of(rule, cut.sizes().directions).is_none())
+                let records = job.history().every;
+                (1..FEW_STEPS).contains(&records)
+                    || job.rules().iter().any(|rule| Dual::of(rule, cut.sizes().directions).is_none())
             }
             _ => true,
         };
@@ -68,6 +78,8 @@ impl Chunk {
                 Some(_) => Some(momentum::host::kernel(device, problems.batch, problems.sizes)?),
                 None => None,
             },
+            history: History::new(device, job, &problems)?,
+            taken: 0,
             problems,
             factoriser,
             factors_always,
@@ -78,11 +90,12 @@ impl Chunk {
     ///
     /// Where no rule needs singular values as a rule, they are found at the beginning and for the problems that wait: the
     /// kernels of an SVD that nobody needs take longer than a step of small networks.
-    pub(super) async fn steps(&self, device: &Device, count: u32, before: Work) -> Result<Work, DeviceError> {
+    pub(super) async fn steps(&mut self, device: &Device, count: u32, before: Work) -> Result<Work, DeviceError> {
         let mut commands = device.record("steps");
         for step in 0..count {
             let factors = self.factors_always || (step == 0 && before.waiting > 0);
             self.record_step(device, &mut commands, factors)?;
+            self.taken = self.taken.saturating_add(1);
         }
         let counts = &self.problems.running;
         let running = commands.read_later(counts, 0..1)?;
@@ -112,6 +125,12 @@ impl Chunk {
                 }
             }
         }
+        if let Some(history) = &self.history
+            && factors
+        {
+            // Problems that wait have taken fewer steps than others.
+            history.record(commands, problems, self.factors_always.then_some(self.taken))?;
+        }
         commands.clear(running)?;
         let rules = if factors { rules } else { &problems.rules_of_waiting };
         let bindings: [&dyn Bindable; 9] = [rules, description, states, v, sigma, lengths, theta, trial, running];
@@ -137,7 +156,8 @@ impl Chunk {
         };
         let of_states = commands.read_later(states, 0..batch.count)?;
         let mut floats = Vec::new();
-        for buffer in [theta, sigma, lengths].into_iter().chain(v).chain(&gram) {
+        let records = self.history.as_ref().map(|history| &history.records);
+        for buffer in [theta, sigma, lengths].into_iter().chain(v).chain(&gram).chain(records) {
             floats.push(commands.read_later(buffer, 0..buffer.len())?);
         }
         commands.submit()?;
@@ -154,7 +174,8 @@ impl Chunk {
             sigma: next(),
             lengths: next(),
             v: v.map(|_| next()).unwrap_or_default(),
-            gram: gram.is_some().then(next),
+            gram: gram.is_some().then(&mut next),
+            history: self.history.as_ref().map(|history| (history.layout, next())),
             sizes: self.problems.sizes,
             lanes: batch.lanes,
         };

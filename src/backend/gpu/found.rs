@@ -7,6 +7,8 @@ use crate::kernels::problem::{Sizes, State};
 use crate::ngd::{Precision, Scaling, Status};
 use crate::sweep::{Job, ProblemId};
 
+use super::history::Layout;
+
 /// The buffers of a chunk, still interleaved.
 pub(super) struct Found {
     pub(super) states: Vec<State>,
@@ -17,6 +19,8 @@ pub(super) struct Found {
     pub(super) lengths: Vec<f32>,
     /// Of [J | e], where it was measured.
     pub(super) gram: Option<Vec<f32>>,
+    /// The records of the way, where a history is kept.
+    pub(super) history: Option<(Layout, Vec<f32>)>,
     pub(super) sizes: Sizes,
     pub(super) lanes: usize,
 }
@@ -50,6 +54,10 @@ impl Found {
             // What was factored is J itself.
             None => largest.and_then(|spectrum| spectrum.sigma.first()).map(|sigma| sigma * sigma),
         };
+        let way = self
+            .history
+            .as_ref()
+            .map(|(layout, records)| layout.waypoints(records, (b, state.steps), (job, id), scale));
         Solved {
             theta,
             status,
@@ -57,6 +65,7 @@ impl Found {
             steps: state.steps,
             spectrum,
             gn_sharpness: sharpness.filter(|sharpness| sharpness.is_finite()),
+            way: way.unwrap_or_default(),
         }
     }
 

@@ -68,7 +68,7 @@ impl Problems {
             }
         }
         let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
-        let rules = Rules::new(ids.len() as u32, p, job.stop());
+        let rules = Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) };
         let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0]).collect();
         let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
         Ok(Self {

@@ -1,5 +1,6 @@
 //! How a job's problems are spread over the device, and how many of them fit it.
 
+use crate::error::RequestError;
 use crate::gpu::Device;
 use crate::kernels::batch::tile;
 use crate::kernels::problem::{MOST_LANE_PARAMETERS, SEGMENT, Sizes, State};
@@ -7,6 +8,7 @@ use crate::sweep::Job;
 
 use super::LANES;
 use super::blocked::Cut;
+use super::history::Layout;
 
 /// The most memory that the largest buffer of a chunk may take, whatever the device allows.
 pub(super) const BLOCK_BYTES: u64 = 256 << 20;
@@ -54,11 +56,14 @@ impl ChunkShape {
     /// What a device makes of a job.
     pub(super) fn of(device: &Device, job: &Job) -> Self {
         let p = job.model().parameters().len();
-        if p > MOST_LANE_PARAMETERS {
+        let shape = if p > MOST_LANE_PARAMETERS {
             Self::blocked(device, p, job.most_rows())
         } else {
             Self::lane(device, p, job.most_rows())
-        }
+        };
+        let limit = device.largest_buffer().min(BLOCK_BYTES);
+        let recorded = Layout::of(job).map_or(u64::MAX, |layout| (limit / layout.bytes().max(1)).max(1));
+        Self { problems: shape.problems.min(recorded), ..shape }
     }
 
     fn lane(device: &Device, parameters: usize, rows: usize) -> Self {
@@ -93,6 +98,15 @@ impl ChunkShape {
 fn whole_tiles(device: &Device, limit: u64, bytes: u64, lanes: usize) -> u64 {
     let workgroups = u64::from(device.limits().max_compute_workgroups_per_dimension);
     (limit / bytes).min(workgroups * LANES as u64) / lanes as u64 * lanes as u64
+}
+
+/// Refuses a history of which not even one problem's fits a buffer.
+pub(super) fn check_history(device: &Device, job: &Job) -> Result<(), RequestError> {
+    let most = device.largest_buffer();
+    match Layout::of(job).map(Layout::bytes) {
+        Some(needed) if needed > most => Err(RequestError::HistoryTooLarge { needed, most }),
+        _ => Ok(()),
+    }
 }
 
 /// The most parameters that problems of so many rows may have: one of them fits a buffer, and the columns of [J | e] are a

@@ -8,7 +8,7 @@ use crate::data::Missing;
 use crate::model::Network;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, Initialisation, Initialiser, Spacing, StartRange};
-use crate::sweep::{Draw, Errors, Reduction, SizeUnit, StepBlock};
+use crate::sweep::{Draw, Errors, History, Reduction, SizeUnit, StepBlock};
 
 impl Request {
     /// The spec that `natgrad sweep` runs to the same results; what is at its default is left out.
@@ -35,6 +35,7 @@ impl Request {
             spec.text("reduction", "mean");
         }
         stop_table(&mut spec, &self.stop);
+        history_table(&mut spec, self.history);
         self.run_table(&mut spec);
         output_table(&mut spec, &self.output);
         spec.0
@@ -220,6 +221,19 @@ fn stop_table(spec: &mut Spec, stop: &Stop) {
     }
     if !stop.tests {
         spec.line("tests", "false");
+    }
+}
+
+fn history_table(spec: &mut Spec, history: History) {
+    if !history.is_kept() {
+        return;
+    }
+    spec.table("[history]");
+    spec.line("every", &history.every.to_string());
+    for (key, asked) in [("parameters", history.parameters), ("hessian_sharpness", history.hessian_sharpness)] {
+        if asked {
+            spec.line(key, "true");
+        }
     }
 }
 

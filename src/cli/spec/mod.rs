@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::expr::ParseError;
 use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
-use crate::sweep::{Errors, Job, Reduction, StepBlock, Sweep};
+use crate::sweep::{Errors, History, Job, Reduction, StepBlock, Sweep};
 
 pub(super) use origin::Origin;
 use read::read_spec;
@@ -50,6 +50,7 @@ pub(super) struct Request {
     pub(super) blocks: Vec<StepBlock>,
     pub(super) reduction: Reduction,
     pub(super) stop: Stop,
+    pub(super) history: History,
     pub(super) device: Option<String>,
     pub(super) precision: PrecisionChoice,
     /// Problems to repeat in f64 on the CPU.
@@ -153,6 +154,7 @@ impl Request {
 
     fn sweep(&self, model: &Model, data: &Data) -> Sweep {
         let mut sweep = Sweep::new(model, data).reduction(self.reduction).stop(self.stop).errors(self.data.errors);
+        sweep = sweep.history(self.history);
         for values in &self.start.values {
             sweep = sweep.start_named(values.iter().map(|(name, value)| (name.as_str(), *value)));
         }

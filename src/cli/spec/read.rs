@@ -12,7 +12,7 @@ use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
 use super::{Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{Reduction, SizeUnit, StepBlock};
+use crate::sweep::{History, Reduction, SizeUnit, StepBlock};
 
 /// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
 /// the reference in docs/spec.md can be held against it.
@@ -33,7 +33,7 @@ pub(super) const KEYS: [(&str, &[&str]); 23] = [
     ("step.filter", &["fixed_rank", "residual_scaled"]),
     ("step.filter.residual_scaled", &["factor", "power"]),
     ("stop", &["steps", "loss", "initial_loss", "gradient", "change", "tests"]),
-    ("history", &["every"]),
+    ("history", &["every", "parameters", "hessian_sharpness"]),
     ("run", &["device", "precision", "verify", "require_converged"]),
     ("loss", &["reduction"]),
     ("output", &["keep", "formats", "curves", "parameters"]),
@@ -80,9 +80,7 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
         None => vec![StepBlock::default()],
     };
     let stop = root.get("stop").map(|stop| read_stop(stop.table()?)).transpose()?;
-    if let Some(history) = root.get("history") {
-        check_history(history.table()?)?;
-    }
+    let history = root.get("history").map(|history| read_history(history.table()?)).transpose()?;
     let mut request = Request {
         model,
         data,
@@ -90,6 +88,7 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
         blocks,
         reduction: reduction.unwrap_or_default(),
         stop: stop.unwrap_or_default(),
+        history: history.unwrap_or_default(),
         device: None,
         precision: PrecisionChoice::Auto,
         verify: None,
@@ -347,14 +346,18 @@ fn read_stop(table: Table<'_>) -> Result<Stop, Failure> {
     Ok(stop)
 }
 
-fn check_history(table: Table<'_>) -> Result<(), Failure> {
+fn read_history(table: Table<'_>) -> Result<History, Failure> {
     table.only(keys("history"))?;
-    if let Some(every) = table.get("history.every")
-        && every.count(u64::MAX)? != 0
-    {
-        return Err(every.fail("a history is not supported yet; write 0 or leave the table out"));
-    }
-    Ok(())
+    let every = table.get("history.every").map_or(Ok(0), |every| every.count(u64::from(u32::MAX)))? as u32;
+    let asked = |key: &str| match table.get(key) {
+        None => Ok(false),
+        Some(value) if value.flag()? && every == 0 => {
+            Err(value.fail("nothing is recorded; give history.every the number of steps from record to record"))
+        }
+        Some(value) => value.flag(),
+    };
+    let (parameters, hessian_sharpness) = (asked("history.parameters")?, asked("history.hessian_sharpness")?);
+    Ok(History { every, parameters, hessian_sharpness })
 }
 
 pub(super) fn texts(value: &Value<'_>) -> Result<Vec<String>, Failure> {

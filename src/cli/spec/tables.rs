@@ -161,6 +161,14 @@ impl TextForm {
             Self::Jsonl => report::write_jsonl(outcome, writer),
         }
     }
+
+    /// Writes the records of its problems in this form.
+    pub(in crate::cli) fn write_history(self, outcome: &Outcome, writer: impl std::io::Write) -> std::io::Result<()> {
+        match self {
+            Self::Csv => report::write_history_csv(outcome, writer),
+            Self::Jsonl => report::write_history_jsonl(outcome, writer),
+        }
+    }
 }
 
 /// The precision asked for.

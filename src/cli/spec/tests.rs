@@ -2,7 +2,7 @@ use super::*;
 use crate::data::Missing;
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::starts::{Distribution, Spacing, StartRange};
-use crate::sweep::{Draw, RandomStarts, SizeUnit, linspace};
+use crate::sweep::{Draw, History, RandomStarts, SizeUnit, linspace};
 
 const PLAIN: &str = r#"
 [model]
@@ -71,7 +71,9 @@ gradient = 1e-3
 change = 0
 tests = false
 [history]
-every = 0
+every = 5
+parameters = true
+hessian_sharpness = true
 [run]
 device = "cpu"
 precision = "f64"
@@ -112,6 +114,7 @@ curves = true
         (stop.steps, stop.loss, stop.gradient, stop.change, stop.tests),
         (16, Some(1e-9), Some(1e-3), Some(0.0), false)
     );
+    assert_eq!(request.history, History { every: 5, parameters: true, hessian_sharpness: true });
     assert_eq!((request.device.as_deref(), request.precision), (Some("cpu"), PrecisionChoice::F64));
     assert_eq!((request.verify, request.require_converged), (Some(10), Some(0.99)));
     let formats = vec![TextForm::Csv, TextForm::Jsonl];
@@ -155,7 +158,7 @@ fn sizes_without_a_damping_take_exact_steps() {
 }
 
 /// What is wrong, the line it is on, and words that the message must hold.
-const WRONG: [(&str, usize, &[&str]); 47] = [
+const WRONG: [(&str, usize, &[&str]); 49] = [
     ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
     ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
     ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
@@ -188,7 +191,9 @@ const WRONG: [(&str, usize, &[&str]); 47] = [
     ("[[step]]\nmomentum = 0.9", 10, &["step.momentum", "adaptive"]),
     ("[[step]]\ncutoff = 1", 10, &["step.cutoff", "outside 0 to 1"]),
     ("[[step]]\nscaling = true", 10, &["step.scaling", "text in quotes"]),
-    ("[history]\nevery = 5", 10, &["history.every", "not supported yet"]),
+    ("[history]\nevery = -5", 10, &["history.every", "-5 is negative"]),
+    ("[history]\nparameters = true", 10, &["history.parameters", "nothing is recorded", "history.every"]),
+    ("[history]\nevery = 0\nhessian_sharpness = true", 11, &["history.hessian_sharpness", "nothing is recorded"]),
     ("[stop]\nsteps = -3", 10, &["stop.steps", "-3 is negative"]),
     ("[stop]\nsteps = 2.5", 10, &["stop.steps", "whole number"]),
     ("[stop]\nsteps = 99999999999999999999999", 10, &["too many"]),
@@ -321,6 +326,7 @@ fn a_request_written_as_toml_reads_back_as_itself() {
             change: Some(1e-17),
             tests: false,
         },
+        history: History { every: 3, parameters: false, hessian_sharpness: true },
         device: Some("cpu".to_owned()),
         precision: PrecisionChoice::F64,
         verify: Some(3),
