@@ -6,7 +6,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, unit, SMOOTH, RESIDUAL_SCALED, GRADIENT, ACCEPTED, DUAL_DONE, WAITS, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
+#import natgrad::problem::{Problem, State, Rules, loss_ends, unit, SMOOTH, RESIDUAL_SCALED, GRADIENT, ACCEPTED, DUAL_DONE, WAITS, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -110,7 +110,7 @@ fn finish(status: u32, reason: u32) {
 
 // The tests at a point just accepted that look at ‖e‖ and ‖Uᵣᵀe‖; true where the problem ends.
 fn norms_end(tangent: Real) -> bool {
-    if rules.tests != 0u && state.residual_norm <= rules.loss * problem.response_norm {
+    if loss_ends(rules, problem, state) {
         finish(CONVERGED, REASON_LOSS);
         return true;
     }

@@ -103,6 +103,22 @@ pub enum RequestError {
         /// Outputs of the model.
         outputs: usize,
     },
+    /// Second derivatives of too many parameters.
+    #[error(
+        "step sizes in units of 2/sharpness need second derivatives, of at most {most} parameters of an expression, and the model has {parameters}: give absolute sizes, or fix parameters"
+    )]
+    SharpnessOfParameters {
+        /// Parameters of the model.
+        parameters: usize,
+        /// The most that are allowed.
+        most: usize,
+    },
+    /// A step size that adaptive damping does not take.
+    #[error("adaptive damping sets the step itself, so its size is not in units of {unit}: leave the unit out")]
+    AdaptiveSizeUnit {
+        /// The unit.
+        unit: &'static str,
+    },
     /// An axis of the sweep has no values.
     #[error("the {axis} axis is empty: give at least one value")]
     EmptyAxis {

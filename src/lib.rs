@@ -25,6 +25,7 @@ pub mod starts;
 pub mod sweep;
 
 mod backend;
+mod curvature;
 mod engine;
 mod kernels;
 mod memory;
@@ -47,8 +48,8 @@ pub use selftest::{selftest, selftest_on};
 pub use stability::{Certificate, FilterRule, Minimiser, Stability, StabilityOptions, Verdict};
 pub use starts::{Distribution, Initialisation, Initialiser, Spacing, StartRange, random_start};
 pub use sweep::{
-    Context, Draw, Errors, History, Job, Outcome, Problem, RandomStarts, Record, Reduction, StepBlock, StepRule, Sweep,
-    linspace, logspace,
+    Context, Draw, Errors, History, Job, Outcome, Problem, RandomStarts, Record, Reduction, SizeUnit, StepBlock,
+    StepRule, Sweep, linspace, logspace,
 };
 pub use verify::{Disagreement, Verification, verify};
 pub use wgpu;

@@ -269,7 +269,8 @@ fn every_filter_and_momentum_contract_each_direction_as_their_formulas_say() {
             // Gradient descent is stable below 2/9.
             let size = if filter == Filter::Gradient { 0.15 } else { 0.5 };
             for tests in [false, true] {
-                let stop = Stop { steps, tests, loss: Some(0.0), gradient: Some(0.0), change: Some(0.0) };
+                let stop =
+                    Stop { steps, tests, loss: Some(0.0), initial_loss: None, gradient: Some(0.0), change: Some(0.0) };
                 let sweep = Sweep::new(&model, &data).start([0.0, 3.0]).step_sizes([size]).scaling(Scaling::None);
                 let sweep = sweep.filter(filter).momentum(momentum).stop(stop);
                 let sweep = if filter == Filter::Smooth { sweep.cutoff(0.3) } else { sweep };

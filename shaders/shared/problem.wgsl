@@ -95,6 +95,7 @@ struct Rules {
     steps: u32,         // step limit
     tests: u32,         // 0: no convergence test
     loss: Real,         // tolerances, see src/ngd/stop.rs
+    initial: Real,      // on ‖e‖ over ‖e₀‖
     gradient: Real,
     change: Real,
     rounding: Real,     // 4u
@@ -107,6 +108,15 @@ struct Rules {
     rotation_tolerance: Real,
     history: u32,       // steps from record to record; 0: none is kept
     waits: u32,         // 1: no singular values this time; problems that need them wait
+    padding_a: u32,
+    padding_b: u32,
+    padding_c: u32,
+}
+
+// Whether the loss is as small as asked.
+fn loss_ends(rules: Rules, problem: Problem, state: State) -> bool {
+    let most = max(rules.loss * problem.response_norm, rules.initial * state.first_norm);
+    return rules.tests != 0u && state.residual_norm <= most;
 }
 
 // A block of rows, the same rows of every problem.

@@ -1,7 +1,7 @@
 // The problems whose trial point was just accepted: their J is to be factored, or, DUAL, their step taken by the kernel matrix
 // where the rule lets it. After a rejection the factorisation stands.
 // Invocation: a place in the roster.
-#import natgrad::problem::{Problem, Rules, State, FILTERED, GRADIENT, RUNNING, ACCEPTED}
+#import natgrad::problem::{Problem, Rules, State, loss_ends, FILTERED, GRADIENT, RUNNING, ACCEPTED}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> roster: array<u32>;                // the problems at work: how many, then which
@@ -23,8 +23,7 @@ fn is_dual(b: u32) -> bool {
     }
     let steps = states[b].steps;
     let is_recorded = rules.history != 0u && steps % max(rules.history, 1u) == 0u;
-    let has_arrived = rules.tests != 0u && states[b].residual_norm <= rules.loss * problem.response_norm;
-    return steps < rules.steps && !is_recorded && !has_arrived;
+    return steps < rules.steps && !is_recorded && !loss_ends(rules, problem, states[b]);
 }
 #endif
 

@@ -34,6 +34,9 @@ pub(crate) fn solve_from(job: &Job, ids: &[ProblemId], start: impl Fn(usize) -> 
 /// finite, or the SVD does not converge.
 pub(crate) fn examine(job: &Job, id: ProblemId, theta: &[f64], workspace: &mut Workspace) -> Option<(Norms, Spectrum)> {
     let mut solver = Solver::new(job, id, workspace);
+    if solver.tolerances.initial > 0.0 {
+        solver.first_norm = solver.evaluate(job.start(id)).finite()?;
+    }
     solver.theta = theta.to_vec();
     let norm = solver.evaluate(theta).finite()?;
     if !solver.factor() {
@@ -161,6 +164,8 @@ struct Solver<'a> {
     rule: StepRule,
     rows: std::ops::Range<usize>,
     response: f64,
+    /// ‖e₀‖.
+    first_norm: f64,
     cutoff: f64,
     tolerances: Tolerances,
     theta: Vec<f64>,
@@ -177,13 +182,14 @@ struct Solver<'a> {
 
 impl<'a> Solver<'a> {
     fn new(job: &'a Job, id: ProblemId, workspace: &'a mut Workspace) -> Self {
-        let rule = job.rules()[id.rule];
+        let rule = job.rule(id);
         let rows = job.rows(id.set);
         let parameters = job.model().parameters().len();
         workspace.fit(rows.len(), parameters);
         Self {
             rule,
             response: job.response_norm(id.set),
+            first_norm: 0.0,
             cutoff: rule.cutoff.unwrap_or_else(|| Precision::F64.default_cutoff(rows.len(), parameters)),
             tolerances: job.stop().tolerances(Precision::F64),
             theta: job.start(id).to_vec(),
@@ -232,7 +238,7 @@ impl<'a> Solver<'a> {
         let Evaluated::Finite(mut norm) = self.evaluate(&self.theta.clone()) else {
             return (Status::NonFinite, None);
         };
-        let first_norm = norm;
+        self.first_norm = norm;
         let mut adaptive: Option<LevenbergMarquardt> = None;
         let mut fresh = true;
         loop {
@@ -282,7 +288,7 @@ impl<'a> Solver<'a> {
                     self.previous = std::mem::replace(&mut self.theta, trial);
                     norm = after;
                     fresh = true;
-                    if norm > divergence_factor() * first_norm.max(self.response) {
+                    if norm > divergence_factor() * self.first_norm.max(self.response) {
                         return (Status::Diverged, None);
                     }
                 }
@@ -389,7 +395,8 @@ impl<'a> Solver<'a> {
             let relative = |(delta, theta): (&f64, &f64)| if *delta == 0.0 { 0.0 } else { delta.abs() / theta.abs() };
             full_step.iter().zip(&self.theta).map(relative).fold(0.0, f64::max)
         };
-        Some(Norms { residual: norm, response: self.response, tangent: factored.tangent(), relative_change })
+        let (first, response) = (self.first_norm, self.response);
+        Some(Norms { residual: norm, first, response, tangent: factored.tangent(), relative_change })
     }
 
     /// The tests at a point just accepted and factored.

@@ -72,6 +72,7 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
             start: id.start as u32,
             rule: id.rule as u32,
             seed: job.seed(id),
+            step_size: job.rule(id).size,
             points: job.rows(id.set).len() as u32,
             status: solved.status,
             reason: solved.reason,

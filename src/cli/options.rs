@@ -13,7 +13,7 @@ use super::spec::{
 use crate::data::Missing;
 use crate::model::ModelError;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{Errors, History, Reduction, StepBlock};
+use crate::sweep::{Errors, History, Reduction, SizeUnit, StepBlock};
 
 /// Fit a model to the data sets of a CSV file.
 #[derive(Debug, Args)]
@@ -254,6 +254,7 @@ impl Arguments {
                 random: None,
             },
             blocks: vec![StepBlock {
+                unit: SizeUnit::Absolute,
                 sizes: vec![size],
                 dampings: vec![damping],
                 filter: Filter::Exact,

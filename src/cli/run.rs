@@ -50,8 +50,8 @@ pub(super) fn tell_dropped_rows(context: &Context) {
 pub(super) fn tell_reduction(job: &Job) {
     if let Some(points) = job.averaged() {
         output::note(&format!(
-            "loss.reduction = \"mean\" over {points} residuals: dampings are multiplied by {points} and step sizes of \
-             gradient descent divided by it; results are in terms of the sum"
+            "loss.reduction = \"mean\" over {points} residuals: dampings are multiplied by {points} and absolute step \
+             sizes of gradient descent divided by it; results are in terms of the sum"
         ));
     }
 }

@@ -139,6 +139,7 @@ pub(crate) struct Rules {
     pub(crate) steps: u32,
     pub(crate) tests: u32,
     pub(crate) loss: f32,
+    pub(crate) initial: f32,
     pub(crate) gradient: f32,
     pub(crate) change: f32,
     pub(crate) rounding: f32,
@@ -151,6 +152,7 @@ pub(crate) struct Rules {
     pub(crate) rotation_tolerance: f32,
     pub(crate) history: u32,
     pub(crate) waits: u32,
+    pub(crate) padding: [u32; 3],
 }
 
 impl Rules {
@@ -165,6 +167,7 @@ impl Rules {
             steps: stop.steps,
             tests: u32::from(stop.tests),
             loss: tolerances.loss as f32,
+            initial: tolerances.initial as f32,
             gradient: tolerances.gradient as f32,
             change: tolerances.change as f32,
             rounding: tolerances.rounding as f32,
@@ -177,6 +180,7 @@ impl Rules {
             rotation_tolerance: rotation_tolerance(parameters) as f32,
             history: 0,
             waits: 0,
+            padding: [0; 3],
         }
     }
 }
@@ -266,6 +270,7 @@ mod tests {
             ("steps", offset_of!(Rules, steps)),
             ("tests", offset_of!(Rules, tests)),
             ("loss", offset_of!(Rules, loss)),
+            ("initial", offset_of!(Rules, initial)),
             ("gradient", offset_of!(Rules, gradient)),
             ("change", offset_of!(Rules, change)),
             ("rounding", offset_of!(Rules, rounding)),

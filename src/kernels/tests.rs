@@ -16,7 +16,7 @@ use crate::gpu::{Buffer, Device, layout};
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, random_start};
-use crate::sweep::StepRule;
+use crate::sweep::{SizeUnit, StepRule};
 
 const LANES: usize = 64;
 pub(super) const U: f64 = 1.0 / (1u64 << 24) as f64;
@@ -70,7 +70,8 @@ fn unpack(packed: &[f32], b: usize, rows: usize, columns: usize) -> Vec<Vec<f64>
 }
 
 fn rule(scaling: Scaling, damping: Damping) -> StepRule {
-    StepRule { size: 1.0, damping, filter: Filter::Exact, scaling, cutoff: None, momentum: 0.0 }
+    let (unit, filter) = (SizeUnit::Absolute, Filter::Exact);
+    StepRule { size: 1.0, unit, damping, filter, scaling, cutoff: None, momentum: 0.0 }
 }
 
 struct Bench<'a> {

@@ -58,7 +58,7 @@ impl std::fmt::Display for Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The loss is as small as asked: ‖e‖ ≤ `loss`·‖y‖.
+    /// The loss is as small as asked: ‖e‖ ≤ `loss`·‖y‖, or ½‖e‖² ≤ `initial_loss`·½‖e₀‖².
     Loss,
     /// The residual is orthogonal to the tangent space: ‖Uᵣᵀe‖ ≤ `gradient`·‖e‖ + 4u‖y‖.
     Gradient,
@@ -103,6 +103,8 @@ impl std::fmt::Display for Reason {
 pub(crate) struct Norms {
     /// ‖e‖.
     pub(crate) residual: f64,
+    /// ‖e₀‖.
+    pub(crate) first: f64,
     /// ‖y‖.
     pub(crate) response: f64,
     /// ‖Uᵣᵀe‖.
@@ -114,7 +116,7 @@ pub(crate) struct Norms {
 impl Norms {
     /// The first test that holds.
     pub(crate) fn converged(&self, tolerances: &Tolerances) -> Option<Reason> {
-        if self.residual <= tolerances.loss * self.response {
+        if self.residual <= (tolerances.loss * self.response).max(tolerances.initial * self.first) {
             Some(Reason::Loss)
         } else if self.tangent <= tolerances.gradient * self.residual + tolerances.rounding * self.response {
             Some(Reason::Gradient)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::data::KeyValues;
 use crate::ngd::{Damping, Reason};
-use crate::sweep::{Context, Outcome, Problem, StepRule};
+use crate::sweep::{Context, Outcome, Problem, SizeUnit, StepRule};
 
 /// The values of one column; `None` is null.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,6 +138,13 @@ pub(crate) fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
+/// The column of step sizes in units of 2/sharpness, where a rule has such.
+pub(crate) const SIZE_MULTIPLE: &str = "size_multiple";
+
+fn multiple(rule: &StepRule) -> Option<f64> {
+    (rule.unit == SizeUnit::TwoOverSharpness).then_some(rule.size)
+}
+
 /// The damping as a number; null where it is adaptive.
 pub(crate) fn damping(rule: &StepRule) -> Option<f64> {
     match rule.damping {
@@ -174,7 +181,7 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
         "start" => index(|p| p.start_index() as u64),
         "seed" => Values::OptionalIndex(outcome.iter().map(|p| p.seed()).collect()),
         "method" => text(|p| Some(p.rule().filter.method())),
-        "step_size" => number(&|p| finite(p.rule().size)),
+        "step_size" => number(&|p| finite(p.step_size())),
         "damping" => number(&|p| damping(p.rule())),
         "filter" => Values::Text(outcome.iter().map(filter_names).collect()),
         "scaling" => text(|p| Some(p.rule().scaling.name())),
@@ -193,8 +200,12 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
     };
 
     let mut columns = Vec::new();
+    let has_units = context.rules.iter().any(|rule| rule.unit != SizeUnit::Absolute);
     for name in FIXED {
         columns.push(Column { name: name.to_owned(), values: fixed(name) });
+        if name == "step_size" && has_units {
+            columns.push(Column { name: SIZE_MULTIPLE.to_owned(), values: number(&|p| multiple(p.rule())) });
+        }
         if name == "set" {
             let keys = context.keys.iter().zip(&names.groups);
             columns.extend(

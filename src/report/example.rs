@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::data::{KeyColumn, KeyValues};
 use crate::ngd::{Damping, Filter, Precision, Reason, Scaling, Status};
-use crate::sweep::{Context, Errors, History, Moment, Outcome, Records, Row, StepRule};
+use crate::sweep::{Context, Errors, History, Moment, Outcome, Records, Row, SizeUnit, StepRule};
 
 fn rule(size: f64, damping: Damping) -> StepRule {
-    StepRule { size, damping, filter: Filter::Exact, scaling: Scaling::Columns, cutoff: None, momentum: 0.0 }
+    let (filter, scaling) = (Filter::Exact, Scaling::Columns);
+    StepRule { size, unit: SizeUnit::Absolute, damping, filter, scaling, cutoff: None, momentum: 0.0 }
 }
 
 fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
@@ -54,6 +55,7 @@ pub(crate) fn outcome() -> Outcome {
         start: 0,
         rule: 0,
         seed: None,
+        step_size: 0.5,
         points: 4,
         status: Status::Converged,
         reason: Some(Reason::Gradient),
@@ -65,7 +67,7 @@ pub(crate) fn outcome() -> Outcome {
     };
     let rows = vec![
         row,
-        Row { problem: 1, rule: 1, reason: Some(Reason::Loss), steps: 5, ..row },
+        Row { problem: 1, rule: 1, step_size: 1.0, reason: Some(Reason::Loss), steps: 5, ..row },
         Row {
             problem: 2,
             set: 1,
@@ -78,7 +80,7 @@ pub(crate) fn outcome() -> Outcome {
             gn_sharpness: f64::INFINITY,
             ..row
         },
-        Row { problem: 3, set: 1, rule: 1, seed: Some(7), rank: 1, loss: 0.75, ..row },
+        Row { problem: 3, set: 1, rule: 1, step_size: 1.0, seed: Some(7), rank: 1, loss: 0.75, ..row },
     ];
     Outcome {
         context: Arc::new(context(&["b1", "b2"], vec![KeyColumn { name: "cell".to_owned(), values: cells }])),

@@ -27,6 +27,8 @@ mod example;
 mod files;
 mod history;
 mod jsonl;
+#[cfg(feature = "plot")]
+mod map;
 mod number;
 #[cfg(feature = "parquet")]
 mod parquet;

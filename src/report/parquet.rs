@@ -16,7 +16,8 @@ use super::{ReportError, write_whole};
 use crate::sweep::Outcome;
 
 /// Writes the outcome as a Parquet file: a row a problem with the columns `problem`, `set`, the group columns under
-/// their own names and types, `start`, `seed`, `method`, `step_size`, `damping` (null where adaptive), `filter`,
+/// their own names and types, `start`, `seed`, `method`, `step_size` (and `size_multiple`, where a rule's size is one of 2/sharpness), `damping` (null
+/// where adaptive), `filter`,
 /// `scaling`, `cutoff`, `status`, `reason`, `steps`, `points`, `loss`, `residual_sum_of_squares`, `gradient_norm`,
 /// `rank`, `sigma_max`, `sigma_min`, `gn_sharpness`, then each parameter and, with `_se` at the end of its name, its
 /// standard error. What is not finite is null, and so are `rank`, `sigma_max`, `sigma_min` and

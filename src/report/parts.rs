@@ -14,9 +14,11 @@ use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDat
 use ::parquet::file::writer::SerializedFileWriter;
 use arrow_array::{Array, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 
+use super::columns::SIZE_MULTIPLE;
 use super::parquet::{properties, write_error};
 use super::summary::{Line, SummaryBuilder};
 use super::{ReportError, Summary, write_whole};
+use crate::sweep::SizeUnit;
 
 /// The number of rows of a Parquet file, from its footer.
 pub(crate) fn row_count(path: &Path) -> Result<u64, ReportError> {
@@ -77,13 +79,27 @@ fn copy_row_groups(
 
 /// The summary of a result file of a model with so many parameters, read batch by batch.
 pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, ReportError> {
-    const COLUMNS: [&str; 11] =
-        ["problem", "step_size", "damping", "filter", "scaling", "status", "reason", "steps", "loss", "points", "rank"];
+    const COLUMNS: [&str; 12] = [
+        "problem",
+        "step_size",
+        SIZE_MULTIPLE,
+        "damping",
+        "filter",
+        "scaling",
+        "status",
+        "reason",
+        "steps",
+        "loss",
+        "points",
+        "rank",
+    ];
     let parameters = parameters as u32;
     let mut summary = SummaryBuilder::default();
     each_batch(path, &COLUMNS, |batch| {
         let problems: &UInt64Array = column(batch, "problem")?;
         let sizes: &Float64Array = column(batch, "step_size")?;
+        let multiples: Option<&Float64Array> =
+            batch.column_by_name(SIZE_MULTIPLE).map(|_| column(batch, SIZE_MULTIPLE)).transpose()?;
         let dampings: &Float64Array = column(batch, "damping")?;
         let filters: &StringArray = column(batch, "filter")?;
         let scalings: &StringArray = column(batch, "scaling")?;
@@ -94,9 +110,11 @@ pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, Repor
         let ranks: &UInt32Array = column(batch, "rank")?;
         let losses: &Float64Array = column(batch, "loss")?;
         for row in 0..batch.num_rows() {
+            let multiple = multiples.filter(|multiples| multiples.is_valid(row)).map(|multiples| multiples.value(row));
             summary.add(&Line {
                 problem: problems.value(row),
-                step_size: sizes.value(row),
+                step_size: multiple.unwrap_or(sizes.value(row)),
+                unit: if multiple.is_some() { SizeUnit::TwoOverSharpness } else { SizeUnit::Absolute },
                 damping: dampings.is_valid(row).then(|| dampings.value(row)),
                 filter: filters.value(row),
                 scaling: scalings.value(row),

@@ -8,17 +8,19 @@ use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
+use super::map;
 use super::number::significant;
 use super::pen::Pen;
 use super::summary::{Family, RuleSummary};
 use super::{ReportError, Summary, write_whole};
 
 /// The names of the pictures that [`write_plots`] may write.
-pub(crate) const PLOTS: [&str; 2] = ["converged.svg", "steps.svg"];
+pub(crate) const PLOTS: [&str; 3] = ["converged.svg", "steps.svg", "map.svg"];
 
 /// Draws, as SVG files in `folder`, the share of problems that converged and the median of their steps, both against
-/// the step size with a line for each damping; the axis of the steps is logarithmic unless some took none. Returns the
-/// files written: none where there is only one step size.
+/// the step size with a line for each damping; the axis of the steps is logarithmic unless some took none. Where there are
+/// several dampings too, a map of final losses and steps over both. Returns the files written: none where there is only one
+/// step size.
 ///
 /// # Errors
 /// A picture cannot be drawn or written.
@@ -30,8 +32,10 @@ pub fn write_plots(summary: &Summary, folder: &Path) -> Result<Vec<PathBuf>, Rep
         return Ok(Vec::new());
     }
     let families = summary.families();
+    let horizontal = format!("step size η{}", summary.unit_of_sizes());
     let share = Picture {
         title: "Problems that converged",
+        horizontal: horizontal.clone(),
         vertical: "share of the problems that converged",
         value: |rule| Some(rule.converged_share),
         range: (-0.03, 1.05),
@@ -48,19 +52,20 @@ pub fn write_plots(summary: &Summary, folder: &Path) -> Result<Vec<PathBuf>, Rep
     };
     let steps = Picture {
         title: "Steps to convergence",
+        horizontal,
         vertical: "steps (median of the converged)",
         value: |rule| rule.median_steps.map(f64::from),
         range,
         logarithmic: (is_wide(&sizes), logarithmic),
     };
     let range = (sizes[0], sizes[sizes.len() - 1]);
-    let pictures = [(PLOTS[0], share), (PLOTS[1], steps)];
+    let drawn = |picture: Picture| picture.draw(&families, range);
+    let pictures = [Some(drawn(share)), Some(drawn(steps)), map::draw(summary)];
     let mut written = Vec::new();
-    for (name, picture) in pictures {
+    for (name, picture) in PLOTS.into_iter().zip(pictures) {
+        let Some(picture) = picture else { continue };
         let path = folder.join(name);
-        let svg = picture
-            .draw(&families, range)
-            .map_err(|problem| ReportError::Draw { file: path.display().to_string(), problem })?;
+        let svg = picture.map_err(|problem| ReportError::Draw { file: path.display().to_string(), problem })?;
         write_whole(&path, |writer| {
             writer.write_all(svg.as_bytes()).map_err(|source| ReportError::write(&path, source))
         })?;
@@ -93,6 +98,7 @@ pub(super) fn around(low: f64, high: f64) -> (f64, f64) {
 /// One diagram against the step size.
 struct Picture {
     title: &'static str,
+    horizontal: String,
     vertical: &'static str,
     value: fn(&RuleSummary) -> Option<f64>,
     /// Of the vertical axis.
@@ -161,7 +167,7 @@ impl Picture {
             .map_err(told)?;
         chart
             .configure_mesh()
-            .x_desc("step size η")
+            .x_desc(self.horizontal.as_str())
             .y_desc(self.vertical)
             .axis_desc_style(("sans-serif", 17))
             .label_style(("sans-serif", 14))
@@ -226,6 +232,7 @@ mod tests {
     use super::super::example::{empty_outcome_with, outcome};
     use super::super::summary::{Line, SummaryBuilder};
     use super::*;
+    use crate::sweep::SizeUnit;
 
     /// A sweep like the one of the examples: a share that falls beyond η = 2, earlier without damping.
     pub(super) fn sweep_summary(lines: usize) -> Summary {
@@ -238,6 +245,7 @@ mod tests {
                     builder.add(&Line {
                         problem: 0,
                         step_size: size,
+                        unit: SizeUnit::Absolute,
                         damping: Some(10f64.powi(damping as i32 - 8)),
                         filter: "tikhonov",
                         scaling: "columns",
@@ -254,11 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_over_step_sizes_gives_two_pictures_with_named_axes_and_a_legend() {
+    fn a_sweep_over_step_sizes_gives_two_pictures_with_named_axes_and_a_legend_and_a_map() {
         let folder = tempfile::tempdir().unwrap();
         let files = write_plots(&sweep_summary(3), folder.path()).unwrap();
         assert_eq!(files, PLOTS.map(|name| folder.path().join(name)));
-        for file in files {
+        for file in &files[..2] {
             let svg = std::fs::read_to_string(file).unwrap();
             for text in ["step size η", "damping 1e-8", "damping 1e-6", "<svg"] {
                 assert!(svg.contains(text), "{text} is missing");
@@ -309,6 +317,7 @@ mod tests {
             builder.add(&Line {
                 problem: 0,
                 step_size: size,
+                unit: SizeUnit::Absolute,
                 damping,
                 filter: "tikhonov",
                 scaling: "columns",
@@ -370,6 +379,7 @@ mod tests {
             let line = |steps| Line {
                 problem: 0,
                 step_size: size,
+                unit: SizeUnit::Absolute,
                 damping: Some(0.0),
                 filter: "exact",
                 scaling: "columns",

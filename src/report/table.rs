@@ -110,7 +110,7 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         }
         row.extend(starts.then(|| problem.start_index().to_string()));
         if rules {
-            row.extend([significant(problem.rule().size, 6), damping_name(problem.rule().damping)]);
+            row.extend([significant(problem.step_size(), 6), damping_name(problem.rule().damping)]);
         }
         row.extend([ending(&problem), problem.steps().to_string(), significant(problem.loss(), 6)]);
         row.extend(ranks.then(|| problem.rank().map_or("-".to_owned(), |rank| rank.to_string())));

@@ -1,6 +1,6 @@
 use crate::error::RequestError;
 use crate::ngd::{Damping, Filter, Precision, Scaling, Stop};
-use crate::sweep::StepRule;
+use crate::sweep::{SizeUnit, StepRule};
 
 /// A filter whose stability is asked for: a step rule without its step size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +24,7 @@ impl FilterRule {
     pub(crate) fn rule(&self, size: f64, options: &StabilityOptions) -> StepRule {
         StepRule {
             size,
+            unit: SizeUnit::Absolute,
             damping: Damping::Fixed(self.damping),
             filter: self.filter,
             scaling: options.scaling,

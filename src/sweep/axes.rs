@@ -32,13 +32,41 @@ pub enum Reduction {
     Mean,
 }
 
+/// What step sizes are multiples of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SizeUnit {
+    /// 1.
+    #[default]
+    Absolute,
+    /// 2/λ, gradient descent's edge of stability: λ is the largest eigenvalue of the loss Hessian JᵀJ + Σ eᵢ∇²fᵢ at the
+    /// start of each problem, in f64 whatever the precision of the steps. Where that is not positive, and so there is no
+    /// edge, λ is the largest eigenvalue of JᵀJ; where that is zero or not finite, no step is taken whatever its size,
+    /// and the unit is 1.
+    TwoOverSharpness,
+}
+
+impl SizeUnit {
+    /// The name in specs, tables and files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absolute => "absolute",
+            Self::TwoOverSharpness => "2/sharpness",
+        }
+    }
+}
+
 impl StepRule {
     /// The rule that takes the same steps on the sum of `points` residuals as this one on their mean. JᵀJ and Jᵀe are
-    /// n times theirs: so has a damping to be, and a step of gradient descent is n times too long. A natural-gradient step
-    /// is the same.
+    /// n times theirs: so has a damping to be, and a step of gradient descent is n times too long,
+    /// unless it is a multiple of what the loss makes of itself. A natural-gradient step is the same.
     pub(crate) fn of_mean(self, points: f64) -> Self {
         Self {
-            size: if self.filter == Filter::Gradient { self.size / points } else { self.size },
+            size: match (self.filter, self.unit) {
+                (Filter::Gradient, SizeUnit::Absolute) => self.size / points,
+                _ => self.size,
+            },
             damping: match self.damping {
                 Damping::Fixed(epsilon) => Damping::Fixed(epsilon * points),
                 Damping::Adaptive => Damping::Adaptive,
@@ -55,8 +83,10 @@ impl StepRule {
 /// One block of step rules: the product of its lists. A sweep's blocks add up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepBlock {
-    /// Step sizes η > 0.
+    /// Step sizes η > 0, in `unit`.
     pub sizes: Vec<f64>,
+    /// What the sizes are multiples of; with [`Damping::Adaptive`] it is [`SizeUnit::Absolute`].
+    pub unit: SizeUnit,
     /// Dampings; with [`Damping::Adaptive`] every size must be 1.
     pub dampings: Vec<Damping>,
     /// The filter on the singular directions.
@@ -73,6 +103,7 @@ impl Default for StepBlock {
     fn default() -> Self {
         Self {
             sizes: vec![1.0],
+            unit: SizeUnit::Absolute,
             dampings: vec![Damping::Adaptive],
             filter: Filter::Exact,
             scaling: None,
@@ -85,8 +116,10 @@ impl Default for StepBlock {
 /// One step rule of a sweep: a point of the product of a [`StepBlock`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepRule {
-    /// Step size η.
+    /// Step size η, in `unit`.
     pub size: f64,
+    /// What the size is a multiple of.
+    pub unit: SizeUnit,
     /// Damping ε, or the adaptive rule.
     pub damping: Damping,
     /// Filter on the singular directions.
@@ -115,6 +148,7 @@ impl StepBlock {
         self.sizes.iter().flat_map(move |&size| {
             self.dampings.iter().map(move |&damping| StepRule {
                 size,
+                unit: self.unit,
                 damping,
                 filter: self.filter,
                 scaling,

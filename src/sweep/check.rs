@@ -4,7 +4,7 @@ use crate::data::BoundData;
 use crate::error::RequestError;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 
-use super::StepRule;
+use super::{SizeUnit, StepRule};
 
 /// The standard deviation of a row's response, 1 where none is given.
 pub(super) fn sigma(data: &BoundData, row: usize) -> f64 {
@@ -36,6 +36,9 @@ pub(super) fn check_rule(rule: &StepRule) -> Result<(), RequestError> {
     }
     if let Some(cutoff) = rule.cutoff.filter(|cutoff| !(0.0..1.0).contains(cutoff)) {
         return Err(RequestError::Cutoff { value: cutoff });
+    }
+    if rule.unit != SizeUnit::Absolute && rule.damping == Damping::Adaptive {
+        return Err(RequestError::AdaptiveSizeUnit { unit: rule.unit.name() });
     }
     check_filter(rule)?;
     if !(0.0..1.0).contains(&rule.momentum) {
@@ -70,7 +73,9 @@ fn check_filter(rule: &StepRule) -> Result<(), RequestError> {
 
 /// Refuses tolerances that are none.
 pub(super) fn check_stop(stop: &Stop) -> Result<(), RequestError> {
-    for (name, value) in [("loss", stop.loss), ("gradient", stop.gradient), ("change", stop.change)] {
+    for (name, value) in
+        [("loss", stop.loss), ("initial loss", stop.initial_loss), ("gradient", stop.gradient), ("change", stop.change)]
+    {
         if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
             return Err(RequestError::Tolerance { name, value });
         }

@@ -4,13 +4,14 @@ mod axes;
 mod check;
 #[cfg(any(feature = "ndarray", feature = "nalgebra"))]
 mod convert;
+mod edge;
 mod grid;
 mod history;
 mod outcome;
 mod request;
 mod resolve;
 
-pub use axes::{Reduction, StepBlock, StepRule, linspace, logspace};
+pub use axes::{Reduction, SizeUnit, StepBlock, StepRule, linspace, logspace};
 pub use history::{History, Record};
 pub(crate) use history::{MOST_IN_HESSIAN, Moment, Records};
 pub(crate) use outcome::Row;

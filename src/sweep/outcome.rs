@@ -63,6 +63,8 @@ pub(crate) struct Row {
     /// Index into `Context::rules`.
     pub(crate) rule: u32,
     pub(crate) seed: Option<u64>,
+    /// The absolute step size.
+    pub(crate) step_size: f64,
     pub(crate) points: u32,
     pub(crate) status: Status,
     pub(crate) reason: Option<Reason>,
@@ -253,7 +255,7 @@ impl<'a> Problem<'a> {
         self.row().seed
     }
 
-    /// The step rule.
+    /// The step rule; its size is in its unit.
     #[must_use]
     pub fn rule(&self) -> &'a StepRule {
         &self.outcome.context.rules[self.row().rule as usize]
@@ -263,6 +265,12 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn rule_index(&self) -> usize {
         self.row().rule as usize
+    }
+
+    /// The step size η: that of the [rule](Self::rule), times its unit at this problem's start.
+    #[must_use]
+    pub fn step_size(&self) -> f64 {
+        self.row().step_size
     }
 
     /// How the problem ended.

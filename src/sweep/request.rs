@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, Initialisation, StartRange};
 
-use super::{Errors, History, Reduction, StepBlock};
+use super::{Errors, History, Reduction, SizeUnit, StepBlock};
 
 /// Random starting points: one for each seed, every parameter drawn on its own. A draw depends on the seed and the
 /// parameter's index only.
@@ -124,6 +124,13 @@ impl Sweep {
         if self.plain.dampings == [Damping::Adaptive] {
             self.plain.dampings = vec![Damping::Fixed(0.0)];
         }
+        self
+    }
+
+    /// What the step sizes of the plain block are multiples of.
+    #[must_use]
+    pub fn size_unit(mut self, unit: SizeUnit) -> Self {
+        self.plain.unit = unit;
         self
     }
 

@@ -14,7 +14,7 @@ use crate::ngd::Stop;
 
 use super::check::{check_response, check_rule, check_stop, sigma};
 use super::grid::StartGrid;
-use super::{Errors, History, Reduction, StepRule, Sweep};
+use super::{Errors, History, Reduction, SizeUnit, StepRule, Sweep};
 
 /// No sweep has more problems than this: at a million problems a second it would run for eleven days.
 const MOST_PROBLEMS: u64 = 1_000_000_000_000;
@@ -37,6 +37,8 @@ struct Inner {
     averaged: Option<usize>,
     /// ‖w∘y‖ of each data set.
     response_norms: Arc<Vec<f64>>,
+    /// 2/sharpness at each start of each data set; empty where no rule asks for it.
+    edges: Vec<f64>,
     /// Index of the first problem of each data set, and the count of all.
     first_problems: Vec<u64>,
     digest: String,
@@ -93,7 +95,7 @@ impl Sweep {
             .map(|rows| rows.clone().map(|i| (data.response[i] / sigma(&data, i)).powi(2)).sum::<f64>().sqrt())
             .collect();
         let digest = self.digest(&source, &starts);
-        Ok(Job(Arc::new(Inner {
+        let mut job = Job(Arc::new(Inner {
             model,
             data: Arc::new(data),
             inputs: Arc::new(inputs),
@@ -104,9 +106,16 @@ impl Sweep {
             history: self.history,
             averaged,
             response_norms: Arc::new(response_norms),
+            edges: Vec::new(),
             first_problems,
             digest,
-        })))
+        }));
+        let edges = job.edges()?;
+        // Nobody else holds it yet.
+        if let Some(inner) = Arc::get_mut(&mut job.0) {
+            inner.edges = edges;
+        }
+        Ok(job)
     }
 
     /// The data with a response for each output of the model: for several, unless others are named, `y1`, `y2`, …
@@ -216,6 +225,7 @@ impl Job {
             errors: self.0.errors,
             history: History::default(),
             averaged: None,
+            edges: Vec::new(),
             starts,
             rules,
             stop,
@@ -282,6 +292,19 @@ impl Job {
     #[must_use]
     pub fn rules(&self) -> &[StepRule] {
         &self.0.rules
+    }
+
+    /// The rule of a problem, its step size the absolute one.
+    pub(crate) fn rule(&self, id: ProblemId) -> StepRule {
+        let rule = self.0.rules[id.rule];
+        match rule.unit {
+            SizeUnit::Absolute => rule,
+            // Problems are in the order data set, start, rule, and edges in that of the first two.
+            SizeUnit::TwoOverSharpness => {
+                let edge = self.0.edges[(id.index / self.0.rules.len() as u64) as usize];
+                StepRule { size: rule.size * edge, unit: SizeUnit::Absolute, ..rule }
+            }
+        }
     }
 
     /// When problems stop.

@@ -52,7 +52,7 @@ impl Problems {
                 let rows = job.rows(id.set);
                 let scale = scales[id.set - first_set];
                 Problem::new(
-                    &job.rules()[id.rule],
+                    &job.rule(*id),
                     (rows.start - first_row) as u32,
                     rows.len() as u32,
                     p,

@@ -8,7 +8,7 @@ use crate::data::Missing;
 use crate::model::Network;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, Initialisation, Initialiser, Spacing, StartRange};
-use crate::sweep::{Draw, Errors, History, Reduction, StepBlock};
+use crate::sweep::{Draw, Errors, History, Reduction, SizeUnit, StepBlock};
 
 impl Request {
     /// The spec that `natgrad sweep` runs to the same results; what is at its default is left out.
@@ -174,6 +174,9 @@ fn range(range: &StartRange) -> String {
 fn step_block(spec: &mut Spec, block: &StepBlock) {
     spec.table("[[step]]");
     spec.line("size", &list(&block.sizes, |&size| number(size)));
+    if block.unit != SizeUnit::Absolute {
+        spec.text("size_unit", block.unit.name());
+    }
     spec.line(
         "damping",
         &list(&block.dampings, |damping| match damping {
@@ -210,7 +213,8 @@ fn stop_table(spec: &mut Spec, stop: &Stop) {
     }
     spec.table("[stop]");
     spec.line("steps", &stop.steps.to_string());
-    for (key, tolerance) in [("loss", stop.loss), ("gradient", stop.gradient), ("change", stop.change)] {
+    let tolerances = [("loss", stop.loss), ("initial_loss", stop.initial_loss), ("gradient", stop.gradient)];
+    for (key, tolerance) in tolerances.into_iter().chain([("change", stop.change)]) {
         if let Some(tolerance) = tolerance {
             spec.line(key, &number(tolerance));
         }

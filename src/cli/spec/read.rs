@@ -12,7 +12,7 @@ use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
 use super::{Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{History, Reduction, StepBlock};
+use crate::sweep::{History, Reduction, SizeUnit, StepBlock};
 
 /// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
 /// the reference in docs/spec.md can be held against it.
@@ -29,10 +29,10 @@ pub(super) const KEYS: [(&str, &[&str]); 23] = [
     ("start.random", &["distribution", "scale", "initialiser", "gain", "zero_output", "ranges", "seeds"]),
     ("start.random.ranges.NAME", &["from", "to", "spacing"]),
     ("start.random.seeds", &["from", "count"]),
-    ("step", &["method", "size", "damping", "filter", "scaling", "cutoff", "momentum"]),
+    ("step", &["method", "size", "size_unit", "damping", "filter", "scaling", "cutoff", "momentum"]),
     ("step.filter", &["fixed_rank", "residual_scaled"]),
     ("step.filter.residual_scaled", &["factor", "power"]),
-    ("stop", &["steps", "loss", "gradient", "change", "tests"]),
+    ("stop", &["steps", "loss", "initial_loss", "gradient", "change", "tests"]),
     ("history", &["every", "parameters", "hessian_sharpness"]),
     ("run", &["device", "precision", "verify", "require_converged"]),
     ("loss", &["reduction"]),
@@ -209,6 +209,7 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
         )));
     }
     Ok(StepBlock {
+        unit: table.get("step.size_unit").map_or(Ok(SizeUnit::Absolute), |unit| read_unit(&unit, &dampings))?,
         momentum: table.get("step.momentum").map_or(Ok(0.0), |momentum| read_momentum(&momentum, &dampings))?,
         filter,
         scaling: match table.get("step.scaling") {
@@ -222,6 +223,15 @@ fn read_step(table: Table<'_>) -> Result<StepBlock, Failure> {
         sizes,
         dampings,
     })
+}
+
+fn read_unit(value: &Value<'_>, dampings: &[Damping]) -> Result<SizeUnit, Failure> {
+    let units = [SizeUnit::Absolute, SizeUnit::TwoOverSharpness].map(|unit| (unit.name(), unit));
+    let unit = value.word(&units)?;
+    if unit != SizeUnit::Absolute && dampings.contains(&Damping::Adaptive) {
+        return Err(value.fail("adaptive damping sets the step itself; give step.size, in this unit"));
+    }
+    Ok(unit)
 }
 
 pub(super) fn read_momentum(value: &Value<'_>, dampings: &[Damping]) -> Result<f64, Failure> {
@@ -327,6 +337,7 @@ fn read_stop(table: Table<'_>) -> Result<Stop, Failure> {
             .transpose()
     };
     stop.loss = tolerance("stop.loss")?;
+    stop.initial_loss = tolerance("stop.initial_loss")?;
     stop.gradient = tolerance("stop.gradient")?;
     stop.change = tolerance("stop.change")?;
     if let Some(tests) = table.get("stop.tests") {

@@ -2,7 +2,7 @@ use super::*;
 use crate::data::Missing;
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::starts::{Distribution, Spacing, StartRange};
-use crate::sweep::{Draw, History, RandomStarts, linspace};
+use crate::sweep::{Draw, History, RandomStarts, SizeUnit, linspace};
 
 const PLAIN: &str = r#"
 [model]
@@ -53,6 +53,7 @@ random = { distribution = "uniform", scale = 0.5, seeds = { from = 7, count = 3 
 [[step]]
 method = "ngd"
 size = { from = 0.5, to = 1.5, count = 3 }
+size_unit = "2/sharpness"
 damping = [0, 1e-6]
 filter = { fixed_rank = 2 }
 scaling = "none"
@@ -65,6 +66,7 @@ damping = "adaptive"
 [stop]
 steps = 0x10
 loss = 1e-9
+initial_loss = 1e-8
 gradient = 1e-3
 change = 0
 tests = false
@@ -95,6 +97,7 @@ curves = true
         request.blocks[0],
         StepBlock {
             sizes: linspace(0.5, 1.5, 3),
+            unit: SizeUnit::TwoOverSharpness,
             dampings: vec![Damping::Fixed(0.0), Damping::Fixed(1e-6)],
             filter: Filter::FixedRank(2),
             scaling: Some(Scaling::None),
@@ -106,6 +109,7 @@ curves = true
     assert_eq!(request.blocks[1].sizes, [1.0]);
     assert_eq!(request.blocks[2].dampings, [Damping::Adaptive]);
     let stop = request.stop;
+    assert_eq!(stop.initial_loss, Some(1e-8));
     assert_eq!(
         (stop.steps, stop.loss, stop.gradient, stop.change, stop.tests),
         (16, Some(1e-9), Some(1e-3), Some(0.0), false)
@@ -154,7 +158,7 @@ fn sizes_without_a_damping_take_exact_steps() {
 }
 
 /// What is wrong, the line it is on, and words that the message must hold.
-const WRONG: [(&str, usize, &[&str]); 47] = [
+const WRONG: [(&str, usize, &[&str]); 49] = [
     ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
     ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
     ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
@@ -170,6 +174,8 @@ const WRONG: [(&str, usize, &[&str]); 47] = [
     ("[[step]]\nsize = -1", 10, &["-1 is not positive"]),
     ("[[step]]\nsize = inf", 10, &["finite"]),
     ("[[step]]\nsize = 0.5\ndamping = \"adaptive\"", 10, &["block of its own"]),
+    ("[[step]]\nsize_unit = \"2/sharpness\"", 10, &["step.size_unit", "adaptive damping", "give step.size"]),
+    ("[[step]]\nsize = 1\nsize_unit = \"2/lambda\"", 11, &["step.size_unit", "\"absolute\", \"2/sharpness\""]),
     ("[[step]]\ndamping = \"adaptve\"", 10, &["did you mean \"adaptive\"?"]),
     ("[[step]]\ndamping = [0, -1e-3]", 10, &["-0.001 is negative"]),
     ("[[step]]\ndamping = []", 10, &["empty grid"]),
@@ -295,6 +301,7 @@ fn a_request_written_as_toml_reads_back_as_itself() {
         blocks: vec![
             StepBlock {
                 sizes: linspace(0.05, 2.2, 44),
+                unit: SizeUnit::TwoOverSharpness,
                 dampings: vec![Damping::Fixed(0.0), Damping::Fixed(1e-8)],
                 filter: Filter::FixedRank(2),
                 scaling: Some(Scaling::None),
@@ -311,7 +318,14 @@ fn a_request_written_as_toml_reads_back_as_itself() {
             StepBlock::default(),
         ],
         reduction: Reduction::Mean,
-        stop: Stop { steps: 7, loss: Some(0.0), gradient: Some(1e-3), change: Some(1e-17), tests: false },
+        stop: Stop {
+            steps: 7,
+            loss: Some(0.0),
+            initial_loss: Some(1e-8),
+            gradient: Some(1e-3),
+            change: Some(1e-17),
+            tests: false,
+        },
         history: History { every: 3, parameters: false, hessian_sharpness: true },
         device: Some("cpu".to_owned()),
         precision: PrecisionChoice::F64,

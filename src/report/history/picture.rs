@@ -13,7 +13,7 @@ use crate::report::number::{count, significant};
 use crate::report::pen::Pen;
 use crate::report::plot::{around, ticks, told};
 use crate::report::{ReportError, write_whole};
-use crate::sweep::{Outcome, StepRule};
+use crate::sweep::{Outcome, SizeUnit, StepRule};
 
 /// The name of the picture that [`write_history_plot`] may write.
 pub(crate) const HISTORY_PLOT: &str = "history.svg";
@@ -180,18 +180,22 @@ fn each_line(lines: &Lines, value: impl Fn(&[Point], &Point) -> Option<f64>) -> 
     lines.rules.iter().map(|of| of.lines.iter().flat_map(broken).collect()).collect()
 }
 
-/// (1 − η)ᵏ of a rule of undamped natural gradient descent.
+/// (1 − η)ᵏ of a rule of undamped natural gradient descent, where its problems have one step size.
 fn shrinking(rule: &StepRule, last: f64) -> Option<Vec<At>> {
     let left = (1.0 - rule.size).abs();
-    let is_exact = rule.filter == Filter::Exact && rule.damping == Damping::Fixed(0.0) && rule.momentum == 0.0;
+    let is_one = rule.unit == SizeUnit::Absolute;
+    let is_exact =
+        is_one && rule.filter == Filter::Exact && rule.damping == Damping::Fixed(0.0) && rule.momentum == 0.0;
     // On a logarithmic axis they are straight: many points, since those outside the picture are left out.
     let points = || (0..=400).map(|i| f64::from(i) / 400.0 * last).map(|k| (k, left.powf(k))).collect();
     (is_exact && left > 0.0 && left < 1.0).then(points)
 }
 
-/// The sharpness beyond which steps of gradient descent, with momentum β, leave a minimiser: 2(1 + β)/η.
+/// The sharpness beyond which steps of gradient descent, with momentum β, leave a minimiser: 2(1 + β)/η, where problems have
+/// one step size.
 fn edge(rule: &StepRule) -> Option<f64> {
-    (rule.filter == Filter::Gradient).then(|| 2.0 * (1.0 + rule.momentum) / rule.size)
+    let is_one = rule.unit == SizeUnit::Absolute;
+    (is_one && rule.filter == Filter::Gradient).then(|| 2.0 * (1.0 + rule.momentum) / rule.size)
 }
 
 fn level(value: f64, last: f64) -> Vec<At> {
@@ -222,7 +226,11 @@ fn share(drawn: usize, all: usize) -> String {
 }
 
 fn rule_in_words(rule: &StepRule) -> String {
-    let size = format!("η = {}", significant(rule.size, 4));
+    let unit = match rule.unit {
+        SizeUnit::Absolute => String::new(),
+        unit => format!(" of {}", unit.name()),
+    };
+    let size = format!("η = {}{unit}", significant(rule.size, 4));
     let name = rule.filter_name();
     match rule.damping {
         Damping::Adaptive => "adaptive damping".to_owned(),

@@ -1,0 +1,35 @@
+//! Gradient descent's edge of stability at the starts, as a unit of step sizes.
+
+use rayon::prelude::*;
+
+use crate::curvature::{MOST_OF_EXPRESSION, Sample, Slope};
+use crate::error::RequestError;
+
+use super::{Job, ProblemId, SizeUnit};
+
+impl Job {
+    /// 2/sharpness at each start of each data set, in f64 on the host and so equal on every device; none where no rule
+    /// asks for it.
+    pub(super) fn edges(&self) -> Result<Vec<f64>, RequestError> {
+        if self.rules().iter().all(|rule| rule.unit == SizeUnit::Absolute) {
+            return Ok(Vec::new());
+        }
+        let parameters = self.model().parameters().len();
+        if self.model().as_network().is_none() && parameters > MOST_OF_EXPRESSION {
+            return Err(RequestError::SharpnessOfParameters { parameters, most: MOST_OF_EXPRESSION });
+        }
+        let rules = self.rules().len() as u64;
+        Ok((0..self.len() / rules).into_par_iter().map(|start| self.edge(self.problem(start * rules))).collect())
+    }
+
+    fn edge(&self, id: ProblemId) -> f64 {
+        let sample = |row| Sample { inputs: self.inputs(row), response: self.response(row), weight: self.weight(row) };
+        let samples: Vec<Sample<'_>> = self.rows(id.set).map(sample).collect();
+        let slope = Slope::new(self.model(), &samples, self.start(id));
+        let is_sharp = |sharpness: &f64| sharpness.is_finite() && *sharpness > 0.0;
+        let sharpness = Some(slope.hessian_sharpness()).filter(is_sharp);
+        // No direction in which the loss curves upwards has an edge; that of the residual's linear model is then the nearest.
+        let sharpness = sharpness.or_else(|| Some(slope.gauss_newton_sharpness()).filter(is_sharp));
+        sharpness.map_or(1.0, |sharpness| 2.0 / sharpness)
+    }
+}
