@@ -17,6 +17,9 @@
 @group(0) @binding(4) var<storage, read> data: array<Real>;   // a row: the inputs, y, w
 @group(0) @binding(5) var<storage, read> theta: array<Real>;  // P × 1
 @group(0) @binding(6) var<storage, read_write> block: array<Real>;
+#ifdef ROSTER
+@group(0) @binding(7) var<storage, read_write> bits: array<atomic<u32>>;  // of the largest magnitudes of J and of e
+#endif
 
 const STRIDE: u32 = INPUTS + 2u;
 
@@ -58,8 +61,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let y = data[at + INPUTS];
     let w = data[at + INPUTS + 1u];
     let f = model_row(t, x);
+    var largest = 0u;
     for (var j = 0u; j < P; j++) {
-        block[element(place, at_row, j, span.stride, P + 1u)] = w * f.derivative[j];
+        let entry = w * f.derivative[j];
+        largest = max(largest, bitcast<u32>(f32(entry)) & 0x7fffffffu);
+        block[element(place, at_row, j, span.stride, P + 1u)] = entry;
     }
+#ifdef ROSTER
+    atomicMax(&bits[2u * place], largest);
+#endif
     block[element(place, at_row, P, span.stride, P + 1u)] = w * (f.value - y);
 }

@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, unit, RUNNING, STALLED, DIVERGED, NON_FINITE, FINITE, OVERFLOW}
+#import natgrad::problem::{Problem, State, Rules, unit, RUNNING, STALLED, DIVERGED, NON_FINITE, FINITE, OVERFLOW, REJECTED, ACCEPTED}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -23,7 +23,7 @@ var<private> state: State;
 
 fn accept(norm: Real) {
     state.residual_norm = norm;
-    state.fresh = 1u;
+    state.fresh = ACCEPTED;
 }
 
 fn reject() {
@@ -87,7 +87,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     problem = problems[b];
     state = states[b];
-    state.fresh = 0u;
+    state.fresh = REJECTED;
     let first = state.steps == 0u;
     let adaptive = problem.damping < 0.0;
     if state.trial_range != FINITE {
@@ -98,7 +98,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         judge_adaptive(sigma[element(b, 0u, 0u, K, 1u)]);
     }
     states[b] = state;
-    if state.fresh != 0u {
+    if state.fresh == ACCEPTED {
         for (var j = 0u; j < P; j++) {
             let at = element(b, j, 0u, P, 1u);
             theta[at] = trial[at];

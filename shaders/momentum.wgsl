@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, RUNNING}
+#import natgrad::problem::{Problem, State, Rules, RUNNING, WAITS}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -19,7 +19,8 @@ const P: u32 = #{P}u;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let b = id.x;
-    if b >= rules.problems || states[b].status != RUNNING {
+    // One that waits has no trial point yet.
+    if b >= rules.problems || states[b].status != RUNNING || states[b].fresh == WAITS {
         return;
     }
     let momentum = problems[b].momentum;

@@ -22,6 +22,9 @@
 @group(0) @binding(4) var<storage, read> data: array<Real>;   // a row: the inputs, the output where there are several, y, w
 @group(0) @binding(5) var<storage, read> theta: array<Real>;  // P × 1
 @group(0) @binding(6) var<storage, read_write> block: array<Real>;
+#ifdef ROSTER
+@group(0) @binding(7) var<storage, read_write> bits: array<atomic<u32>>;  // of the largest magnitudes of J and of e
+#endif
 
 const STRIDE: u32 = INPUTS + 2u;
 
@@ -30,6 +33,7 @@ var<private> place: u32;
 var<private> at_row: u32;
 var<private> at: u32;  // first number of the row in `data`
 var<private> w: Real;
+var<private> largest: u32;  // bits of the largest magnitude of the row
 
 #ifdef KEPT
 // Of the hidden layers but the last.
@@ -69,7 +73,9 @@ fn parameter(j: u32) -> Real {
 }
 
 fn put(j: u32, derivative: Real) {
-    block[element(place, at_row, j, span.stride, P + 1u)] = w * derivative;
+    let entry = w * derivative;
+    largest = max(largest, bitcast<u32>(f32(entry)) & 0x7fffffffu);
+    block[element(place, at_row, j, span.stride, P + 1u)] = entry;
 }
 
 // Activation i of the layer of units l; layer 0 are the inputs.
@@ -170,6 +176,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 #endif
     at = (problems[b].first_row + row) * STRIDE;
+    largest = 0u;
     let y = data[at + INPUTS];
     w = data[at + INPUTS + 1u];
 #ifdef KEPT
@@ -193,4 +200,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 #endif
     block[element(place, at_row, P, span.stride, P + 1u)] = w * (f - y);
+#ifdef ROSTER
+    atomicMax(&bits[2u * place], largest);
+#endif
 }

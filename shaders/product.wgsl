@@ -4,6 +4,8 @@
 // BLOCK multiply-adds. Terms are summed from zero in segments of about √length, and these join the total: a sum of n
 // terms is off by at most 2√n + 32 units of roundoff and not by n.
 //
+// LISTED: the products of a list of the matrices, in its order.
+//
 // Invocation: one block of the lower triangle of one result; its mirror image is written too. ALONE: the result is one
 // block, of which the lower triangle is computed.
 #import natgrad::layout::{origin, share}
@@ -20,11 +22,15 @@ struct Product {
     first: u32,          // this dispatch's first invocation,
     start: u32,          // its first entry, a multiple of `segment`,
     end: u32,            // and the one after its last
+    elements: u32,       // of a matrix of `a`, with what stands beside it
 }
 
 @group(0) @binding(0) var<uniform> product: Product;
 @group(0) @binding(1) var<storage, read> a: array<Real>;
 @group(0) @binding(2) var<storage, read_write> result: array<Real>;  // vectors × vectors
+#ifdef LISTED
+@group(0) @binding(3) var<storage, read> listed: array<u32>;         // how many, then of each two words: the second is its place in `a`
+#endif
 
 const BLOCK: u32 = #{BLOCK}u;
 #ifdef ALONE
@@ -58,7 +64,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let block = place(work.y, blocks);
     let side = product.vectors;
     let out = origin(b, side * side, product.result_lanes);
-    let matrix = origin(b, side * product.length, product.lanes);
+#ifdef LISTED
+    let matrix = origin(listed[2u + 2u * b], product.elements, product.lanes);
+#else
+    let matrix = origin(b, product.elements, product.lanes);
+#endif
     let step = product.entry_stride * product.lanes;
     let last = side - 1u;
 

@@ -1,11 +1,12 @@
 // Filter, tests and update: from V, σ and β to the next trial point θ − ηΔ, Δ = D V Σ⁻¹φ(Σ) β.
 //
 // The tests (src/ngd/stop.rs, src/ngd/status.rs) look at θ as it was just accepted and factored; a problem that
-// passes one ends there. After a rejection only the damping has changed: the factorisation still stands.
+// passes one ends there. After a rejection only the damping has changed: the factorisation still stands. Where the kernel
+// matrix has given the trial point, nothing is left to do but to count the step.
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, unit, SMOOTH, RESIDUAL_SCALED, GRADIENT, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
+#import natgrad::problem::{Problem, State, Rules, unit, SMOOTH, RESIDUAL_SCALED, GRADIENT, ACCEPTED, DUAL_DONE, WAITS, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -15,7 +16,7 @@
 @group(0) @binding(5) var<storage, read> lengths: array<Real>;       // P × 1
 @group(0) @binding(6) var<storage, read> theta: array<Real>;         // P × 1
 @group(0) @binding(7) var<storage, read_write> trial: array<Real>;   // P × 1
-@group(0) @binding(8) var<storage, read_write> running: array<atomic<u32>>; // the problems that go on: how many, then which
+@group(0) @binding(8) var<storage, read_write> running: array<atomic<u32>>; // the problems that go on: how many, then which; and how many wait
 
 const P: u32 = #{P}u;
 const K: u32 = #{K}u;
@@ -172,9 +173,11 @@ fn arrives(largest: Real) -> bool {
             return true;
         }
     }
-    if state.steps == 0u {
+    if problem.damping >= 0.0 {
+        state.epsilon = problem.damping;
+    } else if state.steps == 0u {
         state.growth = 2.0;
-        state.epsilon = select(problem.damping, rules.damping_start * largest * largest, problem.damping < 0.0);
+        state.epsilon = rules.damping_start * largest * largest;
     }
     if problem.filter_kind == RESIDUAL_SCALED {
         // Below 2⁻¹⁰⁰ of the least damping that does anything, zero is as good; the logarithm of no residual is none.
@@ -204,7 +207,7 @@ fn promise(epsilon: Real) -> Real {
 
 // Tests, and the next trial point; whether the problem goes on.
 fn goes_on() -> bool {
-    if state.fresh != 0u && arrives(sigma[element(b, 0u, 0u, K, 1u)]) {
+    if state.fresh == ACCEPTED && arrives(sigma[element(b, 0u, 0u, K, 1u)]) {
         return false;
     }
     if state.steps >= rules.steps {
@@ -212,7 +215,7 @@ fn goes_on() -> bool {
         return false;
     }
     state.predicted = promise(state.epsilon);
-    let is_there = state.fresh != 0u && rules.tests != 0u && is_plain();
+    let is_there = state.fresh == ACCEPTED && rules.tests != 0u && is_plain();
     if !is_there {
         let _small = put_trial(state.epsilon, false);
     }
@@ -228,7 +231,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     problem = problems[b];
     state = states[b];
-    if goes_on() {
+    if rules.waits != 0u && state.fresh == ACCEPTED {
+        state.fresh = WAITS;
+        atomicAdd(&running[1u + rules.problems], 1u);
+        // It is evaluated once more where it is.
+        for (var j = 0u; j < P; j++) {
+            let at = element(b, j, 0u, P, 1u);
+            trial[at] = theta[at];
+        }
+    }
+    if state.fresh == DUAL_DONE {
+        state.steps += 1u;
+    }
+    if state.fresh == WAITS || state.fresh == DUAL_DONE || goes_on() {
         let place = atomicAdd(&running[0], 1u);
         atomicStore(&running[1u + place], b);
     }

@@ -36,7 +36,7 @@ struct State {
     sweeps: u32,
     rejections: u32,
     quiet_steps: u32,     // successive accepted steps without visible progress
-    fresh: u32,           // 1: θ was just accepted and waits to be factored
+    fresh: u32,           // ACCEPTED and so on: how far the point is
     trial_norm: Real,     // ‖e‖ at the trial point, by qr
     residual_norm: Real,  // ‖e‖ at θ
     first_norm: Real,     // ‖e₀‖
@@ -61,6 +61,13 @@ const REASON_LOSS: u32 = 1u;
 const REASON_GRADIENT: u32 = 2u;
 const REASON_CHANGE: u32 = 3u;
 const REASON_ROUNDING: u32 = 4u;
+
+// REJECTED, or not judged yet: θ is the point before. ACCEPTED: θ waits to be factored. DUAL_DONE: its step was taken by the
+// kernel matrix. WAITS: it needs singular values that there were none of, and is evaluated once more.
+const REJECTED: u32 = 0u;
+const ACCEPTED: u32 = 1u;
+const DUAL_DONE: u32 = 2u;
+const WAITS: u32 = 3u;
 
 // What a trial point's [J | e] can be. An infinite ‖e‖ has outgrown every bound: that is divergence. A NaN in e, or a J
 // that is not finite while e is, is not.
@@ -99,7 +106,12 @@ struct Rules {
     max_sweeps: u32,
     rotation_tolerance: Real,
     history: u32,       // steps from record to record; 0: none is kept
-    padding: u32,
+    waits: u32,         // 1: no singular values this time; problems that need them wait
+}
+
+// Whether a record is due after so many steps.
+fn is_due(rules: Rules, steps: u32) -> bool {
+    return rules.history != 0u && steps % max(rules.history, 1u) == 0u;
 }
 
 // A block of rows, the same rows of every problem.

@@ -1,10 +1,10 @@
-// Length and largest magnitude of every column of [J | e] at the trial points, block of rows by block. Rows past a
-// problem's last are zero.
+// Length and largest magnitude of every column of [J | e] at the trial points, or of e ALONE, block of rows by block. Rows
+// past a problem's last are zero.
 //
 // Squares are summed over SEGMENT rows at a time, in units of the largest of them, as in qr: neither the rounding nor the
 // range is that of all rows.
 //
-// Invocation: x is the place in the roster, y a column.
+// Invocation: x is the place in the roster, y a column; ALONE: the last one.
 #import natgrad::layout::element
 #import natgrad::bits::{length2, power_of_two}
 #import natgrad::problem::Block
@@ -21,7 +21,11 @@ const SEGMENT: u32 = 256u;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = id.x;
+#ifdef ALONE
+    let j = COLUMNS - 1u;
+#else
     let j = id.y;
+#endif
     if at >= roster[0] {
         return;
     }

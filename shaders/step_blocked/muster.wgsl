@@ -1,11 +1,32 @@
-// The problems whose trial point was just accepted: their J is to be factored. After a rejection the factorisation stands.
+// The problems whose trial point was just accepted: their J is to be factored, or, DUAL, their step taken by the kernel matrix
+// where the rule lets it. After a rejection the factorisation stands.
 // Invocation: a place in the roster.
-#import natgrad::problem::{Rules, State, RUNNING}
+#import natgrad::problem::{Problem, Rules, State, is_due, FILTERED, GRADIENT, RUNNING, ACCEPTED}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> roster: array<u32>;                // the problems at work: how many, then which
 @group(0) @binding(2) var<storage, read_write> states: array<State>;
 @group(0) @binding(3) var<storage, read_write> fresh: array<atomic<u32>>;   // how many, then which and their place in the roster
+#ifdef DUAL
+@group(0) @binding(4) var<storage, read> problems: array<Problem>;
+@group(0) @binding(5) var<storage, read_write> dual: array<atomic<u32>>;    // as fresh
+
+const K: u32 = #{K}u;
+
+// Whether the next step takes no singular values: by its rule, and because the end of the problem does not ask for them. A
+// record that asks for them waits until there are some: the step stays what it is.
+fn is_dual(b: u32) -> bool {
+    let problem = problems[b];
+    let is_damped = problem.filter_kind == FILTERED && problem.damping > 0.0 && problem.fixed_rank >= K;
+    if problem.scaling != 0u || !(is_damped || problem.filter_kind == GRADIENT) {
+        return false;
+    }
+    let steps = states[b].steps;
+    let has_to_wait = rules.waits != 0u && is_due(rules, steps);
+    let has_arrived = rules.tests != 0u && states[b].residual_norm <= rules.loss * problem.response_norm;
+    return steps < rules.steps && !has_to_wait && !has_arrived;
+}
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -14,9 +35,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let b = roster[1u + at];
-    if states[b].status != RUNNING || states[b].fresh == 0u {
+    if states[b].status != RUNNING || states[b].fresh != ACCEPTED {
         return;
     }
+#ifdef DUAL
+    if is_dual(b) {
+        let place = atomicAdd(&dual[0], 1u);
+        atomicStore(&dual[1u + 2u * place], b);
+        atomicStore(&dual[2u + 2u * place], at);
+        return;
+    }
+#endif
     let place = atomicAdd(&fresh[0], 1u);
     atomicStore(&fresh[1u + 2u * place], b);
     atomicStore(&fresh[2u + 2u * place], at);

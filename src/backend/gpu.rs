@@ -22,7 +22,7 @@ use crate::sweep::{Job, ProblemId};
 
 use super::Solved;
 use blocked::Cut;
-use chunk::Chunk;
+use chunk::{Chunk, Work};
 use shape::{ChunkShape, Way};
 
 pub(crate) use crate::gpu::layout::LANES;
@@ -163,11 +163,11 @@ impl GpuBackend {
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
         let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
-        let mut running = chunk.steps(&self.device, 1).await?;
+        let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
         self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);
         let mut submit = 1;
-        while running > 0 {
-            running = chunk.steps(&self.device, submit).await?;
+        while work.running > 0 {
+            work = chunk.steps(&self.device, submit, work).await?;
             submit = (2 * submit).min(STEPS_PER_SUBMIT);
         }
         chunk.collect(&self.device, job, ids).await

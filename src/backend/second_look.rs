@@ -22,12 +22,15 @@ pub(crate) fn second_look(job: &Job, id: ProblemId, solved: &mut Solved, workspa
     let is_network = job.model().as_network().is_some();
     // Of a network only the convergence is in question.
     let full = if is_network { most } else { p };
+    let judged = solved.status == Status::Converged && solved.reason != Some(Reason::Loss);
+    if is_network && !judged {
+        return;
+    }
     let Some(found) = solved.spectrum.as_mut().filter(|spectrum| spectrum.rank < full) else { return };
     let Some((norms, exact)) = examine(job, id, &solved.theta, workspace) else { return };
     for j in 0..if is_network { 0 } else { p } {
         found.unresolved[j] |= exact.unresolved[j] || variance_is_hidden(found, &exact, j);
     }
-    let judged = solved.status == Status::Converged && solved.reason != Some(Reason::Loss);
     if judged && found.rank < most && exact.rank > found.rank {
         let tolerances = job.stop().tolerances(Precision::F32);
         // Rounding of e in f32 moves the tangent by up to 4u‖y‖.

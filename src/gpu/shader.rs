@@ -13,7 +13,7 @@ use super::layout::LANES;
 use super::{Access, Binding, Def, DeviceError, GeneratedModule, KernelSource};
 
 /// The modules in `shaders/shared`, in an order in which each comes after what it imports.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 10] = [
     ("layout.wgsl", include_str!("../../shaders/shared/layout.wgsl")),
     ("bits.wgsl", include_str!("../../shaders/shared/bits.wgsl")),
     ("elementary.wgsl", include_str!("../../shaders/shared/elementary.wgsl")),
@@ -23,6 +23,7 @@ const SHARED: [(&str, &str); 9] = [
     ("definite.wgsl", include_str!("../../shaders/shared/definite.wgsl")),
     ("blocked.wgsl", include_str!("../../shaders/shared/blocked.wgsl")),
     ("problem.wgsl", include_str!("../../shaders/shared/problem.wgsl")),
+    ("dual.wgsl", include_str!("../../shaders/shared/dual.wgsl")),
 ];
 
 /// The scalar type that the shaders call `Real`.

@@ -60,6 +60,14 @@ pub(crate) mod qr_blocked {
     pub(crate) mod twin;
 }
 
+/// Damped steps of wide problems by the kernel matrix, and gradient descent: steps that take no singular values.
+pub(crate) mod step_dual {
+    pub(crate) mod host;
+    pub(crate) mod steps;
+    #[cfg(test)]
+    pub(crate) mod twin;
+}
+
 /// One-sided Jacobi: in registers, in the memory of a workgroup, and in blocks of columns.
 pub(crate) mod svd {
     pub(crate) mod blocked;

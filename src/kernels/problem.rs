@@ -150,7 +150,7 @@ pub(crate) struct Rules {
     pub(crate) max_sweeps: u32,
     pub(crate) rotation_tolerance: f32,
     pub(crate) history: u32,
-    pub(crate) padding: u32,
+    pub(crate) waits: u32,
 }
 
 impl Rules {
@@ -176,7 +176,7 @@ impl Rules {
             max_sweeps: Self::MAX_SWEEPS,
             rotation_tolerance: rotation_tolerance(parameters) as f32,
             history: 0,
-            padding: 0,
+            waits: 0,
         }
     }
 }
@@ -277,6 +277,7 @@ mod tests {
             ("max_sweeps", offset_of!(Rules, max_sweeps)),
             ("rotation_tolerance", offset_of!(Rules, rotation_tolerance)),
             ("history", offset_of!(Rules, history)),
+            ("waits", offset_of!(Rules, waits)),
         ];
         let found: Vec<(&str, usize)> =
             members.iter().map(|(name, offset)| (name.as_str(), *offset as usize)).take(expected.len()).collect();

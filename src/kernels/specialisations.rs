@@ -12,7 +12,7 @@ use super::svd::{
 };
 use super::{
     cholesky, cholesky_solve, combine, complete, gram, history, jacobian, join, judge, momentum, network, presort,
-    product, qr, qr_blocked, sift, solve, step, step_blocked, substitute, svd,
+    product, qr, qr_blocked, sift, solve, step, step_blocked, step_dual, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -95,21 +95,26 @@ fn blocked_steps(sizes: Sizes) -> Vec<Specialisation> {
         (momentum::host::SOURCE, sizes.defs()),
         (history::host::SOURCE, history::host::defs(sizes, false)),
         (history::host::SOURCE, history::host::defs(sizes, true)),
-        (host::LENGTHS, host::defs(sizes)),
+        (host::LENGTHS, host::lengths_defs(sizes, false)),
+        (host::LENGTHS, host::lengths_defs(sizes, true)),
         (host::NORM, host::defs(sizes)),
         (host::MUSTER, Vec::new()),
+        (host::MUSTER_DUAL, host::muster_defs(sizes)),
         (host::SCALE, host::scale_defs(sizes, sizes.directions, false)),
         (host::SCALE_APART, host::scale_defs(sizes, sizes.directions, true)),
         (host::SETTLE, sizes.defs()),
     ];
-    all.map(|(source, defs)| Specialisation { defs, ..plain(source) }).into()
+    let dual = step_dual::host::kernels(sizes);
+    all.into_iter().chain(dual).map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
 }
 
 /// The kernels of linear algebra, for matrices of these many rows and columns.
 #[must_use]
 pub fn matrix_specialisations(rows: usize, columns: usize) -> Vec<Specialisation> {
-    let products =
-        [rows, columns].map(|n| Specialisation { defs: product::host::defs(n), ..plain(product::host::SOURCE) });
+    let products = [rows, columns].into_iter().flat_map(|n| {
+        let of = |source, listed| Specialisation { defs: product::host::defs(n, listed), ..plain(source) };
+        [of(product::host::SOURCE, false), of(product::host::LISTED, true)]
+    });
     let (long, short) = (rows.max(columns), rows.min(columns));
     let plain_forms = [false, true].map(|vectors| Form::of_matrices(rows, columns, vectors));
     // Triangular factors, and wide matrices themselves, with right-hand sides or none.

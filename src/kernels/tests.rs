@@ -3,6 +3,7 @@
 //! u = 2⁻²⁴. Matrices are random with entries in [−1, 1], in batches that do not fill their last tile.
 
 mod blocked;
+mod dual;
 mod history;
 mod jacobi;
 mod network;

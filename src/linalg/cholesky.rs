@@ -1,6 +1,7 @@
 //! Cholesky factors, and solutions by them.
 
 use crate::gpu::{Buffer, Device};
+use crate::kernels::batch::{Batch, Count};
 use crate::kernels::cholesky::host::{self, BAD_ENTRY, BAD_PIVOT, Form};
 use crate::kernels::cholesky_solve;
 
@@ -154,7 +155,8 @@ impl DeviceBatch {
         let states = device.buffer("states of factors", batch.max(1))?;
         let mut commands = device.record("cholesky");
         let operands = host::Operands { a: self.buffer(), l: l.buffer(), roots: &roots, states: &states };
-        host::record(device, &mut commands, Form { count: batch, size, lanes }, &operands)?;
+        let count = Count::known(Batch { count: batch, lanes });
+        host::record(device, &mut commands, Form { count, size }, &operands)?;
         commands.submit()?;
         Ok(DeviceCholesky { l, states })
     }
@@ -181,7 +183,7 @@ impl DeviceBatch {
             last: corrections.buffer(),
             states: &states,
         };
-        let form = Form { count: batch, size, lanes };
+        let form = Form { count: Count::known(Batch { count: batch, lanes }), size };
         cholesky_solve::host::record(device, &mut commands, form, (rights, options.refinements), &operands)?;
         commands.submit()?;
         Ok(DeviceCholeskySolution { x, corrections, states })

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, KernelSource, Uniform};
 use crate::kernels::batch::Count;
 use crate::kernels::matrices::Report;
-use crate::kernels::problem::{Block, Sizes};
+use crate::kernels::problem::{Block, Rules, Sizes};
 use crate::kernels::qr_blocked::factors::Factors;
 use crate::kernels::qr_blocked::host::{Beside, Target};
 use crate::kernels::step_blocked::host;
+use crate::kernels::step_dual::steps::{self, DualSteps};
 use crate::kernels::svd::host::{Form, Operands, Source, record};
 use crate::kernels::{jacobian, qr_blocked};
+use crate::ngd::Scaling;
 use crate::sweep::Job;
 
 use super::problems::Problems;
@@ -55,6 +57,11 @@ impl Cut {
     pub(super) fn together(parameters: usize, [rows, others]: [usize; 2]) -> bool {
         let kind = |rows: usize| (rows > parameters, rows > MOST_ROWS, if rows > parameters { 0 } else { rows });
         kind(rows) == kind(others)
+    }
+
+    /// Whether problems have no more rows than parameters.
+    pub(super) fn is_wide(self) -> bool {
+        !self.is_tall()
     }
 
     fn is_tall(self) -> bool {
@@ -137,6 +144,10 @@ pub(super) struct Blocked {
     bits: Buffer<u32>,
     /// The problems to be factored: how many, then which and their place in the roster.
     fresh: Buffer<u32>,
+    /// Where a rule takes steps without singular values.
+    dual: Option<DualSteps>,
+    /// Whether one brings columns to unit length.
+    scales: bool,
 }
 
 impl Blocked {
@@ -144,6 +155,8 @@ impl Blocked {
         let (batch, sizes) = (problems.batch, problems.sizes);
         let side = sizes.parameters + 1;
         let kernel = |source: &KernelSource, defs| batch.kernel(device, source, defs);
+        let dual = if cut.is_tall() { None } else { DualSteps::new(device, job.rules(), batch, sizes)? };
+        let scales = job.rules().iter().any(|rule| rule.scaling != Scaling::None);
         let span = |first: usize| {
             let (rows, stride) = (cut.block_rows() as u32, cut.stride() as u32);
             device.uniform(&Block { first: first as u32, rows, all: 0, stride })
@@ -154,9 +167,12 @@ impl Blocked {
         Ok(Self {
             cut,
             jacobian: jacobian::host::listed(device, batch, job.model())?,
-            lengths: kernel(&host::LENGTHS, host::defs(sizes))?,
+            lengths: kernel(&host::LENGTHS, host::lengths_defs(sizes, !scales))?,
             norm: kernel(&host::NORM, host::defs(sizes))?,
-            muster: kernel(&host::MUSTER, Vec::new())?,
+            muster: match &dual {
+                Some(_) => kernel(&host::MUSTER_DUAL, host::muster_defs(sizes))?,
+                None => kernel(&host::MUSTER, Vec::new())?,
+            },
             scale: kernel(scale, host::scale_defs(sizes, height, cut.is_preconditioned()))?,
             settle: kernel(&host::SETTLE, sizes.defs())?,
             spans: (0..cut.rows).step_by(cut.block_rows()).map(span).collect::<Result<_, _>>()?,
@@ -165,6 +181,8 @@ impl Blocked {
             measured: floats("lengths of the columns of [J | e]", side)?,
             bits: device.buffer("largest magnitudes", 2 * batch.whole())?,
             fresh: device.buffer("problems to be factored", 1 + 2 * batch.count)?,
+            dual,
+            scales,
         })
     }
 
@@ -177,7 +195,7 @@ impl Blocked {
     ) -> Result<(), DeviceError> {
         let groups = problems.groups();
         let Problems { rules, running, states, .. } = problems;
-        let columns = problems.sizes.parameters as u32 + 1;
+        let columns = if self.scales { problems.sizes.parameters as u32 + 1 } else { 1 };
         commands.clear(&self.bits)?;
         if self.spans.len() > 1 {
             // Above the first block there is no triangle yet.
@@ -185,7 +203,8 @@ impl Blocked {
         }
         for (number, span) in self.spans.iter().enumerate() {
             let Problems { description, data, trial, .. } = problems;
-            let bindings: [&dyn Bindable; 7] = [rules, span, description, running, data, trial, &self.block];
+            let bindings: [&dyn Bindable; 8] =
+                [rules, span, description, running, data, trial, &self.block, &self.bits];
             commands.dispatch(&self.jacobian, &bindings, [groups, self.cut.block_rows() as u32, 1])?;
             let bindings: [&dyn Bindable; 5] = [span, running, &self.block, &self.measured, &self.bits];
             commands.dispatch(&self.lengths, &bindings, [groups, columns, 1])?;
@@ -203,7 +222,34 @@ impl Blocked {
         commands.dispatch(&self.norm, &bindings, [groups, 1, 1])
     }
 
-    /// Records the SVDs of the points just accepted.
+    /// Records the steps from the points just accepted that take no singular values.
+    pub(super) fn record_dual_steps(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        problems: &Problems,
+        rules: &Uniform<Rules>,
+    ) -> Result<(), DeviceError> {
+        let Self { fresh, .. } = self;
+        let groups = [problems.groups(), 1, 1];
+        let Problems { description, states, running, .. } = problems;
+        commands.clear(fresh)?;
+        let Some(dual) = &self.dual else {
+            return commands.dispatch(&self.muster, &[rules, running, states, fresh], groups);
+        };
+        commands.clear(dual.listed())?;
+        let bindings: [&dyn Bindable; 6] = [rules, running, states, fresh, description, dual.listed()];
+        commands.dispatch(&self.muster, &bindings, groups)?;
+        let Problems { theta, trial, .. } = problems;
+        let block = &self.block;
+        dual.record(
+            device,
+            commands,
+            steps::Operands { rules, problems: description, states, theta, trial, block, fresh },
+        )
+    }
+
+    /// Records the SVDs of the other points just accepted.
     pub(super) fn record_factorisation(
         &self,
         device: &Device,
@@ -212,10 +258,8 @@ impl Blocked {
     ) -> Result<(), DeviceError> {
         let Self { cut, fresh, measured, .. } = self;
         let groups = problems.groups();
-        let Problems { batch, rules, description, states, running, lengths, v, sigma, .. } = problems;
+        let Problems { batch, description, states, lengths, v, sigma, .. } = problems;
         let Sizes { parameters, directions } = problems.sizes;
-        commands.clear(fresh)?;
-        commands.dispatch(&self.muster, &[rules, running, states, fresh], [groups, 1, 1])?;
         let count = Count { most: *batch, word: Some((fresh, 0)) };
         let room = |label: &str, each: usize| device.scratch::<f32>(label, batch.whole() * each);
         let unscaled = self.triangle.as_ref().unwrap_or(&self.block);

@@ -8,6 +8,7 @@ use crate::backend::cpu::Workspace;
 use crate::backend::{Solved, second_look};
 use crate::error::Error;
 use crate::gpu::{Bindable, Commands, Device, DeviceError, Kernel};
+use crate::kernels::step_dual::steps::Dual;
 use crate::kernels::{judge, momentum, step};
 use crate::sweep::{Job, ProblemId};
 
@@ -24,6 +25,13 @@ enum Factoriser {
     Blocked(Box<Blocked>),
 }
 
+/// How many problems of a chunk go on, and how many of them wait for singular values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Work {
+    pub(super) running: u32,
+    pub(super) waiting: u32,
+}
+
 /// The problems of a chunk, and the kernels that take them through their steps.
 pub(super) struct Chunk {
     problems: Problems,
@@ -34,8 +42,10 @@ pub(super) struct Chunk {
     momentum: Option<Arc<Kernel>>,
     /// Where one is kept.
     history: Option<History>,
-    /// Steps taken so far, by the problems that go on.
+    /// Steps taken so far, by the problems that go on and have not waited.
     taken: u32,
+    /// Whether singular values are found with every step: some rule always needs them.
+    factors_always: bool,
 }
 
 impl Chunk {
@@ -44,6 +54,12 @@ impl Chunk {
         let most_rows = ids.iter().map(|id| job.rows(id.set).len()).max().unwrap_or(0);
         let way = shape.way.of_chunk(most_rows);
         let problems = Problems::upload(device, job, ids, (shape.lanes, way.sizes(job.model().parameters().len())))?;
+        let factors_always = match way {
+            Way::Blocked(cut) if cut.is_wide() => {
+                job.rules().iter().any(|rule| Dual::of(rule, cut.sizes().directions).is_none())
+            }
+            _ => true,
+        };
         let factoriser = match way {
             Way::Lane { block_rows } => {
                 Factoriser::Lane(Box::new(Lane::new(device, job, &problems, most_rows, block_rows)?))
@@ -61,22 +77,32 @@ impl Chunk {
             taken: 0,
             problems,
             factoriser,
+            factors_always,
         })
     }
 
-    /// Takes `count` steps; how many problems go on.
-    pub(super) async fn steps(&mut self, device: &Device, count: u32) -> Result<u32, DeviceError> {
+    /// Takes `count` steps of what the steps before left.
+    ///
+    /// Where no rule needs singular values as a rule, they are found at the beginning, for the problems that wait, and where
+    /// records are due: the kernels of an SVD that nobody needs take longer than a step of small networks.
+    pub(super) async fn steps(&mut self, device: &Device, count: u32, before: Work) -> Result<Work, DeviceError> {
         let mut commands = device.record("steps");
-        for _ in 0..count {
-            self.record_step(device, &mut commands)?;
+        for step in 0..count {
+            let is_due = self.history.as_ref().is_some_and(|history| history.is_due(self.taken));
+            let factors = self.factors_always || (step == 0 && before.waiting > 0) || is_due;
+            self.record_step(device, &mut commands, factors)?;
             self.taken = self.taken.saturating_add(1);
         }
-        let running = commands.read_later(&self.problems.running, 0..1)?;
+        let counts = &self.problems.running;
+        let running = commands.read_later(counts, 0..1)?;
+        let waiting = commands.read_later(counts, counts.len() - 1..counts.len())?;
         commands.submit()?;
-        Ok(running.wait().await?.first().copied().unwrap_or(0))
+        let [running, waiting] = [running.wait().await?, waiting.wait().await?];
+        let first = |words: Vec<u32>| words.first().copied().unwrap_or(0);
+        Ok(Work { running: first(running), waiting: first(waiting) })
     }
 
-    fn record_step(&self, device: &Device, commands: &mut Commands) -> Result<(), DeviceError> {
+    fn record_step(&self, device: &Device, commands: &mut Commands, factors: bool) -> Result<(), DeviceError> {
         let problems = &self.problems;
         let groups = [problems.groups(), 1, 1];
         match &self.factoriser {
@@ -86,12 +112,21 @@ impl Chunk {
         let Problems { rules, description, states, trial, theta, v, sigma, lengths, running, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, trial, theta, sigma];
         commands.dispatch(&self.judge, &bindings, groups)?;
+        let rules = if factors { rules } else { &problems.rules_of_waiting };
         match &self.factoriser {
             Factoriser::Lane(lane) => lane.record_factorisation(commands, problems)?,
-            Factoriser::Blocked(blocked) => blocked.record_factorisation(device, commands, problems)?,
+            Factoriser::Blocked(blocked) => {
+                blocked.record_dual_steps(device, commands, problems, rules)?;
+                if factors {
+                    blocked.record_factorisation(device, commands, problems)?;
+                }
+            }
         }
-        if let Some(history) = &self.history {
-            history.record(commands, problems, self.taken)?;
+        // A problem that has waited is recorded at a time of its own.
+        let waits = !self.factors_always;
+        if let Some(history) = self.history.as_ref().filter(|history| factors && (waits || history.is_due(self.taken)))
+        {
+            history.record(commands, problems)?;
         }
         commands.clear(running)?;
         let bindings: [&dyn Bindable; 9] = [rules, description, states, v, sigma, lengths, theta, trial, running];

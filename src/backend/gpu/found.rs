@@ -37,7 +37,8 @@ impl Found {
         let status = state.status().unwrap_or(Status::StepLimit);
         let factored = match status {
             Status::Diverged | Status::FactorizationLimit => false,
-            Status::NonFinite => state.steps > 0,
+            // The point before was factored, unless its step took no singular values.
+            Status::NonFinite => state.steps > 0 && state.rank > 0,
             _ => true,
         };
         let theta = if state.steps == 0 {
@@ -50,13 +51,19 @@ impl Found {
             .history
             .as_ref()
             .map(|(layout, records)| layout.waypoints(records, (b, state.steps), (job, id), scale));
-        let sharpness = self.gram.as_ref().map(|gram| self.sharpness(gram, b, scale));
+        let spectrum = factored.then(|| self.spectrum(b, job, id, scale));
+        let largest = spectrum.as_ref().filter(|_| job.rules()[id.rule].scaling == Scaling::None);
+        let sharpness = match &self.gram {
+            Some(gram) => Some(self.sharpness(gram, b, scale)),
+            // What was factored is J itself.
+            None => largest.and_then(|spectrum| spectrum.sigma.first()).map(|sigma| sigma * sigma),
+        };
         Solved {
             theta,
             status,
             reason: state.reason(),
             steps: state.steps,
-            spectrum: factored.then(|| self.spectrum(b, job, id, scale)),
+            spectrum,
             gn_sharpness: sharpness.filter(|sharpness| sharpness.is_finite()),
             way: way.unwrap_or_default(),
         }

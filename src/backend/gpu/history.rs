@@ -91,11 +91,13 @@ impl History {
         }))
     }
 
-    /// Records where the problems stand that took so many steps, if a record is due there.
-    pub(super) fn record(&self, commands: &mut Commands, problems: &Problems, steps: u32) -> Result<(), DeviceError> {
-        if !steps.is_multiple_of(self.every) {
-            return Ok(());
-        }
+    /// Whether a record is due after so many steps.
+    pub(super) fn is_due(&self, steps: u32) -> bool {
+        steps.is_multiple_of(self.every)
+    }
+
+    /// Records where the problems stand for which a record is due: where singular values were found.
+    pub(super) fn record(&self, commands: &mut Commands, problems: &Problems) -> Result<(), DeviceError> {
         let Problems { rules, description, states, sigma, theta, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, sigma, theta, &self.records];
         commands.dispatch(&self.kernel, &bindings, [problems.groups(), 1, 1])

@@ -14,6 +14,8 @@ pub(super) struct Problems {
     /// What the data of each data set were multiplied by: a power of two.
     pub(super) scales: Vec<f64>,
     pub(super) rules: Uniform<Rules>,
+    /// The same where problems that need singular values wait.
+    pub(super) rules_of_waiting: Uniform<Rules>,
     pub(super) description: Buffer<Problem>,
     pub(super) states: Buffer<State>,
     /// A row: the inputs, y, w.
@@ -27,7 +29,7 @@ pub(super) struct Problems {
     pub(super) sigma: Buffer<f32>,
     /// Column lengths of J.
     pub(super) lengths: Buffer<f32>,
-    /// The problems that go on: how many, then which.
+    /// The problems that go on: how many, then which; and how many of them wait for singular values.
     pub(super) running: Buffer<u32>,
 }
 
@@ -66,11 +68,12 @@ impl Problems {
             }
         }
         let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
-        let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).collect();
+        let rules = Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) };
+        let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0]).collect();
         let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
         Ok(Self {
-            rules: device
-                .uniform(&Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) })?,
+            rules: device.uniform(&rules)?,
+            rules_of_waiting: device.uniform(&Rules { waits: 1, ..rules })?,
             description: device.buffer_from("problems", &description)?,
             states: device.buffer_from("states", &vec![State::start(); ids.len()])?,
             data: device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,

@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::batch::Count;
 use crate::kernels::work::slices;
 
 pub(crate) const REGISTERS: KernelSource =
@@ -51,14 +52,12 @@ pub(crate) struct Definite {
 }
 
 /// A batch of square matrices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Form {
-    /// Matrices.
-    pub(crate) count: usize,
+#[derive(Clone, Copy)]
+pub(crate) struct Form<'a> {
+    /// How many, and how they lie.
+    pub(crate) count: Count<'a>,
     /// Rows and columns of each.
     pub(crate) size: usize,
-    /// Matrices a tile.
-    pub(crate) lanes: usize,
 }
 
 /// What is found, a number of each matrix beside its factor.
@@ -87,17 +86,17 @@ pub(crate) fn factor_defs(size: usize, diagonal: bool) -> Vec<(&'static str, Def
     vec![("BLOCK", Def::UInt(block(size) as u32)), ("DIAGONAL", Def::Bool(diagonal)), (UNROLLED, Def::Bool(true))]
 }
 
-impl Form {
+impl Form<'_> {
     /// Invocations of a kernel that has `parts` for each matrix: whole tiles.
     pub(crate) fn invocations(self, parts: usize) -> usize {
-        self.count.next_multiple_of(self.lanes) * parts
+        self.count.most.whole() * parts
     }
 
     pub(crate) fn definite(self, first: u32) -> Definite {
         Definite {
-            count: self.count as u32,
+            count: self.count.most.count as u32,
             size: self.size as u32,
-            lanes: self.lanes as u32,
+            lanes: self.count.most.lanes as u32,
             first,
             block: 0,
             rights: 0,
@@ -115,6 +114,7 @@ impl Form {
 pub(crate) fn dispatches(
     device: &Device,
     commands: &mut Commands,
+    count: Count<'_>,
     (source, defs): (&KernelSource, &[(&'static str, Def)]),
     (invocations, each): (usize, usize),
     shared: impl Fn(u32) -> Definite,
@@ -123,9 +123,10 @@ pub(crate) fn dispatches(
     let kernel = device.kernel(source, defs, &[])?;
     for slice in slices(device, source, invocations, each) {
         let uniform = device.uniform(&shared(slice.first))?;
+        count.put(commands, &uniform)?;
         let mut bindings: Vec<&dyn Bindable> = vec![&uniform];
         bindings.extend(bound);
-        commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], slice.work)?;
+        commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], count.work(slice.work))?;
     }
     Ok(())
 }
@@ -134,7 +135,7 @@ pub(crate) fn dispatches(
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
-    form: Form,
+    form: Form<'_>,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let Operands { a, l, roots, states } = *operands;
@@ -143,24 +144,24 @@ pub(crate) fn record(
     if size <= MOST_UNROLLED {
         let kernel = (&REGISTERS, &*registers_defs(size, false, false));
         let work = (form.invocations(1), size * size * size / 6 + size * size);
-        return dispatches(device, commands, kernel, work, plain, &[a, l, roots, states]);
+        return dispatches(device, commands, form.count, kernel, work, plain, &[a, l, roots, states]);
     }
     record_triangles(device, commands, form, operands)?;
     let work = (form.invocations(size), size / 2);
-    dispatches(device, commands, (&FINISH, &[]), work, plain, &[l, states])
+    dispatches(device, commands, form.count, (&FINISH, &[]), work, plain, &[l, states])
 }
 
 /// Records the lower triangles of factors; what stands above them, and instead of those that are not, is undefined.
 pub(crate) fn record_triangles(
     device: &Device,
     commands: &mut Commands,
-    form: Form,
+    form: Form<'_>,
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
     let Operands { a, l, roots, states } = *operands;
     let (size, width) = (form.size, block(form.size));
     let work = (form.invocations(1), size);
-    dispatches(device, commands, (&PREPARE, &[]), work, |first| form.definite(first), &[a, roots, states])?;
+    dispatches(device, commands, form.count, (&PREPARE, &[]), work, |first| form.definite(first), &[a, roots, states])?;
     let blocks = size.div_ceil(width);
     for block in 0..blocks {
         let of_block = |first| Definite { block: block as u32, ..form.definite(first) };
@@ -168,7 +169,7 @@ pub(crate) fn record_triangles(
         for (diagonal, parts) in [(true, 1), (false, blocks - 1 - block)] {
             let kernel = (&FACTOR, &*factor_defs(size, diagonal));
             let work = (form.invocations(parts), each);
-            dispatches(device, commands, kernel, work, of_block, &[a, l, roots, states])?;
+            dispatches(device, commands, form.count, kernel, work, of_block, &[a, l, roots, states])?;
         }
     }
     Ok(())

@@ -55,7 +55,7 @@ pub(crate) fn residual_defs(doubled: bool) -> Vec<(&'static str, Def)> {
 pub(crate) fn record(
     device: &Device,
     commands: &mut Commands,
-    form: Form,
+    form: Form<'_>,
     (rights, refinements): (usize, u32),
     operands: &Operands<'_>,
 ) -> Result<(), DeviceError> {
@@ -67,9 +67,9 @@ pub(crate) fn record(
     if size <= cholesky::MOST_UNROLLED {
         let kernel = (&cholesky::SOLVE, &*cholesky::registers_defs(size, true, doubled));
         let work = (form.invocations(1), size * size * (size / 6 + 1 + rights * (1 + term)));
-        return dispatches(device, commands, kernel, work, shared, &[a, b, x, last, states]);
+        return dispatches(device, commands, form.count, kernel, work, shared, &[a, b, x, last, states]);
     }
-    let tiles = form.count.next_multiple_of(form.lanes);
+    let tiles = form.count.most.whole();
     let l = device.scratch::<f32>("L", tiles * size * size)?;
     let roots = device.scratch::<f32>("roots", tiles)?;
     cholesky::record_triangles(device, commands, form, &cholesky::Operands { a, l: &l, roots: &roots, states })?;
@@ -78,19 +78,19 @@ pub(crate) fn record(
     let accepted = device.scratch::<f32>("corrections", tiles * rights)?;
     let of_columns = (form.invocations(rights), 2 * size);
     let bound: [&dyn Bindable; 6] = [b, &residuals, x, &units, &accepted, states];
-    dispatches(device, commands, (&PREPARE, &[]), of_columns, shared, &bound)?;
+    dispatches(device, commands, form.count, (&PREPARE, &[]), of_columns, shared, &bound)?;
     let together = rights.min(MOST_TOGETHER);
     for refinement in 0..=refinements {
         if refinement > 0 {
             let kernel = (&RESIDUAL, &*residual_defs(doubled));
             let work = (form.invocations(size.div_ceil(ROWS) * rights), size * ROWS * term);
             let bound: [&dyn Bindable; 7] = [a, &roots, b, &units, x, &accepted, &residuals];
-            dispatches(device, commands, kernel, work, shared, &bound)?;
+            dispatches(device, commands, form.count, kernel, work, shared, &bound)?;
         }
         let kernel = (&CORRECT, &*correct_defs(rights));
         let work = (form.invocations(rights.div_ceil(together)), size * size * together);
         let bound: [&dyn Bindable; 6] = [&l, &roots, &residuals, x, &accepted, last];
-        dispatches(device, commands, kernel, work, shared, &bound)?;
+        dispatches(device, commands, form.count, kernel, work, shared, &bound)?;
     }
-    dispatches(device, commands, (&FINISH, &[]), of_columns, shared, &[&roots, &units, states, x, last])
+    dispatches(device, commands, form.count, (&FINISH, &[]), of_columns, shared, &[&roots, &units, states, x, last])
 }

@@ -22,7 +22,8 @@ fn factors_and_solutions_agree_with_their_twins_in_plain_and_interleaved_layouts
             let roots = room(device, 1, 1, lanes);
             let states = device.buffer::<u32>("states", BATCH).unwrap();
             let last = room(device, rights, 1, lanes);
-            let form = cholesky::host::Form { count: BATCH, size: n, lanes };
+            let count = Count::known(Batch { count: BATCH, lanes });
+            let form = cholesky::host::Form { count, size: n };
             let mut commands = device.record("solutions");
             let operands = cholesky::host::Operands { a: &given, l: &l, roots: &roots, states: &states };
             cholesky::host::record(device, &mut commands, form, &operands).unwrap();

@@ -29,6 +29,7 @@ pub(crate) const LISTED: KernelSource = kernel_source!(
     read data,
     read theta,
     write block,
+    write bits,
 );
 
 /// The constants of the kernel for a network.

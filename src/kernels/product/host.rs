@@ -2,10 +2,14 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::gpu::{Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::gpu::{Bindable, Buffer, Commands, Def, Device, DeviceError, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::batch::{Batch, Count};
 use crate::kernels::work::slices;
 
 pub(crate) const SOURCE: KernelSource = kernel_source!("product", uniform product, read a, write result);
+
+/// The same of the matrices in a list.
+pub(crate) const LISTED: KernelSource = kernel_source!("product", uniform product, read a, write result, read listed);
 
 /// Rows and columns of a block of the result that registers hold.
 const MOST: usize = 8;
@@ -31,6 +35,7 @@ struct Product {
     first: u32,
     start: u32,
     end: u32,
+    elements: u32,
 }
 
 /// Which products of which matrices.
@@ -55,11 +60,12 @@ pub(crate) fn block(size: usize) -> usize {
     size.div_ceil(size.div_ceil(MOST))
 }
 
-/// The constants of the kernel for results of `size` rows.
-pub(crate) fn defs(size: usize) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel for results of `size` rows, of all matrices or of those in a list.
+pub(crate) fn defs(size: usize, listed: bool) -> Vec<(&'static str, Def)> {
     vec![
         ("BLOCK", Def::UInt(block(size) as u32)),
         ("ALONE", Def::Bool(size <= MOST)),
+        ("LISTED", Def::Bool(listed)),
         (UNROLLED, Def::Bool(true)),
     ]
 }
@@ -67,6 +73,15 @@ pub(crate) fn defs(size: usize) -> Vec<(&'static str, Def)> {
 /// Entries summed from zero, of vectors of this length: a power of two from √length on.
 fn segment(length: usize) -> usize {
     length.isqrt().next_power_of_two().max(SHORT)
+}
+
+/// Which of the matrices in a buffer.
+#[derive(Clone, Copy)]
+pub(crate) struct Listed<'a> {
+    /// How many, then of each two words, the second its place in the buffer.
+    pub(crate) list: &'a Buffer<u32>,
+    /// Columns that stand beside each.
+    pub(crate) beside: usize,
 }
 
 /// Records the products of all matrices.
@@ -77,18 +92,44 @@ pub(crate) fn record(
     a: &Buffer<f32>,
     result: &Buffer<f32>,
 ) -> Result<(), DeviceError> {
+    record_those(device, commands, form, a, result, None)
+}
+
+/// Records the products of the matrices in a list, in its order.
+pub(crate) fn record_listed(
+    device: &Device,
+    commands: &mut Commands,
+    form: &Form,
+    a: &Buffer<f32>,
+    result: &Buffer<f32>,
+    listed: Listed<'_>,
+) -> Result<(), DeviceError> {
+    record_those(device, commands, form, a, result, Some(listed))
+}
+
+fn record_those(
+    device: &Device,
+    commands: &mut Commands,
+    form: &Form,
+    a: &Buffer<f32>,
+    result: &Buffer<f32>,
+    listed: Option<Listed<'_>>,
+) -> Result<(), DeviceError> {
     let Form { rows, columns, .. } = *form;
     let (vectors, length) = if form.of_rows { (rows, columns) } else { (columns, rows) };
     let (vector_stride, entry_stride) = if form.of_rows { (1, rows) } else { (rows, 1) };
-    let kernel = device.kernel(&SOURCE, &defs(vectors), &[])?;
+    let source = if listed.is_some() { &LISTED } else { &SOURCE };
+    let kernel = device.kernel(source, &defs(vectors, listed.is_some()), &[])?;
+    let batch = Batch { count: form.count, lanes: form.lanes };
+    let count = Count { most: batch, word: listed.map(|listed| (listed.list, 0)) };
     let block = block(vectors);
     let blocks = vectors.div_ceil(block);
-    let invocations = form.count.next_multiple_of(form.lanes) * blocks * (blocks + 1) / 2;
+    let invocations = batch.whole() * blocks * (blocks + 1) / 2;
     let segment = segment(length);
     let entries = ENTRIES.max(segment);
     for start in (0..length).step_by(entries) {
         let end = (start + entries).min(length);
-        for slice in slices(device, &SOURCE, invocations, (end - start) * block * block) {
+        for slice in slices(device, source, invocations, (end - start) * block * block) {
             let uniform = device.uniform(&Product {
                 count: form.count as u32,
                 lanes: form.lanes as u32,
@@ -101,8 +142,12 @@ pub(crate) fn record(
                 first: slice.first,
                 start: start as u32,
                 end: end as u32,
+                elements: (rows * (columns + listed.map_or(0, |listed| listed.beside))) as u32,
             })?;
-            commands.dispatch_measured(&kernel, &[&uniform, a, result], [slice.groups, 1, 1], slice.work)?;
+            count.put(commands, &uniform)?;
+            let mut bindings: Vec<&dyn Bindable> = vec![&uniform, a, result];
+            bindings.extend(listed.map(|listed| listed.list as &dyn Bindable));
+            commands.dispatch_measured(&kernel, &bindings, [slice.groups, 1, 1], count.work(slice.work))?;
         }
     }
     Ok(())

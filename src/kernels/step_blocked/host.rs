@@ -10,6 +10,9 @@ pub(crate) const NORM: KernelSource =
     kernel_source!("step_blocked/norm", uniform rules, read roster, read lengths, read bits, write states);
 pub(crate) const MUSTER: KernelSource =
     kernel_source!("step_blocked/muster", uniform rules, read roster, write states, write fresh);
+pub(crate) const MUSTER_DUAL: KernelSource = kernel_source!(
+    "step_blocked/muster", uniform rules, read roster, write states, write fresh, read problems, write dual
+);
 pub(crate) const SCALE: KernelSource = kernel_source!(
     "step_blocked/scale", read problems, read fresh, read unscaled, read measured, write lengths, write factor
 );
@@ -25,6 +28,18 @@ pub(crate) const SETTLE: KernelSource = kernel_source!(
 /// The constant of the kernels that know of the parameters alone.
 pub(crate) fn defs(sizes: Sizes) -> Vec<(&'static str, Def)> {
     vec![("P", Def::UInt(sizes.parameters as u32))]
+}
+
+/// The constants of the kernel of column lengths: of all columns, or of the residual alone.
+pub(crate) fn lengths_defs(sizes: Sizes, alone: bool) -> Vec<(&'static str, Def)> {
+    let mut all = defs(sizes);
+    all.push(("ALONE", Def::Bool(alone)));
+    all
+}
+
+/// The constants of the mustering kernel that knows of steps by the kernel matrix.
+pub(crate) fn muster_defs(sizes: Sizes) -> Vec<(&'static str, Def)> {
+    vec![("DUAL", Def::Bool(true)), ("K", Def::UInt(sizes.directions as u32))]
 }
 
 /// The constants of the scaling kernel, where the matrices that it reads have so many rows.

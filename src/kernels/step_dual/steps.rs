@@ -1,0 +1,200 @@
+//! Chains the kernels of `shaders/step_dual`: steps that take no singular values.
+
+use std::sync::Arc;
+
+use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, Uniform};
+use crate::kernels::batch::{Batch, Count};
+use crate::kernels::problem::{Problem, Rules, Sizes, State};
+use crate::kernels::work::GROUP;
+use crate::kernels::{cholesky, product};
+use crate::ngd::{Damping, Filter, Scaling};
+use crate::sweep::StepRule;
+
+use super::host::{self, Round};
+
+/// What a rule's steps are made with, where that is not the singular values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dual {
+    /// JJᵀ + εI.
+    Damped,
+    /// Nothing.
+    Descent,
+}
+
+impl Dual {
+    /// That of the steps of a rule, where problems have no more points than parameters.
+    pub(crate) fn of(rule: &StepRule, directions: usize) -> Option<Self> {
+        match (rule.filter, rule.damping) {
+            _ if rule.scaling != Scaling::None => None,
+            (Filter::Gradient, _) => Some(Self::Descent),
+            (Filter::Exact | Filter::FixedRank(_), Damping::Fixed(epsilon))
+                if epsilon > 0.0 && rule.filter.most_directions() >= directions =>
+            {
+                Some(Self::Damped)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What such steps read and write.
+#[derive(Clone, Copy)]
+pub(crate) struct Operands<'a> {
+    pub(crate) rules: &'a Uniform<Rules>,
+    pub(crate) problems: &'a Buffer<Problem>,
+    pub(crate) states: &'a Buffer<State>,
+    pub(crate) theta: &'a Buffer<f32>,
+    pub(crate) trial: &'a Buffer<f32>,
+    /// [J | e] of the roster.
+    pub(crate) block: &'a Buffer<f32>,
+    /// The problems that need singular values: how many, then which and their place in the roster.
+    pub(crate) fresh: &'a Buffer<u32>,
+}
+
+/// The kernels of such steps.
+pub(crate) struct DualSteps {
+    batch: Batch,
+    sizes: Sizes,
+    way: Way,
+    /// The problems that step like this: how many, then which and their place in the roster.
+    listed: Buffer<u32>,
+}
+
+enum Way {
+    /// One invocation a problem, with JJᵀ in registers.
+    Registers(Arc<Kernel>),
+    /// By the kernels of the linear algebra.
+    Blocks(Box<Blocks>),
+}
+
+struct Blocks {
+    /// Where a rule has damping: otherwise there is nothing to be solved.
+    solve: Option<Arc<Kernel>>,
+    prepare: Arc<Kernel>,
+    back: Arc<Kernel>,
+    residual: Arc<Kernel>,
+    sieve: Arc<Kernel>,
+    rounds: Vec<Uniform<Round>>,
+}
+
+impl DualSteps {
+    /// For problems that are wide, and rules that have such steps; `None` where none has.
+    pub(crate) fn new(
+        device: &Device,
+        rules: &[StepRule],
+        batch: Batch,
+        sizes: Sizes,
+    ) -> Result<Option<Self>, DeviceError> {
+        let duals: Vec<Dual> = rules.iter().filter_map(|rule| Dual::of(rule, sizes.directions)).collect();
+        if duals.is_empty() {
+            return Ok(None);
+        }
+        let is_damped = duals.contains(&Dual::Damped);
+        let way = if sizes.directions <= host::MOST_UNROLLED {
+            let defs = host::registers_defs(sizes, !device.compiles_little());
+            Way::Registers(batch.kernel(device, &host::REGISTERS, defs)?)
+        } else {
+            let kernel = |source| batch.kernel(device, source, host::defs(sizes));
+            let rounds = if is_damped { host::MOST_ROUNDS } else { 0 };
+            Way::Blocks(Box::new(Blocks {
+                solve: if is_damped { Some(kernel(&host::SOLVE)?) } else { None },
+                prepare: batch.kernel(device, &host::PREPARE, host::prepare_defs(sizes, is_damped))?,
+                back: kernel(&host::BACK)?,
+                residual: kernel(&host::RESIDUAL)?,
+                sieve: kernel(&host::SIEVE)?,
+                rounds: (0..=rounds).map(|number| device.uniform(&Round::new(number))).collect::<Result<_, _>>()?,
+            }))
+        };
+        let listed = device.buffer("problems of dual steps", 1 + 2 * batch.count)?;
+        Ok(Some(Self { batch, sizes, way, listed }))
+    }
+
+    /// The list, to be filled.
+    pub(crate) fn listed(&self) -> &Buffer<u32> {
+        &self.listed
+    }
+
+    /// Records the steps of the problems listed; those that need singular values join the fresh ones.
+    pub(crate) fn record(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        operands: Operands<'_>,
+    ) -> Result<(), DeviceError> {
+        let Self { batch, sizes, listed, .. } = self;
+        let Operands { rules, problems, states, theta, trial, block, fresh } = operands;
+        match &self.way {
+            Way::Registers(kernel) => {
+                let sums = device.scratch::<f32>("Jᵀα", batch.whole() * sizes.parameters)?;
+                let bindings: [&dyn Bindable; 9] = [rules, problems, states, listed, block, theta, trial, &sums, fresh];
+                commands.dispatch(kernel, &bindings, [self.groups(), 1, 1])
+            }
+            Way::Blocks(blocks) => self.record_blocks(device, commands, blocks, operands),
+        }
+    }
+
+    fn record_blocks(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        blocks: &Blocks,
+        operands: Operands<'_>,
+    ) -> Result<(), DeviceError> {
+        let Self { batch, sizes, listed, .. } = self;
+        let Operands { rules, problems, states, theta, trial, block, fresh } = operands;
+        let (groups, n) = (self.groups(), sizes.directions);
+        let room = |label: &str, each: usize| device.scratch::<f32>(label, batch.whole() * each);
+        let is_damped = blocks.solve.is_some();
+        let kernel = room("JJᵀ", if is_damped { n * n } else { 1 })?;
+        let (residual, alpha) = (room("r", n)?, room("alpha", n)?);
+        let sums = room("Jᵀα and squares", host::height(*sizes))?;
+        let plans = device.scratch::<u32>("plans", batch.whole())?;
+        if is_damped {
+            let Batch { count, lanes } = *batch;
+            let columns = sizes.parameters;
+            let form = product::host::Form { count, rows: n, columns, of_rows: true, lanes, result_lanes: lanes };
+            let of_list = product::host::Listed { list: listed, beside: 1 };
+            product::host::record_listed(device, commands, &form, block, &kernel, of_list)?;
+        }
+        let bindings: [&dyn Bindable; 7] = [problems, listed, block, &kernel, &residual, &alpha, &plans];
+        commands.dispatch(&blocks.prepare, &bindings, [groups, 1, 1])?;
+        let factor = if is_damped { Some(self.record_factor(device, commands, &kernel)?) } else { None };
+        for (number, round) in blocks.rounds.iter().enumerate() {
+            if number > 0 {
+                let bindings: [&dyn Bindable; 8] =
+                    [&blocks.rounds[number - 1], problems, listed, &plans, block, &alpha, &sums, &residual];
+                commands.dispatch(&blocks.residual, &bindings, [groups, host::row_blocks(*sizes) as u32, 1])?;
+            }
+            if let (Some(solve), Some((l, notes))) = (&blocks.solve, &factor) {
+                let bindings: [&dyn Bindable; 7] = [round, listed, notes, l, &plans, &residual, &alpha];
+                commands.dispatch(solve, &bindings, [groups, 1, 1])?;
+            }
+            let bindings: [&dyn Bindable; 9] = [round, problems, listed, &plans, block, &residual, theta, trial, &sums];
+            commands.dispatch(&blocks.back, &bindings, [groups, host::blocks(*sizes) as u32, 1])?;
+        }
+        let bindings: [&dyn Bindable; 9] = [rules, problems, states, listed, block, &alpha, &sums, &plans, fresh];
+        commands.dispatch(&blocks.sieve, &bindings, [groups, 1, 1])
+    }
+
+    /// Workgroups over the problems.
+    fn groups(&self) -> u32 {
+        (self.batch.count as u64).div_ceil(GROUP) as u32
+    }
+
+    /// Records the Cholesky factors of the kernel matrices, and why there are none.
+    fn record_factor(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        kernel: &Buffer<f32>,
+    ) -> Result<(Buffer<f32>, Buffer<u32>), DeviceError> {
+        let n = self.sizes.directions;
+        let l = device.scratch::<f32>("L", self.batch.whole() * n * n)?;
+        let roots = device.scratch::<f32>("roots", self.batch.whole())?;
+        let notes = device.scratch::<u32>("notes on L", self.batch.whole())?;
+        let count = Count { most: self.batch, word: Some((&self.listed, 0)) };
+        let operands = cholesky::host::Operands { a: kernel, l: &l, roots: &roots, states: &notes };
+        cholesky::host::record_triangles(device, commands, cholesky::host::Form { count, size: n }, &operands)?;
+        Ok((l, notes))
+    }
+}

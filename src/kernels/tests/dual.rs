@@ -1,0 +1,156 @@
+//! Steps without singular values against their twin.
+
+use super::*;
+use crate::kernels::step_dual::steps::{Dual, DualSteps, Operands};
+use crate::kernels::step_dual::twin;
+
+/// Rows and parameters: in registers, in blocks, and in blocks none of which is full.
+const SIZES: [(usize, usize); 4] = [(1, 11), (5, 30), (8, 49), (19, 37)];
+
+/// The state of a problem whose start was just accepted.
+fn accepted(norm: f64) -> State {
+    State { fresh: 1, residual_norm: norm as f32, ..State::start() }
+}
+
+/// A rule that takes the plain J.
+fn plain(damping: Damping, filter: Filter) -> StepRule {
+    StepRule { size: 0.5, filter, ..rule(Scaling::None, damping) }
+}
+
+struct Found {
+    trial: Vec<f32>,
+    /// Which problems went on to the SVD, and their places in the roster.
+    fresh: Vec<(usize, usize)>,
+    states: Vec<State>,
+}
+
+/// One step of the problems in a roster that is the batch backwards, by one rule: [J | e] of problem b is `matrix(b)`.
+fn step(device: &Device, (n, p): (usize, usize), rule: &StepRule, matrix: impl Fn(usize) -> Vec<Vec<f64>>) -> Found {
+    let sizes = Sizes { parameters: p, directions: n };
+    let bench = Bench::new(device, n, p, rule, accepted(1.0));
+    let norm = |b: usize| matrix(b).iter().map(|row| row[p] * row[p]).sum::<f64>().sqrt();
+    let states: Vec<State> = (0..BATCH).map(|b| accepted(norm(b))).collect();
+    device.write(&bench.states, 0, &states).unwrap();
+    let matrices: Vec<_> = (0..BATCH).rev().map(matrix).collect();
+    let block = device.buffer_from("block", &pack(n, p + 1, |place, i, j| matrices[place][i][j])).unwrap();
+    let theta = device.buffer_from("theta", &pack(p, 1, |b, j, _| uniform(b + 500, j))).unwrap();
+    let trial = bench.floats(p, 1);
+    let batch = Batch::of(BATCH);
+    let dual = DualSteps::new(device, std::slice::from_ref(rule), batch, sizes).unwrap().expect("a dual rule");
+    let places = (0..BATCH as u32).rev().zip(0..).flat_map(|(b, place)| [b, place]);
+    let list: Vec<u32> = std::iter::once(BATCH as u32).chain(places).collect();
+    device.write(dual.listed(), 0, &list).unwrap();
+    let fresh = device.buffer::<u32>("fresh", 1 + 2 * BATCH).unwrap();
+    let mut commands = device.record("dual steps");
+    let (rules, problems, states) = (&bench.rules, &bench.problems, &bench.states);
+    let operands = Operands { rules, problems, states, theta: &theta, trial: &trial, block: &block, fresh: &fresh };
+    dual.record(device, &mut commands, operands).unwrap();
+    commands.submit().unwrap();
+    let fresh = device.read(&fresh).unwrap();
+    let pairs = fresh[1..].chunks(2).take(fresh[0] as usize).map(|pair| (pair[0] as usize, pair[1] as usize));
+    Found { trial: device.read(&trial).unwrap(), fresh: pairs.collect(), states: device.read(states).unwrap() }
+}
+
+/// ‖found − expected‖/‖expected‖ of the step of problem b.
+fn error(found: &Found, b: usize, expected: &[f64]) -> f64 {
+    let p = expected.len();
+    let at = |j: usize| f64::from(found.trial[layout::element(b, j, 0, p, 1, LANES)]);
+    let taken = |j: usize| (uniform(b + 500, j) - at(j)) / 0.5;
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
+    let off = square(&mut (0..p).map(|j| taken(j) - expected[j]));
+    (off / square(&mut expected.iter().copied())).sqrt()
+}
+
+#[test]
+fn damped_steps_agree_with_their_twin_whatever_refinement_they_need() {
+    for_each_device(|device| {
+        for (n, p) in SIZES {
+            // The share s = u·trace/ε that decides on rounds: none, one, two and three of them.
+            for share in [1e-4, 0.02, 0.12, 0.22] {
+                let trace = n as f64 * p as f64 / 3.0;
+                let epsilon = U * trace / share;
+                let rule = plain(Damping::Fixed(epsilon), Filter::Exact);
+                let found = step(device, (n, p), &rule, |b| rows(b, n, p));
+                let mut worst: f64 = 0.0;
+                for b in 0..BATCH {
+                    if found.fresh.iter().any(|&(which, _)| which == b) {
+                        continue;
+                    }
+                    assert_eq!((found.states[b].fresh, found.states[b].status), (2, 0));
+                    let matrix = rows(b, n, p);
+                    worst = worst.max(error(&found, b, &twin::damped(&matrix, epsilon)));
+                }
+                // 2⁻⁸ of the step is what the rounds leave at worst, and θ − ηt is rounded to u‖θ‖/η‖t‖.
+                assert!(worst < 1.0 / 256.0, "{n}×{p}, share {share}: off by {worst:e}");
+                // That of random matrices lies within a third of n·p/3; three rounds end at a quarter.
+                let doubted = found.fresh.len();
+                assert!(share > 0.2 || doubted == 0, "{n}×{p}, share {share}: {doubted} in doubt");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_damping_below_what_f32_solves_goes_on_to_the_singular_values() {
+    for_each_device(|device| {
+        for (n, p) in SIZES {
+            let epsilon = U * (n * p) as f64 / 3.0;
+            let found = step(device, (n, p), &plain(Damping::Fixed(epsilon), Filter::Exact), |b| rows(b, n, p));
+            let mut which: Vec<usize> = found.fresh.iter().map(|&(b, _)| b).collect();
+            which.sort_unstable();
+            assert_eq!(which, (0..BATCH).collect::<Vec<_>>());
+            assert!(found.fresh.iter().all(|&(b, place)| b + place == BATCH - 1), "the place goes with the problem");
+            assert!(found.states.iter().all(|state| state.fresh == 1 && state.steps == 0));
+        }
+    });
+}
+
+#[test]
+fn descent_agrees_with_its_twin_and_stops_for_the_singular_values_where_a_test_may_end_it() {
+    for_each_device(|device| {
+        for (n, p) in SIZES {
+            // Problem 7 has a residual of which J sees next to nothing, problem 9 none of it.
+            let matrix = |b: usize| {
+                let mut rows = rows(b, n, p);
+                for row in rows.iter_mut().filter(|_| b == 7 || b == 9) {
+                    row[..p].iter_mut().for_each(|x| *x *= if b == 9 { 0.0 } else { 1e-3 });
+                }
+                if b == 7 {
+                    // Orthogonal to the first column, and all others are multiples of that.
+                    (0..n).for_each(|i| (1..p).for_each(|j| rows[i][j] = rows[i][0]));
+                    let along: f64 = rows.iter().map(|row| row[0] * row[p]).sum();
+                    let square: f64 = rows.iter().map(|row| row[0] * row[0]).sum();
+                    (0..n).for_each(|i| rows[i][p] -= rows[i][0] * along / square);
+                }
+                rows
+            };
+            let found = step(device, (n, p), &plain(Damping::Fixed(0.0), Filter::Gradient), matrix);
+            let mut which: Vec<usize> = found.fresh.iter().map(|&(b, _)| b).collect();
+            which.sort_unstable();
+            assert_eq!(which, [7, 9], "{n}×{p}");
+            for b in (0..BATCH).filter(|b| ![7, 9].contains(b)) {
+                let expected = twin::descent(&matrix(b));
+                // n terms, and the rounding of θ − ηt: |θ| ≤ 1 beside a step of some √(np/9).
+                let off = error(&found, b, &expected);
+                assert!(off < 2.0 * U * n as f64 + 8.0 * U * (1.0 + 9.0 / n as f64), "{n}×{p}: off by {off:e}");
+            }
+        }
+    });
+}
+
+#[test]
+fn rules_that_need_no_singular_values_are_those_of_the_plain_jacobian() {
+    let fixed = |epsilon| Damping::Fixed(epsilon);
+    assert_eq!(Dual::of(&plain(fixed(0.1), Filter::Exact), 9), Some(Dual::Damped));
+    assert_eq!(Dual::of(&plain(fixed(0.0), Filter::Gradient), 9), Some(Dual::Descent));
+    assert_eq!(Dual::of(&plain(fixed(0.1), Filter::FixedRank(9)), 9), Some(Dual::Damped));
+    let others = [
+        plain(fixed(0.0), Filter::Exact),
+        plain(Damping::Adaptive, Filter::Exact),
+        plain(fixed(0.1), Filter::FixedRank(8)),
+        plain(fixed(0.0), Filter::Smooth),
+        plain(fixed(0.0), Filter::ResidualScaled { factor: 1.0, power: 1.0 }),
+        rule(Scaling::Columns, fixed(0.1)),
+    ];
+    assert!(others.iter().all(|rule| Dual::of(rule, 9).is_none()));
+}
