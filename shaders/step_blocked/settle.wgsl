@@ -2,7 +2,7 @@
 // Invocation: x is the place among those factored, y a direction.
 #import natgrad::layout::element
 #import natgrad::matrices::{Report, CONVERGED}
-#import natgrad::problem::{State, ACCEPTED, FACTORIZATION_LIMIT}
+#import natgrad::problem::{State, DUAL_DONE, FACTORIZATION_LIMIT}
 
 @group(0) @binding(0) var<storage, read> fresh: array<u32>;            // how many, then which and their place in the roster
 @group(0) @binding(1) var<storage, read> w: array<Real>;               // P × K: W Σ⁻¹
@@ -32,7 +32,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if i == 0u {
         states[b].sweeps = reports[place].sweeps;
         // Of a problem that has its step they are for a record only.
-        if reports[place].status != CONVERGED && states[b].fresh == ACCEPTED {
+        if reports[place].status != CONVERGED && states[b].fresh != DUAL_DONE {
             states[b].status = FACTORIZATION_LIMIT;
         }
     }
