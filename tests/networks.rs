@@ -85,6 +85,64 @@ fn devices_and_the_cpu_take_the_same_damped_steps() {
     }
 }
 
+/// Damped steps and gradient descent take singular values where they end alone: beside rules that always do, and among others
+/// that wait for them, no bit of theirs is another.
+#[test]
+fn steps_without_singular_values_are_the_same_alone_and_beside_those_with() {
+    let gradient = StepBlock { filter: natgrad::Filter::Gradient, momentum: 0.5, ..fixed(0.01, 0.0) };
+    let adaptive = StepBlock { dampings: vec![natgrad::Damping::Adaptive], ..StepBlock::default() };
+    let blocks = [fixed(0.7, 0.05), gradient, fixed(1.0, 1e-7), fixed(0.5, 0.0), adaptive];
+    // In registers, and in blocks.
+    for points in [6, 17] {
+        let model = Model::network(&[3, 11, 1], Activation::Tanh).unwrap();
+        let data = taught(3, points);
+        let sweep = || drawn(Sweep::new(&model, &data), Initialiser::Xavier { gain: 1.5 }, 0..9);
+        let stop = Stop { steps: 40, loss: Some(1e-2), ..Stop::default() };
+        for device in devices() {
+            let engine = Engine::from_device(device).unwrap();
+            let together = blocks.iter().cloned().fold(sweep().stop(stop), Sweep::block);
+            let together = engine.run(&together).unwrap();
+            for (k, block) in blocks.iter().enumerate() {
+                let alone = engine.run(&sweep().stop(stop).block(block.clone())).unwrap();
+                for problem in alone.iter() {
+                    let same = together.problem(problem.index() as usize * blocks.len() + k);
+                    assert_eq!((problem.status(), problem.reason()), (same.status(), same.reason()));
+                    assert_eq!((problem.steps(), problem.rank()), (same.steps(), same.rank()));
+                    assert_eq!(problem.parameters(), same.parameters(), "{block:?}");
+                    assert_eq!(problem.singular_values(), same.singular_values());
+                    // Whatever ended it, the spectrum is that of where it stands.
+                    assert!(problem.rank().is_some_and(|rank| rank > 0));
+                    let sharpness = problem.singular_values()[0].powi(2);
+                    assert!((sharpness / problem.gn_sharpness() - 1.0).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}
+
+/// The tests that look at singular values are met at the same points as where every step has them.
+#[test]
+fn damped_problems_end_by_the_same_tests_as_on_the_cpu() {
+    // Two units cannot follow twelve points: what ends these problems is the gradient, or that nothing changes any more.
+    let model = Model::network(&[2, 4, 1], Activation::Tanh).unwrap();
+    let data = taught(2, 12);
+    let stop = Stop { steps: 2000, gradient: Some(1e-2), change: Some(1e-2), ..Stop::default() };
+    let sweep = drawn(Sweep::new(&model, &data), Initialiser::Xavier { gain: 1.0 }, 0..20);
+    let sweep = sweep.block(fixed(1.0, 0.3)).stop(stop);
+    let all: Vec<Outcome> = engines().iter().map(|engine| engine.run(&sweep).unwrap()).collect();
+    for other in &all[1..] {
+        let same = all[0].iter().zip(other.iter()).filter(|(a, b)| {
+            (a.status(), a.reason()) == (b.status(), b.reason()) && a.steps().abs_diff(b.steps()) <= 1 + a.steps() / 50
+        });
+        // Where a norm grazes a tolerance, f32 may cross it a step before or after.
+        assert!(
+            same.count() >= 18,
+            "{:?}",
+            all[0].iter().map(|p| (p.status(), p.reason(), p.steps())).collect::<Vec<_>>()
+        );
+    }
+}
+
 #[test]
 fn every_output_has_its_residual() {
     let model = Model::network(&[2, 9, 3], Activation::Tanh).unwrap();

@@ -166,9 +166,14 @@ impl GpuBackend {
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
         self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);
         let mut submit = 1;
+        // No more than from record to record: problems wait there.
+        let most = match job.history().every {
+            0 => STEPS_PER_SUBMIT,
+            every => every.min(STEPS_PER_SUBMIT),
+        };
         while work.running > 0 {
             work = chunk.steps(&self.device, submit, work).await?;
-            submit = (2 * submit).min(STEPS_PER_SUBMIT);
+            submit = (2 * submit).min(most);
         }
         chunk.collect(&self.device, job, ids).await
     }

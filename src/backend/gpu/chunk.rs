@@ -25,6 +25,9 @@ enum Factoriser {
     Blocked(Box<Blocked>),
 }
 
+/// Records that lie closer than so many steps have their singular values with every step.
+const FEW_STEPS: u32 = 4;
+
 /// How many problems of a chunk go on, and how many of them wait for singular values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
@@ -40,12 +43,12 @@ pub(super) struct Chunk {
     step: Arc<Kernel>,
     /// Where a rule has momentum.
     momentum: Option<Arc<Kernel>>,
+    /// Whether singular values are found with every step: some rule always needs them, or records do so often.
+    factors_always: bool,
     /// Where one is kept.
     history: Option<History>,
     /// Steps taken so far, by the problems that go on and have not waited.
     taken: u32,
-    /// Whether singular values are found with every step: some rule always needs them.
-    factors_always: bool,
 }
 
 impl Chunk {
@@ -56,7 +59,9 @@ impl Chunk {
         let problems = Problems::upload(device, job, ids, (shape.lanes, way.sizes(job.model().parameters().len())))?;
         let factors_always = match way {
             Way::Blocked(cut) if cut.is_wide() => {
-                job.rules().iter().any(|rule| Dual::of(rule, cut.sizes().directions).is_none())
+                let records = job.history().every;
+                (1..FEW_STEPS).contains(&records)
+                    || job.rules().iter().any(|rule| Dual::of(rule, cut.sizes().directions).is_none())
             }
             _ => true,
         };
@@ -83,13 +88,12 @@ impl Chunk {
 
     /// Takes `count` steps of what the steps before left.
     ///
-    /// Where no rule needs singular values as a rule, they are found at the beginning, for the problems that wait, and where
-    /// records are due: the kernels of an SVD that nobody needs take longer than a step of small networks.
+    /// Where no rule needs singular values as a rule, they are found at the beginning and for the problems that wait: the
+    /// kernels of an SVD that nobody needs take longer than a step of small networks.
     pub(super) async fn steps(&mut self, device: &Device, count: u32, before: Work) -> Result<Work, DeviceError> {
         let mut commands = device.record("steps");
         for step in 0..count {
-            let is_due = self.history.as_ref().is_some_and(|history| history.is_due(self.taken));
-            let factors = self.factors_always || (step == 0 && before.waiting > 0) || is_due;
+            let factors = self.factors_always || (step == 0 && before.waiting > 0);
             self.record_step(device, &mut commands, factors)?;
             self.taken = self.taken.saturating_add(1);
         }
@@ -122,11 +126,11 @@ impl Chunk {
                 }
             }
         }
-        // A problem that has waited is recorded at a time of its own.
-        let waits = !self.factors_always;
-        if let Some(history) = self.history.as_ref().filter(|history| factors && (waits || history.is_due(self.taken)))
+        if let Some(history) = &self.history
+            && factors
         {
-            history.record(commands, problems)?;
+            // Problems that wait have taken fewer steps than others.
+            history.record(commands, problems, self.factors_always.then_some(self.taken))?;
         }
         commands.clear(running)?;
         let bindings: [&dyn Bindable; 9] = [rules, description, states, v, sigma, lengths, theta, trial, running];

@@ -47,10 +47,6 @@ impl Found {
         } else {
             (0..p).map(|j| self.at(&self.theta, b, (j, 0), (p, 1))).collect()
         };
-        let way = self
-            .history
-            .as_ref()
-            .map(|(layout, records)| layout.waypoints(records, (b, state.steps), (job, id), scale));
         let spectrum = factored.then(|| self.spectrum(b, job, id, scale));
         let largest = spectrum.as_ref().filter(|_| job.rules()[id.rule].scaling == Scaling::None);
         let sharpness = match &self.gram {
@@ -58,6 +54,10 @@ impl Found {
             // What was factored is J itself.
             None => largest.and_then(|spectrum| spectrum.sigma.first()).map(|sigma| sigma * sigma),
         };
+        let way = self
+            .history
+            .as_ref()
+            .map(|(layout, records)| layout.waypoints(records, (b, state.steps), (job, id), scale));
         Solved {
             theta,
             status,

@@ -91,13 +91,16 @@ impl History {
         }))
     }
 
-    /// Whether a record is due after so many steps.
-    pub(super) fn is_due(&self, steps: u32) -> bool {
-        steps.is_multiple_of(self.every)
-    }
-
-    /// Records where the problems stand for which a record is due: where singular values were found.
-    pub(super) fn record(&self, commands: &mut Commands, problems: &Problems) -> Result<(), DeviceError> {
+    /// Records where those problems stand of which a record is due: none where all took so many steps, and it is due elsewhere.
+    pub(super) fn record(
+        &self,
+        commands: &mut Commands,
+        problems: &Problems,
+        steps: Option<u32>,
+    ) -> Result<(), DeviceError> {
+        if steps.is_some_and(|steps| !steps.is_multiple_of(self.every)) {
+            return Ok(());
+        }
         let Problems { rules, description, states, sigma, theta, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, sigma, theta, &self.records];
         commands.dispatch(&self.kernel, &bindings, [problems.groups(), 1, 1])
