@@ -6,7 +6,7 @@
 //
 // Invocation: one problem. Records lie problem after problem and not in tiles, so that any number of problems fits.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, RUNNING}
+#import natgrad::problem::{Problem, State, Rules, is_due, RUNNING}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -41,7 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let steps = states[b].steps;
     // After the last step a problem ends.
-    if steps >= rules.steps || steps % rules.history != 0u {
+    if steps >= rules.steps || !is_due(rules, steps) {
         return;
     }
     let slots = (rules.steps - 1u) / rules.history + 1u;

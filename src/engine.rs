@@ -285,12 +285,12 @@ impl Engine {
         report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Outcome, Error> {
         let total = range.end.min(job.len()).saturating_sub(range.start);
+        self.backend.check(job)?;
         check_memory(job, total)?;
         let context = Arc::new(self.context(job));
         let mut outcome = backend::finish(job, &context, &[], Vec::new());
         let mut next = range.start;
         let end = range.start + total;
-        self.backend.check(job)?;
         while next < end {
             let last = (next + self.backend.most_at_once(job) as u64).min(end);
             let ids: Vec<ProblemId> = (next..last).map(|index| job.problem(index)).collect();
@@ -383,7 +383,13 @@ fn check_memory(job: &Job, problems: u64) -> Result<(), RequestError> {
     let p = job.model().parameters().len() as u64;
     // θ, start, σ and, but for networks, the covariance's triangle in f64; the row; and as much again for a chunk on its way.
     let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
-    let each = 8 * (3 * p + triangle) + 128 + job.history().bytes(job.stop(), job.model().parameters().len());
+    let history = job.history().bytes(job.stop(), job.model().parameters().len());
+    memory::check(1, history, |needed, most, _| RequestError::HistoryTooLarge {
+        needed,
+        place: "the memory that is free",
+        most,
+    })?;
+    let each = 8 * (3 * p + triangle) + 128 + history;
     memory::check(problems, each, |needed, free, fits| RequestError::OutOfMemory { problems, needed, free, fits })
 }
 

@@ -341,15 +341,17 @@ pub enum RequestError {
         /// The most there can be.
         most: usize,
     },
-    /// A history of one problem that no buffer of the device holds.
+    /// A history of one problem that there is no room for.
     #[error(
-        "the history of a problem needs {} and a buffer of the device holds {}: record fewer steps, leave parameters out, or use the CPU (--device cpu)",
+        "the history of a problem needs {} and {place} is {}: record fewer steps, or leave parameters out",
         bytes(*.needed), bytes(*.most)
     )]
     HistoryTooLarge {
         /// Bytes of the records of one problem.
         needed: u64,
-        /// Bytes that a buffer holds.
+        /// What they would have to fit.
+        place: &'static str,
+        /// Bytes of it.
         most: u64,
     },
     /// The residual or its derivatives are not finite at the point given.

@@ -119,6 +119,11 @@ fn loss_ends(rules: Rules, problem: Problem, state: State) -> bool {
     return rules.tests != 0u && state.residual_norm <= most;
 }
 
+// Whether a record is due after so many steps.
+fn is_due(rules: Rules, steps: u32) -> bool {
+    return rules.history != 0u && steps % max(rules.history, 1u) == 0u;
+}
+
 // A block of rows, the same rows of every problem.
 struct Block {
     first: u32,  // first row of the block within each problem

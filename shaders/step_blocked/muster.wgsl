@@ -1,7 +1,7 @@
 // The problems whose trial point was just accepted: their J is to be factored, or, DUAL, their step taken by the kernel matrix
 // where the rule lets it. After a rejection the factorisation stands.
 // Invocation: a place in the roster.
-#import natgrad::problem::{Problem, Rules, State, loss_ends, FILTERED, GRADIENT, RUNNING, ACCEPTED}
+#import natgrad::problem::{Problem, Rules, State, is_due, loss_ends, FILTERED, GRADIENT, RUNNING, ACCEPTED}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> roster: array<u32>;                // the problems at work: how many, then which
@@ -13,8 +13,8 @@
 
 const K: u32 = #{K}u;
 
-// Whether the next step takes no singular values: by its rule, and because neither the end of the problem nor a record asks
-// for them.
+// Whether the next step takes no singular values: by its rule, and because the end of the problem does not ask for them. A
+// record that asks for them waits until there are some: the step stays what it is.
 fn is_dual(b: u32) -> bool {
     let problem = problems[b];
     let is_whole = problem.filter_kind == FILTERED && problem.damping >= 0.0 && problem.fixed_rank >= K;
@@ -22,8 +22,8 @@ fn is_dual(b: u32) -> bool {
         return false;
     }
     let steps = states[b].steps;
-    let is_recorded = rules.history != 0u && steps % max(rules.history, 1u) == 0u;
-    return steps < rules.steps && !is_recorded && !loss_ends(rules, problem, states[b]);
+    let has_to_wait = rules.waits != 0u && is_due(rules, steps);
+    return steps < rules.steps && !has_to_wait && !loss_ends(rules, problem, states[b]);
 }
 #endif
 

@@ -2,7 +2,7 @@
 // Invocation: x is the place among those factored, y a direction.
 #import natgrad::layout::element
 #import natgrad::matrices::{Report, CONVERGED}
-#import natgrad::problem::{State, FACTORIZATION_LIMIT}
+#import natgrad::problem::{State, DUAL_DONE, FACTORIZATION_LIMIT}
 
 @group(0) @binding(0) var<storage, read> fresh: array<u32>;            // how many, then which and their place in the roster
 @group(0) @binding(1) var<storage, read> w: array<Real>;               // P × K: W Σ⁻¹
@@ -31,7 +31,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     sigma[element(b, i, 0u, K, 1u)] = values[element(place, i, 0u, K, 1u)];
     if i == 0u {
         states[b].sweeps = reports[place].sweeps;
-        if reports[place].status != CONVERGED {
+        // Of a problem that has its step they are for a record only.
+        if reports[place].status != CONVERGED && states[b].fresh != DUAL_DONE {
             states[b].status = FACTORIZATION_LIMIT;
         }
     }

@@ -6,7 +6,7 @@
 //
 // Invocation: a place in the list of these problems.
 #import natgrad::layout::{element, LANES}
-#import natgrad::problem::{Problem, State, Rules, unit, GRADIENT}
+#import natgrad::problem::{Problem, State, Rules, is_due, unit, GRADIENT}
 #import natgrad::dual::{rounds, no_test_ends, stepped, DESCENT, DOUBT}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -204,8 +204,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     if goes_on {
         states[b] = stepped(state);
-        return;
+        if !is_due(rules, state.steps) {
+            return;
+        }
     }
+    // Where a record is due, the singular values are for it alone.
     let slot = atomicAdd(&fresh[0], 1u);
     atomicStore(&fresh[1u + 2u * slot], b);
     atomicStore(&fresh[2u + 2u * slot], at);

@@ -1,8 +1,8 @@
 // Which problems go on by the step that the kernel matrix gave: those that no test can end. The others' singular values are
-// needed, and so are those of problems that f32 could not solve.
+// needed, and so are those of problems that f32 could not solve, or of which a record is due.
 // Invocation: a place in the list of problems that step by the kernel matrix.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, unit}
+#import natgrad::problem::{Problem, State, Rules, is_due, unit}
 #import natgrad::dual::{no_test_ends, stepped, DESCENT, DOUBT}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -61,8 +61,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     if goes_on {
         states[b] = stepped(state);
-        return;
+        if !is_due(rules, state.steps) {
+            return;
+        }
     }
+    // Where a record is due, the singular values are for it alone.
     let slot = atomicAdd(&fresh[0], 1u);
     atomicStore(&fresh[1u + 2u * slot], b);
     atomicStore(&fresh[2u + 2u * slot], at);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, KernelSource, Uniform};
 use crate::kernels::batch::Count;
 use crate::kernels::matrices::Report;
-use crate::kernels::problem::{Block, Sizes};
+use crate::kernels::problem::{Block, Rules, Sizes};
 use crate::kernels::qr_blocked::factors::Factors;
 use crate::kernels::qr_blocked::host::{Beside, Target};
 use crate::kernels::step_blocked::host;
@@ -228,10 +228,11 @@ impl Blocked {
         device: &Device,
         commands: &mut Commands,
         problems: &Problems,
+        rules: &Uniform<Rules>,
     ) -> Result<(), DeviceError> {
         let Self { fresh, .. } = self;
         let groups = [problems.groups(), 1, 1];
-        let Problems { rules, description, states, running, .. } = problems;
+        let Problems { description, states, running, .. } = problems;
         commands.clear(fresh)?;
         let Some(dual) = &self.dual else {
             return commands.dispatch(&self.muster, &[rules, running, states, fresh], groups);

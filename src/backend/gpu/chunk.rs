@@ -47,7 +47,7 @@ pub(super) struct Chunk {
     factors_always: bool,
     /// Where one is kept.
     history: Option<History>,
-    /// Steps taken so far, by the problems that go on.
+    /// Steps taken so far, by the problems that go on and have not waited.
     taken: u32,
 }
 
@@ -118,10 +118,11 @@ impl Chunk {
         let Problems { rules, description, states, trial, theta, v, sigma, lengths, running, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, trial, theta, sigma];
         commands.dispatch(&self.judge, &bindings, groups)?;
+        let rules = if factors { rules } else { &problems.rules_of_waiting };
         match &self.factoriser {
             Factoriser::Lane(lane) => lane.record_factorisation(commands, problems)?,
             Factoriser::Blocked(blocked) => {
-                blocked.record_dual_steps(device, commands, problems)?;
+                blocked.record_dual_steps(device, commands, problems, rules)?;
                 if factors {
                     blocked.record_factorisation(device, commands, problems)?;
                 }
@@ -134,7 +135,6 @@ impl Chunk {
             history.record(commands, problems, self.factors_always.then_some(self.taken))?;
         }
         commands.clear(running)?;
-        let rules = if factors { rules } else { &problems.rules_of_waiting };
         let bindings: [&dyn Bindable; 9] = [rules, description, states, v, sigma, lengths, theta, trial, running];
         commands.dispatch(&self.step, &bindings, groups)?;
         match (&problems.previous, &self.momentum) {

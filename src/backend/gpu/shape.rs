@@ -104,7 +104,9 @@ fn whole_tiles(device: &Device, limit: u64, bytes: u64, lanes: usize) -> u64 {
 pub(super) fn check_history(device: &Device, job: &Job) -> Result<(), RequestError> {
     let most = device.largest_buffer();
     match Layout::of(job).map(Layout::bytes) {
-        Some(needed) if needed > most => Err(RequestError::HistoryTooLarge { needed, most }),
+        Some(needed) if needed > most => {
+            Err(RequestError::HistoryTooLarge { needed, place: "a buffer of the device", most })
+        }
         _ => Ok(()),
     }
 }

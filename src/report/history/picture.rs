@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use plotters::coord::combinators::{BindKeyPoints, IntoLogRange};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::lines::{Lines, OfRule, Point};
 use crate::ngd::{Damping, Filter};
@@ -59,8 +60,8 @@ struct Chart<'a> {
     vertical: &'a str,
     /// Of each rule, its lines.
     lines: Vec<Vec<Vec<At>>>,
-    /// What theory says.
-    theory: Vec<Vec<At>>,
+    /// What theory says, and a name at its end.
+    theory: Vec<(Vec<At>, String)>,
 }
 
 fn draw(lines: &Lines) -> Result<String, String> {
@@ -72,13 +73,13 @@ fn draw(lines: &Lines) -> Result<String, String> {
             let first = line.first().map_or(f64::NAN, |first| first.norm);
             Some(point.norm / first).filter(|ratio| DRAWN.contains(ratio))
         }),
-        theory: lines.rules.iter().filter_map(|of| shrinking(&of.rule, last)).collect(),
+        theory: lines.rules.iter().filter_map(|of| Some((shrinking(&of.rule, last)?, String::new()))).collect(),
     };
     let sharpness = Chart {
         title: if lines.of_hessian { "Sharpness, of the Hessian" } else { "Sharpness, of JᵀJ" },
         vertical: if lines.of_hessian { "λmax of the Hessian" } else { "λmax(JᵀJ)" },
         lines: each_line(lines, |_, point| Some(point.sharpness).filter(|&sharpness| sharpness > 0.0)),
-        theory: lines.rules.iter().filter_map(|of| edge(&of.rule)).map(|y| level(y, last)).collect(),
+        theory: lines.rules.iter().filter_map(|of| edge(&of.rule, last)).collect(),
     };
     let words = theory_in_words(&residual, &sharpness);
     let legend = lines.rules.len() + usize::from(!words.is_empty());
@@ -115,14 +116,14 @@ fn name(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, y: i32, word
 
 /// A line of theory: black, of dashes of its own.
 fn theory<P: Clone>(points: Vec<P>) -> DashedPathElement<std::vec::IntoIter<P>, u32> {
-    DashedPathElement::new(points, 7, 5, THEORY)
+    DashedPathElement::new(points, 7, 7, THEORY)
 }
 
 impl Chart<'_> {
     fn draw(&self, area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, last: f64) -> Result<(), String> {
         let values = || self.lines.iter().flatten().flatten().map(|&(_, value)| value);
         // Levels of theory are seen where lines come near; the rest of its curves ends where the lines do.
-        let levels = self.theory.iter().filter(|line| line[0].1 == line[line.len() - 1].1).map(|line| line[0].1);
+        let levels = self.theory.iter().filter(|(_, name)| !name.is_empty()).map(|(line, _)| line[0].1);
         let (low, high) = values().fold((f64::MAX, f64::MIN_POSITIVE), |(a, b), value| (a.min(value), b.max(value)));
         if low > high {
             return Ok(());
@@ -156,8 +157,11 @@ impl Chart<'_> {
                 chart.draw_series([pen.thin_line(line.clone())]).map_err(told)?;
             }
         }
-        for line in &self.theory {
-            let seen = line.iter().copied().filter(|(_, value)| (bottom..=top).contains(value)).collect();
+        let small = TextStyle::from(("sans-serif", 14)).pos(Pos::new(HPos::Right, VPos::Bottom));
+        for (line, name) in &self.theory {
+            let seen: Vec<At> = line.iter().copied().filter(|(_, value)| (bottom..=top).contains(value)).collect();
+            let name = seen.last().map(|&end| Text::new(name.clone(), end, small.clone()));
+            chart.draw_series(name).map_err(told)?;
             chart.draw_series([theory(seen)]).map_err(told)?;
         }
         Ok(())
@@ -193,18 +197,17 @@ fn shrinking(rule: &StepRule, last: f64) -> Option<Vec<At>> {
 
 /// The sharpness beyond which steps of gradient descent, with momentum β, leave a minimiser: 2(1 + β)/η, where problems have
 /// one step size.
-fn edge(rule: &StepRule) -> Option<f64> {
+fn edge(rule: &StepRule, last: f64) -> Option<(Vec<At>, String)> {
+    let value = 2.0 * (1.0 + rule.momentum) / rule.size;
+    let name = if rule.momentum == 0.0 { "2/η" } else { "2(1 + β)/η" };
+    let name = format!("{name}, η = {}", significant(rule.size, 4));
     let is_one = rule.unit == SizeUnit::Absolute;
-    (is_one && rule.filter == Filter::Gradient).then(|| 2.0 * (1.0 + rule.momentum) / rule.size)
-}
-
-fn level(value: f64, last: f64) -> Vec<At> {
-    vec![(0.0, value), (last, value)]
+    (is_one && rule.filter == Filter::Gradient).then(|| (vec![(0.0, value), (last, value)], name))
 }
 
 fn theory_in_words(residual: &Chart<'_>, sharpness: &Chart<'_>) -> String {
     let rate = (!residual.theory.is_empty()).then_some("(1 − η)ᵏ above");
-    let edge = (!sharpness.theory.is_empty()).then_some("2/η below (with momentum 2(1 + β)/η)");
+    let edge = (!sharpness.theory.is_empty()).then_some("the edge of stability of gradient descent below");
     rate.into_iter().chain(edge).collect::<Vec<_>>().join(", ")
 }
 
@@ -231,7 +234,7 @@ fn rule_in_words(rule: &StepRule) -> String {
         unit => format!(" of {}", unit.name()),
     };
     let size = format!("η = {}{unit}", significant(rule.size, 4));
-    let name = rule.filter_name();
+    let name = rule.filter_name().replace("gradient", "gradient descent");
     match rule.damping {
         Damping::Adaptive => "adaptive damping".to_owned(),
         Damping::Fixed(epsilon) if epsilon > 0.0 => {
@@ -260,7 +263,7 @@ mod tests {
         for text in words.into_iter().chain(["(1 − η)ᵏ above", "#0072B2", "#D55E00", "#000000"]) {
             assert!(svg.contains(text), "{text} is missing");
         }
-        assert!(!svg.contains("2/η below") && !svg.contains("NaN") && !svg.contains("inf"));
+        assert!(!svg.contains("edge of stability") && !svg.contains("NaN") && !svg.contains("inf"));
         assert_eq!(svg, drawn(&with_history()));
     }
 
@@ -280,11 +283,13 @@ mod tests {
         let at_once = StepRule { size: 1.0, ..exact };
         let beyond = StepRule { size: 2.1, ..exact };
         for rule in [damped, at_once, beyond, StepRule { momentum: 0.5, ..exact }] {
-            assert!(shrinking(&rule, 4.0).is_none() && edge(&rule).is_none());
+            assert!(shrinking(&rule, 4.0).is_none() && edge(&rule, 4.0).is_none());
         }
         let descent = StepRule { filter: Filter::Gradient, momentum: 0.5, ..exact };
-        assert_eq!((edge(&descent), shrinking(&descent, 4.0).is_none()), (Some(6.0), true));
+        let (line, name) = edge(&descent, 4.0).unwrap();
+        assert_eq!((line, name.as_str()), (vec![(0.0, 6.0), (4.0, 6.0)], "2(1 + β)/η, η = 0.5"));
+        assert!(shrinking(&descent, 4.0).is_none());
         let words = [exact, damped, descent].map(|rule| rule_in_words(&rule));
-        assert_eq!(words, ["η = 0.5, exact", "η = 0.5, damping 0.001", "η = 0.5, gradient+momentum(0.5)"]);
+        assert_eq!(words, ["η = 0.5, exact", "η = 0.5, damping 0.001", "η = 0.5, gradient descent+momentum(0.5)"]);
     }
 }
