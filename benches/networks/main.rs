@@ -12,7 +12,8 @@ use criterion::{Criterion, SamplingMode};
 use natgrad::gpu::AdapterChoice;
 use natgrad::gpu::peaks::{Effort, Peaks};
 use natgrad::{
-    Activation, Damping, Data, Device, Distribution, Draw, Engine, Model, Network, RandomStarts, StepBlock, Stop, Sweep,
+    Activation, Choice, Damping, Data, Device, Distribution, Draw, Engine, Initialisation, Initialiser, Model, Network,
+    RandomStarts, StepBlock, Stop, Sweep,
 };
 
 use peer::Peer;
@@ -59,12 +60,22 @@ impl Case {
         let column = |c: usize| inputs.iter().skip(c).step_by(features).copied().collect();
         let columns = self.network.inputs().iter().cloned().enumerate().map(|(c, name)| (name, column(c)));
         let data = Data::from_columns(columns.chain([("y".to_owned(), response)])).expect("columns of one length");
-        let draw = Draw::Scaled { distribution: Distribution::Normal, scale: 0.5 };
+        let initialiser = Initialiser::Xavier { gain: 1.0 };
+        let drawn = Initialisation { initialiser, distribution: Distribution::Normal, zero_output: false };
+        let draw = Draw::Initialised(drawn);
         let block =
             StepBlock { sizes: vec![0.1], dampings: vec![Damping::Fixed(self.damping)], ..StepBlock::default() };
         Sweep::new(&Model::from(self.network.clone()), &data)
             .random_starts(RandomStarts { draw, seeds: 0..self.batch as u64 })
             .block(block)
+    }
+
+    /// Where the networks start.
+    fn starts(&self) -> Vec<Vec<f64>> {
+        let sweep = self.sweep().stop(Stop { steps: 0, tests: false, ..Stop::default() });
+        let outcome = Engine::open(Choice::Cpu).and_then(|engine| engine.run(&sweep));
+        let outcome = outcome.unwrap_or_else(|error| panic!("{error}"));
+        outcome.iter().map(|problem| problem.start().to_vec()).collect()
     }
 
     /// Operations of a step as they are counted here: J, and where damped JJᵀ and its Cholesky factor, where exact a QR of

@@ -6,8 +6,6 @@ use faer::linalg::solvers::Solve;
 use faer::{Col, Mat, Side};
 use rayon::prelude::*;
 
-use natgrad::Distribution;
-
 use super::Case;
 
 /// The networks of a case.
@@ -24,17 +22,13 @@ impl Peer {
     pub(crate) fn new(case: &Case) -> Self {
         let (inputs, response) = case.data();
         let single = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect();
-        let start = |seed: usize| {
-            let draw = |j: usize| natgrad::random_start(seed as u64, j as u32, Distribution::Normal, 0.5) as f32;
-            (0..case.parameters()).map(draw).collect()
-        };
         Self {
             features: case.network.layers()[0],
             units: case.network.layers()[1],
             damping: case.damping as f32,
             inputs: single(inputs),
             response: single(response),
-            thetas: (0..case.batch).map(start).collect(),
+            thetas: case.starts().into_iter().map(single).collect(),
         }
     }
 
