@@ -17,7 +17,7 @@ fn records_agree_with_their_twin_and_are_written_at_strides_of_running_problems_
             let rules = device.uniform(&rules).unwrap();
             // From problem to problem another number of rows, rank and step; every seventh has ended.
             let n = |b: usize| 1 + b % 9;
-            let most = |b: usize| if b % 2 == 0 { u32::MAX } else { 2 };
+            let most = |b: usize| if b.is_multiple_of(2) { u32::MAX } else { 2 };
             let described = |b: usize| {
                 let rule = StepRule { cutoff: Some(0.3), ..rule(Scaling::None, Damping::Fixed(0.0)) };
                 Problem { fixed_rank: most(b), ..Problem::new(&rule, 0, n(b) as u32, p, 1.0, 1.0) }
