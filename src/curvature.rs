@@ -140,7 +140,7 @@ pub(crate) fn largest_eigenvalue(size: usize, product: &dyn Fn(&Col<f64>) -> Col
         }
         let length = next.norm_l2();
         let ended = basis.len() == size || basis.len() == STEPS;
-        if ended || basis.len() % LOOK == 0 || length == 0.0 {
+        if ended || basis.len().is_multiple_of(LOOK) || length == 0.0 {
             let Some(ritz) = Ritz::new(&diagonal, &beside) else { return f64::NAN };
             if ended || length * ritz.last <= RESIDUAL * ritz.norm {
                 return ritz.largest;

@@ -73,6 +73,7 @@ pub struct RuleSummary {
 /// Bins of losses a decade: a median told by them is off by no more than 2.4%.
 const BINS: f64 = 50.0;
 
+#[cfg(any(feature = "plot", test))]
 impl RuleSummary {
     /// The decimal logarithm of the median of the final losses (the lower one of two), to a hundredth: −∞ where it is zero, ∞
     /// where it is not finite.
