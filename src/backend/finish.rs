@@ -3,10 +3,11 @@
 use faer::{Mat, Side};
 use rayon::prelude::*;
 
+use crate::curvature::Slope;
 use crate::ngd::{Scaling, Status};
 use crate::sweep::{Context, Job, Moment, Outcome, ProblemId, Records, Row};
 
-use super::{Solved, Spectrum, Waypoint, hessian_sharpness, weighted_rows};
+use super::{Solved, Spectrum, Waypoint, weighted_rows};
 
 /// f64 figures of one point.
 struct Figures {
@@ -89,7 +90,11 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
 /// The records of a problem on its way and at its end.
 fn moments(job: &Job, id: ProblemId, solved: &Solved, figures: &Figures) -> Vec<Moment> {
     let hessian = |theta: &[f64]| {
-        if job.history().hessian_sharpness { hessian_sharpness(job, id.set, theta) } else { f64::NAN }
+        if job.history().hessian_sharpness {
+            Slope::new(job.model(), &job.samples(id.set), theta).hessian_sharpness()
+        } else {
+            f64::NAN
+        }
     };
     let on_the_way = |point: &Waypoint| Moment {
         step: point.step,

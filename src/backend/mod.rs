@@ -4,14 +4,12 @@ pub(crate) mod cpu;
 mod evaluation;
 mod finish;
 pub(crate) mod gpu;
-mod hessian;
 mod row_space;
 mod second_look;
 mod spectrum;
 
 pub(crate) use evaluation::{residual_and_jacobian, weighted_rows};
 pub(crate) use finish::{finish, largest_eigenvalue};
-pub(crate) use hessian::{bend, hessian_sharpness, largest};
 pub(crate) use row_space::{MOST_DENSE, RowSpace};
 pub(crate) use second_look::second_look;
 pub(crate) use spectrum::{Factorisation, Spectrum};

@@ -22,9 +22,14 @@ impl Job {
         Ok((0..self.len() / rules).into_par_iter().map(|start| self.edge(self.problem(start * rules))).collect())
     }
 
-    fn edge(&self, id: ProblemId) -> f64 {
+    /// The rows of a data set.
+    pub(crate) fn samples(&self, set: usize) -> Vec<Sample<'_>> {
         let sample = |row| Sample { inputs: self.inputs(row), response: self.response(row), weight: self.weight(row) };
-        let samples: Vec<Sample<'_>> = self.rows(id.set).map(sample).collect();
+        self.rows(set).map(sample).collect()
+    }
+
+    fn edge(&self, id: ProblemId) -> f64 {
+        let samples = self.samples(id.set);
         let slope = Slope::new(self.model(), &samples, self.start(id));
         let is_sharp = |sharpness: &f64| sharpness.is_finite() && *sharpness > 0.0;
         let sharpness = Some(slope.hessian_sharpness()).filter(is_sharp);

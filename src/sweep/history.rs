@@ -17,7 +17,7 @@ pub struct History {
     pub every: u32,
     /// Whether records hold θ.
     pub parameters: bool,
-    /// Whether records hold λmax of the loss's Hessian, by power iteration on exact products with vectors: of networks, and
+    /// Whether records hold λmax of the loss's Hessian, by the iteration of Lanczos on exact products with vectors: of networks, and
     /// of expressions of up to 128 parameters.
     pub hessian_sharpness: bool,
 }
