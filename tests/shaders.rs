@@ -257,17 +257,22 @@ fn caller(text: &str) -> String {
             let (name, rest) = signature.split_once('(').unwrap();
             let (parameters, result) = rest.rsplit_once(')').unwrap();
             assert!(result.contains("->"), "{module}::{name} returns nothing");
-            let zeros: Vec<String> = outermost(parameters)
-                .iter()
-                .map(|parameter| format!("{}()", parameter.split_once(':').unwrap().1.trim()))
-                .collect();
+            let zero = |parameter: &&str| {
+                let kind = parameter.split_once(':').unwrap().1.trim();
+                let is_own = text.contains(&format!("struct {kind} {{"));
+                if is_own { format!("shared::{kind}()") } else { format!("{kind}()") }
+            };
+            let zeros: Vec<String> = outermost(parameters).iter().map(zero).collect();
             body += &format!("    _ = shared::{name}({});\n", zeros.join(", "));
         } else if let Some(name) = line.strip_prefix("struct ").filter(|name| !has_atomics(text, name)) {
             body += &format!("    _ = shared::{}();\n", name.trim_end_matches([' ', '{']));
         }
     }
     assert!(!body.is_empty(), "{module} has neither functions nor structures");
-    format!("#import {module} as shared\n\n@compute @workgroup_size(1)\nfn main() {{\n{body}}}\n")
+    // Structures of other modules are called as the module itself calls them.
+    let imports: String =
+        text.lines().filter(|line| line.starts_with("#import")).map(|line| format!("{line}\n")).collect();
+    format!("#import {module} as shared\n{imports}\n@compute @workgroup_size(1)\nfn main() {{\n{body}}}\n")
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Chart<'_> {
         let small = TextStyle::from(("sans-serif", 14)).pos(Pos::new(HPos::Right, VPos::Bottom));
         for (line, name) in &self.theory {
             let seen: Vec<At> = line.iter().copied().filter(|(_, value)| (bottom..=top).contains(value)).collect();
-            let name = seen.last().map(|&end| Text::new(name.clone(), end, small.clone()));
+            let name = seen.last().map(|&end| EmptyElement::at(end) + Text::new(name.clone(), (0, -4), small.clone()));
             chart.draw_series(name).map_err(told)?;
             chart.draw_series([theory(seen)]).map_err(told)?;
         }
