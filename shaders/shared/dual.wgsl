@@ -8,14 +8,16 @@ const MOST_ROUNDS: u32 = 3u;
 const DESCENT: u32 = 4u;
 const DOUBT: u32 = 5u;
 
-// Rounds of refinement that a step takes, where JJᵀ has this trace, and its inverse that one; or 1/ε, of damped steps.
+// Rounds of refinement that a step takes, where JJᵀ + εI has this trace, and its inverse that one.
 //
-// A round leaves at most the share s = u·κ² of the error, and the traces bound the condition κ² of the matrix. So many rounds
-// as leave 2⁻⁸ of the step: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the rounds would
+// A round leaves at most the share s = u·κ² of the error. The traces bound the condition κ² of the matrix, and ε bounds it where
+// most of its eigenvalues are no larger. So many rounds as leave 2⁻⁸ of the step: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the rounds would
 // not end. Where the cutoff may leave out a direction that the damping lets pass by half or more, or any without damping, the
 // singular values are needed.
 fn rounds(problem: Problem, trace: Real, inverse: Real) -> u32 {
-    let condition = trace * inverse;
+    // Without damping 1/ε bounds nothing.
+    let of_damping = select(inverse, 1.0 / max(problem.damping, Real(0x1p-120f)), problem.damping > 0.0);
+    let condition = trace * min(inverse, of_damping);
     let share = Real(0x1p-24f) * condition;
     let cut = problem.cutoff * problem.cutoff * condition;
     // A NaN is in doubt too.

@@ -22,15 +22,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let problem = problems[listed[1u + 2u * place]];
     let root = Real(bitcast<f32>(min(bits[place], 0x7f7fffffu)));
-    // The trace of (JJᵀ)⁻¹, and 1/ε where that bounds it.
-    var inverse = 1.0 / problem.damping;
-    if problem.damping == 0.0 {
-        var sum: Real = 0.0;
-        for (var k = 0u; k < BLOCKS; k++) {
-            sum += squares[element(place, k, 0u, BLOCKS, 1u)];
-        }
-        let unit = power_of_two(root);
-        inverse = sum / unit / unit;
+    // The trace of (JJᵀ + εI)⁻¹.
+    var sum: Real = 0.0;
+    for (var k = 0u; k < BLOCKS; k++) {
+        sum += squares[element(place, k, 0u, BLOCKS, 1u)];
     }
-    plans[place] = select(rounds(problem, root * root, inverse), DOUBT, notes[place] != 0u);
+    let unit = power_of_two(root);
+    plans[place] = select(rounds(problem, root * root, sum / unit / unit), DOUBT, notes[place] != 0u);
 }

@@ -82,10 +82,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
 
-    // The squares of L⁻¹, column after column, where nothing else bounds them.
-    var inverse = 1.0 / epsilon;
-    if !descends && epsilon == 0.0 {
-        inverse = 0.0;
+    // The squares of L⁻¹, column after column: the trace of the inverse.
+    var inverse: Real = 0.0;
+    if !descends {
         // @unroll
         for (var k = 0u; k < N; k++) {
             x[k] = m[k * N + k];
@@ -102,7 +101,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
     }
-    let plan = select(rounds(problem, trace, inverse), DESCENT, descends);
+    let plan = select(rounds(problem, trace + Real(N) * epsilon, inverse), DESCENT, descends);
 
     // @registers
     var e: array<Real, N>;

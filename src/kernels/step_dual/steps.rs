@@ -82,8 +82,6 @@ struct Blocks {
 struct Solving {
     plan: Arc<Kernel>,
     solve: Arc<Kernel>,
-    /// Whether L⁻¹ is wanted, for the condition of undamped steps.
-    inverts: bool,
 }
 
 impl DualSteps {
@@ -110,7 +108,6 @@ impl DualSteps {
                     Some(Solving {
                         plan: batch.kernel(device, &host::PLAN, host::plan_defs(sizes))?,
                         solve: kernel(&host::SOLVE)?,
-                        inverts: duals.contains(&Dual::Exact),
                     })
                 } else {
                     None
@@ -183,11 +180,9 @@ impl DualSteps {
         if let Some((solving, (l, notes))) = &factor {
             let form = host::inverse(*sizes);
             let squares = room("squares of L⁻¹", form.blocks())?;
-            if solving.inverts {
-                let solved = room("L⁻¹", n * n)?;
-                let count = Count { most: *batch, word: Some((listed, 0)) };
-                substitute::host::record(device, commands, form, count, [l, &solved, &squares], &bits)?;
-            }
+            let solved = room("L⁻¹", n * n)?;
+            let count = Count { most: *batch, word: Some((listed, 0)) };
+            substitute::host::record(device, commands, form, count, [l, &solved, &squares], &bits)?;
             let bindings: [&dyn Bindable; 6] = [problems, listed, notes, &bits, &squares, &plans];
             commands.dispatch(&solving.plan, &bindings, [groups, 1, 1])?;
         }
