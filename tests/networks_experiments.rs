@@ -187,3 +187,71 @@ fn a_sweep_over_step_sizes_and_dampings_leaves_a_map() {
     let names = place.names("map");
     assert!(names.contains(&"converged.svg".to_owned()) && names.contains(&"steps.svg".to_owned()));
 }
+
+/// A smaller copy of examples/networks/edge_of_stability.toml: 120 parameters, two seeds.
+#[test]
+fn gradient_descent_lets_the_hessian_s_sharpness_hover_at_two_over_the_step_size_whatever_that_is() {
+    let network = Network::new(&[1, 40, 1], Activation::Tanh).unwrap().output_bias(false);
+    let initialiser = Initialiser::Xavier { gain: 1.9 };
+    let start = Initialisation { initialiser, distribution: Distribution::Normal, zero_output: false };
+    let sizes = [0.01, 0.015, 0.02];
+    let descent = StepBlock { sizes: sizes.to_vec(), filter: natgrad::Filter::Gradient, ..StepBlock::default() };
+    let descent = StepBlock { dampings: vec![Damping::Fixed(0.0)], ..descent };
+    let sweep = Sweep::new(&Model::from(network), &natgrad::builtin::chebyshev(4, 20).unwrap())
+        .random_starts(RandomStarts { draw: Draw::Initialised(start), seeds: 0..2 })
+        .block(descent)
+        .history(natgrad::History { every: 60, hessian_sharpness: true, ..natgrad::History::default() })
+        .stop(Stop { steps: 2400, tests: false, ..Stop::default() });
+    // The CPU factors J for every step: the devices alone, which need not.
+    for engine in engines().iter().filter(|engine| engine.precision() == Precision::F32) {
+        let outcome = engine.run(&sweep).unwrap();
+        for problem in outcome.iter() {
+            let edge = 2.0 / problem.step_size();
+            let sharpness: Vec<f64> = problem.history().filter_map(|record| record.hessian_sharpness).collect();
+            // From below, in some direction or other; and from 1,500 steps on it stays there, give or take an eighth on the way
+            // and a twentieth in the middle, where a loss that only fell would end anywhere.
+            let late = &sharpness[25..];
+            let (least, most) = late.iter().fold((f64::MAX, 0f64), |(low, high), &s| (low.min(s), high.max(s)));
+            let mean = late.iter().sum::<f64>() / late.len() as f64;
+            println!("{}: 2/η = {edge:.0}, {least:.1} to {most:.1}, mean {mean:.1}", engine.description());
+            assert!(sharpness.iter().any(|&s| s < 0.96 * edge));
+            assert!(least > 0.875 * edge && most < 1.125 * edge && (mean / edge - 1.0).abs() < 0.05);
+        }
+    }
+}
+
+/// A smaller copy of examples/networks/rate_8.toml, as its history tells it.
+#[test]
+fn records_of_wide_networks_lie_along_the_powers_of_one_minus_the_step_size() {
+    let network = Network::new(&[8, 64, 1], Activation::Tanh).unwrap();
+    let network = network.parametrisation(natgrad::Parametrisation::Ntk);
+    let start = Initialisation {
+        initialiser: Initialiser::Normal { scale: 1.0 },
+        distribution: Distribution::Normal,
+        zero_output: false,
+    };
+    let sizes = [0.025, 0.1, 0.5];
+    let sweep = Sweep::new(&Model::from(network), &taught(8, (3, Activation::Tanh), 8))
+        .random_starts(RandomStarts { draw: Draw::Initialised(start), seeds: 0..12 })
+        .step_sizes(sizes)
+        .history(natgrad::History { every: 5, ..natgrad::History::default() })
+        .stop(Stop { steps: 200, initial_loss: Some(1e-6), ..Stop::default() });
+    for engine in engines().iter() {
+        let outcome = engine.run(&sweep).unwrap();
+        for problem in outcome.iter() {
+            let kept = 1.0 - problem.step_size();
+            let records: Vec<_> = problem.history().collect();
+            assert!(records.iter().all(|record| record.rank == Some(8)));
+            for pair in records.windows(2) {
+                let (from, to) = (&pair[0], &pair[1]);
+                // Once a hundredth is left, what its square adds to a step is a hundredth too; before, and over many steps, it
+                // is more.
+                if from.residual_norm < 0.01 * records[0].residual_norm {
+                    let steps = f64::from(to.step - from.step);
+                    let rate = (to.residual_norm / from.residual_norm).powf(1.0 / steps);
+                    assert!((rate / kept - 1.0).abs() < 0.01, "η = {}: {rate}", problem.step_size());
+                }
+            }
+        }
+    }
+}

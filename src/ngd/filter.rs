@@ -5,6 +5,9 @@ use super::{Damping, Scaling};
 /// A step is Δ = Σᵢ φ(σᵢ)/σᵢ · vᵢ(uᵢᵀe). Directions at or below the relative cutoff on σ (σᵢ ≤ cutoff·σ₁) have φ = 0,
 /// save with [`Smooth`](Self::Smooth). Above it φ = σ²/(σ²+ε), which is 1 for the undamped step (ε = 0) and Tikhonov's
 /// factor otherwise.
+///
+/// On a GPU a Tikhonov step of a problem with no more points than parameters, from the plain J, may be solved for by JJᵀ + εI:
+/// then it uses all directions, and those that the cutoff would leave out have φ ≤ ½.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 #[non_exhaustive]
 pub enum Filter {
