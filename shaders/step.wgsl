@@ -16,7 +16,7 @@
 @group(0) @binding(5) var<storage, read> lengths: array<Real>;       // P × 1
 @group(0) @binding(6) var<storage, read> theta: array<Real>;         // P × 1
 @group(0) @binding(7) var<storage, read_write> trial: array<Real>;   // P × 1
-@group(0) @binding(8) var<storage, read_write> running: array<atomic<u32>>; // the problems that go on: how many, then which; and how many wait
+@group(0) @binding(8) var<storage, read_write> running: array<atomic<u32>>; // the problems that go on: how many, then which; and how many ask for singular values
 
 const P: u32 = #{P}u;
 const K: u32 = #{K}u;
@@ -231,9 +231,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     problem = problems[b];
     state = states[b];
+    if state.fresh == ACCEPTED {
+        atomicAdd(&running[1u + rules.problems], 1u);
+    }
     if rules.waits != 0u && state.fresh == ACCEPTED {
         state.fresh = WAITS;
-        atomicAdd(&running[1u + rules.problems], 1u);
         // It is evaluated once more where it is.
         for (var j = 0u; j < P; j++) {
             let at = element(b, j, 0u, P, 1u);

@@ -34,7 +34,8 @@ pub fn chebyshev(degree: u32, points: usize) -> Result<Data, DataError> {
 /// Data that a network of known parameters makes: what another network, the student, is to learn.
 ///
 /// Inputs are standard normal. Everything is drawn by Philox, as [random starts](random_start) are: the parameters by the
-/// seed, inputs and noise by keys of their own.
+/// seed, inputs and noise by keys of their own. A student whose start is drawn by the same seed begins with the same numbers in
+/// its first units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Teacher {
     /// The teacher.

@@ -8,17 +8,18 @@ const MOST_ROUNDS: u32 = 3u;
 const DESCENT: u32 = 4u;
 const DOUBT: u32 = 5u;
 
-// Rounds of refinement that a step takes, where JJᵀ + εI has this trace, and its inverse that one.
+// Rounds of refinement that a step takes, where JJᵀ + εI has this trace, its inverse that one, and entries that are off by
+// `spread` roundings.
 //
-// A round leaves at most the share s = u·κ² of the error. The traces bound the condition κ² of the matrix, and ε bounds it where
-// most of its eigenvalues are no larger. So many rounds as leave 2⁻⁸ of the step: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the rounds would
+// A round leaves at most the share s = u·κ² of the error. The traces bound the condition κ² of the matrix, and ε bounds it
+// where most of its eigenvalues are no larger. So many rounds as leave 2⁻⁸ of the step: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the rounds would
 // not end. Where the cutoff may leave out a direction that the damping lets pass by half or more, or any without damping, the
 // singular values are needed.
-fn rounds(problem: Problem, trace: Real, inverse: Real) -> u32 {
+fn rounds(problem: Problem, trace: Real, inverse: Real, spread: Real) -> u32 {
     // Without damping 1/ε bounds nothing.
     let of_damping = select(inverse, 1.0 / max(problem.damping, Real(0x1p-120f)), problem.damping > 0.0);
     let condition = trace * min(inverse, of_damping);
-    let share = Real(0x1p-24f) * condition;
+    let share = Real(0x1p-24f) * spread * condition;
     let cut = problem.cutoff * problem.cutoff * condition;
     // A NaN is in doubt too.
     if !(share <= 0.25 && cut <= select(Real(0.25), 1.0, problem.damping > 0.0)) {

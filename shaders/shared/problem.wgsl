@@ -27,7 +27,7 @@ const SMOOTH: u32 = 1u;
 const RESIDUAL_SCALED: u32 = 2u;
 const GRADIENT: u32 = 3u;
 
-// Changed by judge, svd and step only; every problem touches its own.
+// Every problem touches its own.
 struct State {
     status: u32,
     reason: u32,

@@ -69,6 +69,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let step_size = problems[b].step_size;
+    // After the sum nothing leaves the range of f32 that the step does not.
+    let by = select(Real(1.0), problems[b].power, descends);
     var of_step: Real = 0.0;
     var of_theta: Real = 0.0;
     // @unroll
@@ -76,8 +78,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         if left + k < P {
             let slot = element(b, column[k], 0u, P, 1u);
             let here = theta[slot];
-            trial[slot] = here - step_size * t[k];
-            of_step += t[k] * t[k];
+            let delta = t[k] * by;
+            trial[slot] = here - step_size * delta;
+            of_step += delta * delta;
             of_theta += here * here;
         }
     }

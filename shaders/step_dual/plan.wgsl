@@ -28,5 +28,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         sum += squares[element(place, k, 0u, BLOCKS, 1u)];
     }
     let unit = power_of_two(root);
-    plans[place] = select(rounds(problem, root * root, sum / unit / unit), DOUBT, notes[place] != 0u);
+    plans[place] = select(rounds(problem, root * root, sum / unit / unit, 1.0), DOUBT, notes[place] != 0u);
 }

@@ -34,9 +34,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         kernel[diagonal] = entry;
     }
 #endif
-    let by = select(Real(1.0), problem.power, descends);
     for (var i = 0u; i < N; i++) {
-        residual[element(place, i, 0u, N, 1u)] = block[element(at, i, P, N, P + 1u)] * by;
+        residual[element(place, i, 0u, N, 1u)] = block[element(at, i, P, N, P + 1u)];
         alpha[element(place, i, 0u, N, 1u)] = 0.0;
     }
     plans[place] = select(0u, DESCENT, descends);

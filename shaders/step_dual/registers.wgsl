@@ -22,6 +22,9 @@
 const P: u32 = #{P}u;
 const N: u32 = #{K}u;
 
+// Roundings of an entry of JJᵀ, a sum of P terms one after the other.
+const SPREAD: Real = max(1.0, sqrt(Real(P)) / 16.0);
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let place = id.x;
@@ -63,11 +66,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let epsilon = select(problem.damping, 0.0, descends);
 
     // LLᵀ = JJᵀ + εI, with 1 over the diagonal of L in its place.
+    // A pivot that is rounding to its diagonal entry is that of a row that depends on others.
     var definite = true;
+    // @registers
+    var diagonal: array<Real, N>;
+    // @unroll
+    for (var k = 0u; k < N; k++) {
+        diagonal[k] = m[k * N + k];
+    }
     // @unroll
     for (var k = 0u; k < N; k++) {
         let pivot = m[k * N + k] + epsilon;
-        definite = definite && pivot > 0.0;
+        let least = select(0.0, Real(0x1p-18f) * diagonal[k], epsilon == 0.0);
+        definite = definite && pivot > least;
         m[k * N + k] = 1.0 / sqrt(pivot);
         // @unroll
         for (var i = k + 1u; i < N; i++) {
@@ -101,7 +112,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
     }
-    let plan = select(rounds(problem, trace + Real(N) * epsilon, inverse), DESCENT, descends);
+    let plan = select(rounds(problem, trace + Real(N) * epsilon, inverse, SPREAD), DESCENT, descends);
 
     // @registers
     var e: array<Real, N>;
@@ -114,7 +125,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // @unroll
     for (var i = 0u; i < N; i++) {
         e[i] = block[first + (P * N + i) * LANES];
-        r[i] = select(e[i], e[i] * problem.power, descends);
+        r[i] = e[i];
         alpha[i] = 0.0;
     }
     let last = select(plan, 0u, descends);
@@ -178,6 +189,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var i = 0u; i < N; i++) {
             square += (r[i] * by_unit) * (r[i] * by_unit);
         }
+        let by = select(Real(1.0), problem.power, descends);
         var step: Real = 0.0;
         var length: Real = 0.0;
         for (var j = 0u; j < P; j++) {
@@ -190,6 +202,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             for (var i = 0u; i < N; i++) {
                 t += block[column + i * LANES] * d[i];
             }
+            // In this order nothing leaves the range of f32 that the step does not.
+            t *= by;
             let slot = element(b, j, 0u, P, 1u);
             let here = theta[slot];
             trial[slot] = here - problem.step_size * t;

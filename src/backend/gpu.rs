@@ -164,7 +164,8 @@ impl GpuBackend {
         let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
-        self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);
+        let points = ids.len() as u64 * job.most_rows() as u64;
+        self.adapt(started.elapsed(), points);
         let mut submit = 1;
         // No more than from record to record: problems wait there.
         let most = match job.history().every {
@@ -172,7 +173,13 @@ impl GpuBackend {
             every => every.min(STEPS_PER_SUBMIT),
         };
         while work.running > 0 {
+            let started = Instant::now();
             work = chunk.steps(&self.device, submit, work).await?;
+            // The first step may have had no singular values in it.
+            let each = started.elapsed() / submit;
+            if each > DISPATCH_BUDGET {
+                self.adapt(each, points);
+            }
             submit = (2 * submit).min(most);
         }
         chunk.collect(&self.device, job, ids).await

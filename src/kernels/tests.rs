@@ -216,7 +216,7 @@ fn step_agrees_with_its_twin_under_every_filter() {
             let [v, sigma, lengths] = bench.svd(&factor);
             let theta = device.buffer_from("theta", &pack(p, 1, |b, i, _| 10.0 + uniform(b, 999 + i))).unwrap();
             let trial = bench.floats(p, 1);
-            let running = device.buffer::<u32>("running", 1 + BATCH).unwrap();
+            let running = device.buffer::<u32>("running", 2 + BATCH).unwrap();
             let mut commands = device.record("step");
             let kernel = step::host::kernel(device, Batch::of(BATCH), square(p)).unwrap();
             commands
@@ -228,9 +228,9 @@ fn step_agrees_with_its_twin_under_every_filter() {
                 .unwrap();
             commands.submit().unwrap();
             let mut running = device.read(&running).unwrap();
-            running[1..].sort_unstable();
-            let all: Vec<u32> = std::iter::once(BATCH as u32).chain(0..BATCH as u32).collect();
-            assert_eq!(running, all, "all go on");
+            running[1..=BATCH].sort_unstable();
+            let all = std::iter::once(BATCH as u32).chain(0..BATCH as u32).chain([BATCH as u32]);
+            assert_eq!(running, all.collect::<Vec<u32>>(), "all go on, and all asked for singular values");
             let (factor, theta, trial) =
                 (device.read(&factor).unwrap(), device.read(&theta).unwrap(), device.read(&trial).unwrap());
             let states = device.read(&bench.states).unwrap();

@@ -15,8 +15,9 @@ pub(crate) fn divergence_factor() -> f64 {
 ///
 /// Gradient descent is not held to the test of change: its step says nothing of the way that is left.
 ///
-/// u is the unit roundoff, e₀ the residual of the start, y the weighted response, Uᵣ the left singular vectors above the cutoff: ‖Uᵣᵀe‖/‖e‖ is the
-/// cosine between residual and tangent space, the relative offset of Bates and Watts (Technometrics 23, 1981).
+/// u is the unit roundoff, e₀ the residual of the start, y the weighted response, Uᵣ the left singular vectors above the
+/// cutoff: ‖Uᵣᵀe‖/‖e‖ is the cosine between residual and tangent space, the relative offset of Bates and Watts (Technometrics
+/// 23, 1981).
 /// The term 4u‖y‖ is what rounding alone leaves of a residual that is zero. See [`super::Status`] for the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stop {

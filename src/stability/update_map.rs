@@ -33,9 +33,9 @@ pub(crate) fn generator(job: &Job, point: &Point, rank: usize) -> Mat<f64> {
 
 /// The Jacobian DG of the update map G(θ) = θ − ηD(JD)†e of a data set of a job at any θ, in f64: p×p, row by row.
 ///
-/// By the Golub–Pereyra formula with second derivatives taken from the expression graph or the network. It holds where the rank at the
-/// cutoff is locally constant; with scaled columns D is held at its value at θ, which changes nothing where J†e = 0 or the
-/// columns are independent. `cutoff` is relative, on σ; `None` is the default of f64.
+/// By the Golub–Pereyra formula with second derivatives taken from the expression graph or the network. It holds where the
+/// rank at the cutoff is locally constant; with scaled columns D is held at its value at θ, which changes nothing where
+/// J†e = 0 or the columns are independent. `cutoff` is relative, on σ; `None` is the default of f64.
 ///
 /// # Errors
 /// If θ has the wrong length or is not finite, e or J is not finite there, or there are more than 128 parameters of an expression

@@ -28,11 +28,11 @@ enum Factoriser {
 /// Records that lie closer than so many steps have their singular values with every step.
 const FEW_STEPS: u32 = 4;
 
-/// How many problems of a chunk go on, and how many of them wait for singular values.
+/// How many problems of a chunk go on, and how many asked for singular values in the last step, whether there were any or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
     pub(super) running: u32,
-    pub(super) waiting: u32,
+    pub(super) asking: u32,
 }
 
 /// The problems of a chunk, and the kernels that take them through their steps.
@@ -88,24 +88,24 @@ impl Chunk {
 
     /// Takes `count` steps of what the steps before left.
     ///
-    /// Where no rule needs singular values as a rule, they are found at the beginning and for the problems that wait, or with
-    /// every step where many do: the kernels of an SVD that nobody needs take longer than a step of small networks. No result
-    /// depends on it.
+    /// Where no rule needs singular values as a rule, they are found with the first of the steps, for the problems that wait,
+    /// or with every step where many ask for them: the kernels of an SVD that nobody needs take longer than a step of small
+    /// networks. No result depends on it.
     pub(super) async fn steps(&mut self, device: &Device, count: u32, before: Work) -> Result<Work, DeviceError> {
         let mut commands = device.record("steps");
-        let many_wait = before.waiting > 0 && before.waiting >= before.running / 8;
+        let many_ask = before.asking > before.running / 8;
         for step in 0..count {
-            let factors = self.factors_always || many_wait || (step == 0 && before.waiting > 0);
+            let factors = self.factors_always || many_ask || (step == 0 && before.asking > 0);
             self.record_step(device, &mut commands, factors)?;
             self.taken = self.taken.saturating_add(1);
         }
         let counts = &self.problems.running;
         let running = commands.read_later(counts, 0..1)?;
-        let waiting = commands.read_later(counts, counts.len() - 1..counts.len())?;
+        let asking = commands.read_later(counts, counts.len() - 1..counts.len())?;
         commands.submit()?;
-        let [running, waiting] = [running.wait().await?, waiting.wait().await?];
+        let [running, asking] = [running.wait().await?, asking.wait().await?];
         let first = |words: Vec<u32>| words.first().copied().unwrap_or(0);
-        Ok(Work { running: first(running), waiting: first(waiting) })
+        Ok(Work { running: first(running), asking: first(asking) })
     }
 
     fn record_step(&self, device: &Device, commands: &mut Commands, factors: bool) -> Result<(), DeviceError> {

@@ -29,7 +29,7 @@ pub(super) struct Problems {
     pub(super) sigma: Buffer<f32>,
     /// Column lengths of J.
     pub(super) lengths: Buffer<f32>,
-    /// The problems that go on: how many, then which; and how many of them wait for singular values.
+    /// The problems that go on: how many, then which; and how many asked for singular values.
     pub(super) running: Buffer<u32>,
 }
 

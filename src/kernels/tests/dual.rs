@@ -5,7 +5,7 @@ use crate::kernels::step_dual::steps::{Dual, DualSteps, Operands};
 use crate::kernels::step_dual::twin;
 
 /// Rows and parameters: in registers, in blocks, and in blocks none of which is full.
-const SIZES: [(usize, usize); 4] = [(1, 11), (5, 30), (8, 49), (19, 37)];
+const SIZES: [(usize, usize); 5] = [(1, 11), (2, 12), (5, 30), (8, 49), (19, 37)];
 
 /// The state of a problem whose start was just accepted.
 fn accepted(norm: f64) -> State {
@@ -134,13 +134,39 @@ fn exact_steps_agree_with_their_twin_up_to_the_condition_that_f32_takes() {
 fn a_damping_below_what_f32_solves_goes_on_to_the_singular_values() {
     for_each_device(|device| {
         for (n, p) in SIZES {
-            let epsilon = U * (n * p) as f64 / 3.0;
-            let found = step(device, (n, p), &plain(Damping::Fixed(epsilon), Filter::Exact), |b| rows(b, n, p));
+            // A single row is its own condition.
+            if n == 1 {
+                continue;
+            }
+            let rule = plain(Damping::Fixed(U), Filter::Exact);
+            let found = step(device, (n, p), &rule, |b| conditioned(b, n, p, 1e4));
             let mut which: Vec<usize> = found.fresh.iter().map(|&(b, _)| b).collect();
             which.sort_unstable();
             assert_eq!(which, (0..BATCH).collect::<Vec<_>>());
             assert!(found.fresh.iter().all(|&(b, place)| b + place == BATCH - 1), "the place goes with the problem");
             assert!(found.states.iter().all(|state| state.fresh == 1 && state.steps == 0));
+        }
+    });
+}
+
+/// Two rows that are equal, or one that is the sum of the others to a rounding, leave f32 nothing to solve for: not a pivot
+/// that is rounding, whatever its size and however many terms it is the rest of.
+#[test]
+fn rows_that_depend_on_others_go_on_to_the_singular_values() {
+    for_each_device(|device| {
+        for (n, p) in [(2, 12), (3, 3000), (8, 49), (19, 37)] {
+            for equal in [true, false] {
+                let matrix = |b: usize| {
+                    let mut rows = rows(b, n, p);
+                    for j in 0..p {
+                        let sum: f64 = (0..n - 1).map(|i| rows[i][j]).sum();
+                        rows[n - 1][j] = if equal { rows[0][j] } else { f64::from(sum as f32) };
+                    }
+                    rows
+                };
+                let found = step(device, (n, p), &plain(Damping::Fixed(0.0), Filter::Exact), matrix);
+                assert_eq!(found.fresh.len(), BATCH, "{n}×{p}");
+            }
         }
     });
 }
