@@ -22,9 +22,6 @@
 const P: u32 = #{P}u;
 const N: u32 = #{K}u;
 
-// Roundings of an entry of JJᵀ, a sum of P terms one after the other.
-const SPREAD: Real = max(1.0, sqrt(Real(P)) / 16.0);
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let place = id.x;
@@ -63,7 +60,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         trace += m[i * N + i];
     }
     let descends = problem.filter_kind == GRADIENT;
-    let epsilon = select(problem.damping, 0.0, descends);
+    let epsilon = select(problem.damping, Real(0.0), descends);
 
     // LLᵀ = JJᵀ + εI, with 1 over the diagonal of L in its place.
     // A pivot that is rounding to its diagonal entry is that of a row that depends on others.
@@ -77,7 +74,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // @unroll
     for (var k = 0u; k < N; k++) {
         let pivot = m[k * N + k] + epsilon;
-        let least = select(0.0, Real(0x1p-18f) * diagonal[k], epsilon == 0.0);
+        let least = select(Real(0.0), Real(0x1p-18f) * diagonal[k], epsilon == 0.0);
         definite = definite && pivot > least;
         m[k * N + k] = 1.0 / sqrt(pivot);
         // @unroll
@@ -112,7 +109,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
     }
-    let plan = select(rounds(problem, trace + Real(N) * epsilon, inverse, SPREAD), DESCENT, descends);
+    // Roundings of an entry of JJᵀ, a sum of P terms one after the other.
+    let spread = max(Real(1.0), sqrt(Real(P)) / 16.0);
+    let plan = select(rounds(problem, trace + Real(N) * epsilon, inverse, spread), DESCENT, descends);
 
     // @registers
     var e: array<Real, N>;
