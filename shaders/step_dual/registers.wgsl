@@ -110,7 +110,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     // Roundings of an entry of JJᵀ, a sum of P terms one after the other.
-    let spread = max(Real(1.0), sqrt(Real(P)) / 16.0);
+    let spread = Real(max(1.0, sqrt(f32(P)) / 16.0));
     let plan = select(rounds(problem, trace + Real(N) * epsilon, inverse, spread), DESCENT, descends);
 
     // @registers
