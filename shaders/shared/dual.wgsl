@@ -12,9 +12,10 @@ const DOUBT: u32 = 5u;
 // `spread` roundings.
 //
 // A round leaves at most the share s = u·κ² of the error. The traces bound the condition κ² of the matrix, and ε bounds it
-// where most of its eigenvalues are no larger. So many rounds as leave 2⁻⁸ of the step: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the rounds would
-// not end. Where the cutoff may leave out a direction that the damping lets pass by half or more, or any without damping, the
-// singular values are needed.
+// where most of its eigenvalues are no larger. So many rounds as leave 2⁻⁸ of the step, or of ‖e − Jt‖/√ε where
+// the damping holds most of it back: in fact far less, since neither roundings nor directions conspire. Beyond s = ¼ the
+// rounds would not end. Where the cutoff may leave out a direction that
+// the damping lets pass by half or more, or any without damping, the singular values are needed.
 fn rounds(problem: Problem, trace: Real, inverse: Real, spread: Real) -> u32 {
     // Without damping 1/ε bounds nothing.
     let of_damping = select(inverse, 1.0 / max(problem.damping, Real(0x1p-120f)), problem.damping > 0.0);

@@ -4,9 +4,10 @@ use faer::linalg::solvers::Svd;
 use faer::{Col, Mat};
 
 use crate::backend::{largest_eigenvalue, residual_and_jacobian};
+use crate::curvature::MOST_OF_EXPRESSION;
 use crate::model::Model;
 use crate::ngd::{Filter, Precision};
-use crate::sweep::{Job, MOST_IN_HESSIAN};
+use crate::sweep::Job;
 
 /// e, J and their singular value decomposition at θ, in f64.
 pub(crate) struct Point {
@@ -99,7 +100,7 @@ pub(crate) struct Curvature {
 /// The most parameters of which all second derivatives are formed: of an expression they are p(p+1)/2 expressions, of a
 /// network p products with vectors.
 pub(crate) fn most_curved(model: &Model) -> usize {
-    if model.as_network().is_some() { 512 } else { MOST_IN_HESSIAN }
+    if model.as_network().is_some() { 512 } else { MOST_OF_EXPRESSION }
 }
 
 impl Curvature {

@@ -1,14 +1,11 @@
 //! What is recorded of problems on their way.
 
+use crate::curvature::MOST_OF_EXPRESSION;
 use crate::error::RequestError;
 use crate::model::Model;
 use crate::ngd::{Scaling, Stop};
 
 use super::StepRule;
-
-/// The most parameters of an expression whose Hessian is formed; a network's is multiplied by vectors only, whatever its
-/// size.
-pub(crate) const MOST_IN_HESSIAN: usize = 128;
 
 /// What is recorded of every problem along the way: at the start, after each `every` steps, and where it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,8 +14,8 @@ pub struct History {
     pub every: u32,
     /// Whether records hold θ.
     pub parameters: bool,
-    /// Whether records hold λmax of the loss's Hessian, by the iteration of Lanczos on exact products with vectors: of networks, and
-    /// of expressions of up to 128 parameters.
+    /// Whether records hold λmax of the loss's Hessian: of networks by the iteration of Lanczos on exact products with vectors,
+    /// of expressions of up to 128 parameters from the matrix.
     pub hessian_sharpness: bool,
 }
 
@@ -58,8 +55,8 @@ impl History {
         if !self.is_kept() && (self.parameters || self.hessian_sharpness) {
             return Err(RequestError::HistoryOfNothing);
         }
-        if self.hessian_sharpness && model.as_network().is_none() && parameters > MOST_IN_HESSIAN {
-            return Err(RequestError::TooManyForHessian { parameters, most: MOST_IN_HESSIAN });
+        if self.hessian_sharpness && model.as_network().is_none() && parameters > MOST_OF_EXPRESSION {
+            return Err(RequestError::TooManyForHessian { parameters, most: MOST_OF_EXPRESSION });
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ mod resolve;
 
 pub use axes::{Reduction, SizeUnit, StepBlock, StepRule, linspace, logspace};
 pub use history::{History, Record};
-pub(crate) use history::{MOST_IN_HESSIAN, Moment, Records};
+pub(crate) use history::{Moment, Records};
 pub(crate) use outcome::Row;
 pub use outcome::{Context, Errors, Outcome, Problem};
 pub use request::{Draw, RandomStarts, Sweep};

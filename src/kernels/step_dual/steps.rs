@@ -74,7 +74,6 @@ struct Blocks {
     solving: Option<Solving>,
     prepare: Arc<Kernel>,
     back: Arc<Kernel>,
-    residual: Arc<Kernel>,
     sieve: Arc<Kernel>,
     rounds: Vec<Uniform<Round>>,
 }
@@ -82,6 +81,7 @@ struct Blocks {
 struct Solving {
     plan: Arc<Kernel>,
     solve: Arc<Kernel>,
+    residual: Arc<Kernel>,
 }
 
 impl DualSteps {
@@ -108,13 +108,13 @@ impl DualSteps {
                     Some(Solving {
                         plan: batch.kernel(device, &host::PLAN, host::plan_defs(sizes))?,
                         solve: kernel(&host::SOLVE)?,
+                        residual: kernel(&host::RESIDUAL)?,
                     })
                 } else {
                     None
                 },
                 prepare: batch.kernel(device, &host::PREPARE, host::prepare_defs(sizes, solves))?,
                 back: kernel(&host::BACK)?,
-                residual: kernel(&host::RESIDUAL)?,
                 sieve: kernel(&host::SIEVE)?,
                 rounds: (0..=rounds).map(|number| device.uniform(&Round::new(number))).collect::<Result<_, _>>()?,
             }))
@@ -187,12 +187,12 @@ impl DualSteps {
             commands.dispatch(&solving.plan, &bindings, [groups, 1, 1])?;
         }
         for (number, round) in blocks.rounds.iter().enumerate() {
-            if number > 0 {
-                let bindings: [&dyn Bindable; 8] =
-                    [&blocks.rounds[number - 1], problems, listed, &plans, block, &alpha, &sums, &residual];
-                commands.dispatch(&blocks.residual, &bindings, [groups, host::row_blocks(*sizes) as u32, 1])?;
-            }
             if let Some((solving, (l, _))) = &factor {
+                if number > 0 {
+                    let bindings: [&dyn Bindable; 8] =
+                        [&blocks.rounds[number - 1], problems, listed, &plans, block, &alpha, &sums, &residual];
+                    commands.dispatch(&solving.residual, &bindings, [groups, host::row_blocks(*sizes) as u32, 1])?;
+                }
                 let bindings: [&dyn Bindable; 6] = [round, listed, &plans, l, &residual, &alpha];
                 commands.dispatch(&solving.solve, &bindings, [groups, 1, 1])?;
             }
