@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use faer::linalg::solvers::Solve;
-use faer::{Col, Mat, Side};
+use faer::{Col, Mat, Par, Side};
 use rayon::prelude::*;
 
 use super::Case;
 
-/// The networks of a case.
+/// The networks of a case, where they start.
 pub(crate) struct Peer {
     features: usize,
     units: usize,
@@ -20,6 +20,8 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn new(case: &Case) -> Self {
+        // Every core has networks of its own: threads within one would only be in the way.
+        faer::set_global_parallelism(Par::Seq);
         let (inputs, response) = case.data();
         let single = |values: Vec<f64>| values.into_iter().map(|x| x as f32).collect();
         Self {
@@ -32,17 +34,21 @@ impl Peer {
         }
     }
 
-    /// Takes a step of every network, and how long that took.
-    pub(crate) fn step(&mut self) -> Duration {
+    /// Takes so many steps of every network from its start, the same as the device; the time of one.
+    pub(crate) fn steps(&self, count: u32) -> Duration {
         let Self { features, units, damping, inputs, response, thetas } = self;
         let (features, units, damping) = (*features, *units, *damping);
+        let mut thetas = thetas.clone();
         let start = Instant::now();
-        thetas.par_iter_mut().for_each(|theta| {
-            let (residual, jacobian) = evaluate(theta, inputs, response, (features, units));
-            let step = if damping == 0.0 { exact(&jacobian, &residual) } else { damped(&jacobian, &residual, damping) };
-            theta.iter_mut().zip(step.iter()).for_each(|(theta, step)| *theta -= 0.1 * step);
-        });
-        start.elapsed()
+        for _ in 0..count {
+            thetas.par_iter_mut().for_each(|theta| {
+                let (residual, jacobian) = evaluate(theta, inputs, response, (features, units));
+                let step =
+                    if damping == 0.0 { exact(&jacobian, &residual) } else { damped(&jacobian, &residual, damping) };
+                theta.iter_mut().zip(step.iter()).for_each(|(theta, step)| *theta -= 0.1 * step);
+            });
+        }
+        start.elapsed() / count
     }
 }
 

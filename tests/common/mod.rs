@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use natgrad::gpu::{AdapterChoice, AdapterSummary, Device, Tuning};
 use natgrad::{Choice, Engine};
@@ -111,6 +111,17 @@ pub(crate) fn engines() -> Vec<Engine> {
     let mut engines = vec![Engine::open(Choice::Cpu).unwrap()];
     engines.extend(gpu_engines());
     engines
+}
+
+/// The CPU, and every adapter that passes the self-test; mappings are those of the rules, so that none is timed. They stay
+/// open from test to test, and one test at a time has them: OpenGL's adapter does not wait for long.
+pub(crate) fn open_engines() -> MutexGuard<'static, Vec<Engine>> {
+    static OPEN: LazyLock<Mutex<Vec<Engine>>> = LazyLock::new(|| {
+        let on_device = |device| Engine::from_device(device).unwrap();
+        let on_cpu = std::iter::once(Engine::open(Choice::Cpu).unwrap());
+        Mutex::new(on_cpu.chain(devices().into_iter().map(on_device)).collect())
+    });
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The driver file below target/drivers, or in the environment variable; `None` where it was not fetched.
