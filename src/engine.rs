@@ -1,9 +1,11 @@
 //! The engine: opens a backend, cuts a job into chunks, runs them and collects the outcome.
 
+use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::backend::gpu::Flight;
 use crate::backend::{self, Backend};
 use crate::error::{Error, RequestError};
 use crate::gpu::{AdapterChoice, Device, DeviceError};
@@ -11,7 +13,7 @@ use crate::memory;
 use crate::model::ModelError;
 use crate::ngd::Precision;
 use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOptions};
-use crate::sweep::{Context, Job, Outcome, ProblemId, Sweep};
+use crate::sweep::{Context, Job, Outcome, Sweep};
 
 /// Which device to run on.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -83,6 +85,9 @@ pub struct Engine {
     description: String,
     notices: Vec<String>,
 }
+
+/// Chunks that are on their way at the same time: the host makes one ready while the device works on another.
+const IN_FLIGHT: usize = 2;
 
 /// Rounding of an input, relative to its range, from which on the user is told.
 const BLUR: f64 = 1e-4;
@@ -291,9 +296,25 @@ impl Engine {
         let mut outcome = backend::finish(job, &context, &[], Vec::new());
         let mut next = range.start;
         let end = range.start + total;
+        if let Some(gpu) = self.backend.flying(job) {
+            let mut flights: VecDeque<Flight> = VecDeque::new();
+            while next < end || !flights.is_empty() {
+                if next < end && flights.len() < IN_FLIGHT {
+                    let last = (next + gpu.most_in_flight(job) as u64).min(end);
+                    flights.push_back(gpu.launch(job, job.problems(next..last))?);
+                    next = last;
+                } else if let Some(flight) = flights.pop_front() {
+                    outcome.append(gpu.land(job, &context, flight)?);
+                    if report(Progress { done: outcome.len() as u64, total }).is_break() {
+                        break;
+                    }
+                }
+            }
+            return Ok(outcome);
+        }
         while next < end {
             let last = (next + self.backend.most_at_once(job) as u64).min(end);
-            let ids: Vec<ProblemId> = (next..last).map(|index| job.problem(index)).collect();
+            let ids = job.problems(next..last);
             let solved = self.backend.solve_some(job, &ids)?;
             next += solved.len() as u64;
             outcome.append(backend::finish(job, &context, &ids[..solved.len()], solved));
@@ -355,6 +376,7 @@ impl Engine {
             device: self.description.clone(),
             precision: self.precision(),
             errors: job.errors(),
+            detail: job.detail(),
             dropped_rows: job.data().dropped,
             history: job.history(),
             notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),

@@ -48,8 +48,8 @@ pub use selftest::{selftest, selftest_on};
 pub use stability::{Certificate, FilterRule, Minimiser, Stability, StabilityOptions, Verdict};
 pub use starts::{Distribution, Initialisation, Initialiser, Spacing, StartRange, random_start};
 pub use sweep::{
-    Context, Draw, Errors, History, Job, Outcome, Problem, RandomStarts, Record, Reduction, SizeUnit, StepBlock,
-    StepRule, Sweep, linspace, logspace,
+    Context, Detail, Draw, Errors, History, Job, Outcome, Problem, RandomStarts, Record, Reduction, SizeUnit,
+    StepBlock, StepRule, Sweep, linspace, logspace,
 };
 pub use verify::{Disagreement, Verification, verify};
 pub use wgpu;

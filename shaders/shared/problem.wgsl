@@ -19,6 +19,7 @@ struct Problem {
     log_factor: Real,    // log₂ c of the residual-scaled damping ε = c‖e‖^δ
     power: Real,         // δ of it; of GRADIENT what σ² is multiplied by, in the units of the scaled data
     momentum: Real,      // β, heavy ball
+    weight: Real,        // w of every row, where rows have none of their own
 }
 
 // Which φ(σ), 1/(1 + (cσ₁/σ)¹²) of SMOOTH and σ² of GRADIENT, which both use all directions. FILTERED: σ²/(σ²+ε) above the cutoff, 1 where there is no damping.
@@ -47,7 +48,7 @@ struct State {
     trial_range: u32,     // FINITE, OVERFLOW or NOT_FINITE: the worst of [J | e] at the trial point
 }
 
-// The statuses of src/ngd/status.rs; RUNNING is only seen on the device.
+// The statuses of src/ngd/status.rs; RUNNING and FUSED are only seen on the device.
 const RUNNING: u32 = 0u;
 const CONVERGED: u32 = 1u;
 const STEP_LIMIT: u32 = 2u;
@@ -55,6 +56,8 @@ const STALLED: u32 = 3u;
 const DIVERGED: u32 = 4u;
 const NON_FINITE: u32 = 5u;
 const FACTORIZATION_LIMIT: u32 = 6u;
+// At work in registers: the kernels between memory and memory pass it over.
+const FUSED: u32 = 7u;
 
 const REASON_NONE: u32 = 0u;
 const REASON_LOSS: u32 = 1u;
@@ -111,6 +114,29 @@ struct Rules {
     padding_a: u32,
     padding_b: u32,
     padding_c: u32,
+}
+
+// What is a problem's own where all have the same rule and the same coordinates.
+struct Brief {
+    first_row: u32,
+    response_norm: Real,
+    weight: Real,
+}
+
+// How a problem ended, where no more is asked for.
+struct End {
+    code: u32,           // status, reason and rank, from the lowest byte up
+    steps: u32,
+    residual_norm: Real,
+}
+
+// How the fused kernel works.
+struct Fused {
+    passes: u32,        // evaluations a dispatch
+    most_plain: Real,   // bounds on ‖L⁻¹‖², C = LLᵀ with unit diagonal, up to which a plain step
+    most_damped: Real,  // and a damped one are taken
+    fresh: u32,         // 1: the first evaluations of all problems; no state is read
+    rule: Problem,      // UNIFORM: what all problems have in common
 }
 
 // Whether the loss is as small as asked.

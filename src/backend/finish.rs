@@ -35,15 +35,14 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
             Told { figures, moments }
         })
         .collect();
-    // Parameters with errors of their own: none of a network's.
-    let told = if context.network { 0 } else { p };
+    let (told, values) = (context.told(), context.values());
     let packed = told * (told + 1) / 2;
     let mut outcome = Outcome {
         context: std::sync::Arc::clone(context),
         rows: Vec::with_capacity(ids.len()),
         parameters: Vec::with_capacity(ids.len() * p),
         starts: Vec::with_capacity(ids.len() * p),
-        singular_values: Vec::with_capacity(ids.len() * p),
+        singular_values: Vec::with_capacity(ids.len() * values),
         covariance: Vec::with_capacity(ids.len() * packed),
         unresolved: Vec::with_capacity(ids.len() * told),
         history: Records::default(),
@@ -57,12 +56,14 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
         outcome.parameters.extend_from_slice(&solved.theta);
         outcome.starts.extend_from_slice(job.start(id));
         let rank = if let Some(spectrum) = solved.spectrum {
-            outcome.singular_values.extend_from_slice(&spectrum.sigma);
-            outcome.covariance.extend_from_slice(&spectrum.covariance);
-            outcome.unresolved.extend_from_slice(&spectrum.unresolved);
+            outcome.singular_values.extend(spectrum.sigma.iter().take(values));
+            if told > 0 {
+                outcome.covariance.extend_from_slice(&spectrum.covariance);
+                outcome.unresolved.extend_from_slice(&spectrum.unresolved);
+            }
             spectrum.rank
         } else {
-            outcome.singular_values.extend(std::iter::repeat_n(f64::NAN, p));
+            outcome.singular_values.extend(std::iter::repeat_n(f64::NAN, values));
             outcome.covariance.extend(std::iter::repeat_n(f64::NAN, packed));
             outcome.unresolved.extend(std::iter::repeat_n(true, told));
             0

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 mod blocked;
 mod chunk;
+mod essential;
 mod evaluation;
 mod found;
+mod fused;
 mod history;
 mod lane;
 mod problems;
@@ -26,6 +28,7 @@ use chunk::{Chunk, Work};
 use shape::{ChunkShape, Way};
 
 pub(crate) use crate::gpu::layout::LANES;
+pub(crate) use essential::Flight;
 
 /// The longest that one dispatch may take. Watchdogs end a dispatch after about 2 s.
 const DISPATCH_BUDGET: Duration = Duration::from_millis(200);
@@ -78,6 +81,14 @@ impl GpuBackend {
 
     /// How the problems of a job are spread over the device. Where the mapping of an SVD was never timed here, it is now.
     pub(crate) fn mapping(&self, job: &Job) -> String {
+        let within = match fused::in_registers(&self.device, job) {
+            Ok(true) => "steps in registers, and where f32 is in doubt or all is told: ",
+            _ => "",
+        };
+        format!("{within}{}", self.mapping_in_memory(job))
+    }
+
+    fn mapping_in_memory(&self, job: &Job) -> String {
         let ChunkShape { lanes, way, .. } = ChunkShape::of(&self.device, job);
         match way {
             Way::Lane { .. } if steps_are_unrolled(&self.device, job.model().parameters().len()) => {
@@ -159,9 +170,20 @@ impl GpuBackend {
         ids.iter().position(|id| !Cut::together(parameters, [first, rows(id)])).unwrap_or(ids.len())
     }
 
-    /// Solves the problems `ids`, by ascending data set.
+    /// Solves the problems `ids`, by ascending data set: their steps in registers, where that can be, and what is left of
+    /// them in memory.
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
+        self.solve_by(job, ids, true).await
+    }
+
+    /// The same all in memory.
+    async fn solve_in_memory(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+        self.solve_by(job, ids, false).await
+    }
+
+    async fn solve_by(&self, job: &Job, ids: &[ProblemId], in_registers: bool) -> Result<Vec<Solved>, Error> {
+        let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job), in_registers)?;
+        chunk.steps_in_registers(&self.device).await?;
         let started = Instant::now();
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
         let points = ids.len() as u64 * job.most_rows() as u64;

@@ -63,6 +63,14 @@ impl Backend {
         }
     }
 
+    /// The GPU, where it does chunks of a job best several at a time.
+    pub(crate) fn flying(&self, job: &Job) -> Option<&gpu::GpuBackend> {
+        match self {
+            Self::Gpu(gpu) if gpu.flies(job) => Some(gpu),
+            _ => None,
+        }
+    }
+
     /// Solves the problems `ids`, by ascending data set, and keeps of each what is asked for: all of a problem with many
     /// parameters is much.
     pub(crate) fn solve<T>(&self, job: &Job, ids: &[ProblemId], keep: impl Fn(Solved) -> T) -> Result<Vec<T>, Error> {

@@ -47,10 +47,12 @@ mod parse;
 mod rewrite;
 mod rows;
 mod schedule;
+pub(crate) mod separate;
 mod simplify;
 mod suggest;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unrolled;
 pub mod wgsl;
 
 pub use ast::{Ast, Symbol};

@@ -40,7 +40,7 @@ pub fn emit(graph: &Graph, outputs: &[NodeId], names: &dyn Names) -> Code {
     let mut code = Code::default();
     for index in 0..schedule.graph.len() {
         let node = schedule.graph.node(NodeId(index as u32));
-        let Some(value) = right_side(&schedule.graph, node, names, &mut code.functions) else {
+        let Some(value) = right_side(&schedule.graph, node, names, &plain_name, &mut code.functions) else {
             continue;
         };
         let text = if schedule.varying[index] { &mut code.body } else { &mut code.hoisted };
@@ -49,10 +49,15 @@ pub fn emit(graph: &Graph, outputs: &[NodeId], names: &dyn Names) -> Code {
     }
     let result = |&id: &NodeId| match schedule.graph.constant(id) {
         Some(value) => format!("Real({})", literal(value)),
-        None => format!("t{}", id.0),
+        None => plain_name(id),
     };
     code.results = schedule.results.iter().map(result).collect();
     code
+}
+
+/// What a node is called where there is one value of it.
+pub(super) fn plain_name(id: NodeId) -> String {
+    format!("t{}", id.0)
 }
 
 /// What a call of an elementary function counts as in [`operations`]: about the length of natgrad's own version, which
@@ -80,15 +85,21 @@ pub fn operations(graph: &Graph, outputs: &[NodeId]) -> u64 {
 }
 
 /// The value of a node in terms of earlier names; None for constants, which are written where they are used.
-fn right_side(graph: &Graph, node: Node, names: &dyn Names, functions: &mut BTreeSet<&'static str>) -> Option<String> {
+pub(super) fn right_side(
+    graph: &Graph,
+    node: Node,
+    names: &dyn Names,
+    called: &dyn Fn(NodeId) -> String,
+    functions: &mut BTreeSet<&'static str>,
+) -> Option<String> {
     let operand = |id: NodeId| match graph.constant(id) {
         Some(value) => literal(value),
-        None => format!("t{}", id.0),
+        None => called(id),
     };
     // With only constants to choose from, the type would be settled before `Real` is known.
     let typed = |id: NodeId| match graph.constant(id) {
         Some(value) => format!("Real({})", literal(value)),
-        None => format!("t{}", id.0),
+        None => called(id),
     };
     let mut call = |name: &'static str, arguments: &[NodeId]| {
         functions.insert(name);
@@ -139,7 +150,7 @@ fn right_side(graph: &Graph, node: Node, names: &dyn Names, functions: &mut BTre
 }
 
 /// A number as a WGSL literal without a type (an abstract float, f64 inside): reads back to the same bits.
-fn literal(value: f64) -> String {
+pub(super) fn literal(value: f64) -> String {
     if !value.is_finite() {
         return "(0.0 / 0.0)".into();
     }

@@ -65,13 +65,16 @@ pub enum Def {
     UInt(u32),
 }
 
-/// Shader code made for one model, imported by a kernel under a path such as `natgrad::model`.
+/// Shader code made for one model: a module that a kernel imports under a path such as `natgrad::model`, or a part of the
+/// kernel's own text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedModule {
-    /// A name for messages.
+    /// A name for messages; of a part the one that the kernel's text calls it by.
     pub name: String,
-    /// The code, beginning with `#define_import_path`.
+    /// The code; that of a module begins with `#define_import_path`.
     pub wgsl: String,
+    /// Whether it takes the place of the line `// @generated NAME`, before loops are unrolled.
+    pub is_part: bool,
 }
 
 /// A kernel compiled for one device.

@@ -79,10 +79,11 @@ pub fn compose(
         Some(composer) => composer,
         empty => empty.insert(with_shared_modules(scalar)?),
     };
+    let (parts, modules): (Vec<_>, Vec<_>) = generated.iter().partition(|module| module.is_part);
     let added: Result<Vec<String>, DeviceError> =
-        generated.iter().map(|module| add(composer, &module.name, &module.wgsl, scalar)).collect();
+        modules.iter().map(|module| add(composer, &module.name, &module.wgsl, scalar)).collect();
     let composed = added.and_then(|added| {
-        let composed = make(composer, source, defs, scalar);
+        let composed = make(composer, source, defs, &parts, scalar);
         for name in added {
             composer.remove_composable_module(&name);
         }
@@ -120,6 +121,7 @@ fn make(
     composer: &mut Composer,
     source: &KernelSource,
     defs: &[(&str, Def)],
+    parts: &[&GeneratedModule],
     scalar: Scalar,
 ) -> Result<naga::Module, DeviceError> {
     let lanes = ("LANES", Def::UInt(LANES as u32));
@@ -137,7 +139,7 @@ fn make(
             Some((name.to_owned(), value))
         })
         .collect();
-    let wgsl = scalar.spell(&expanded(source, defs)?);
+    let wgsl = scalar.spell(&expanded(source, defs, parts)?);
     let module = composer.make_naga_module(NagaModuleDescriptor {
         source: &wgsl,
         file_path: source.name,
@@ -150,13 +152,33 @@ fn make(
 /// The def under which a shader's marked loops are unrolled and its marked arrays become scalars.
 pub(crate) const UNROLLED: &str = "UNROLLED";
 
-fn expanded<'a>(source: &KernelSource, defs: &[(&str, Def)]) -> Result<Cow<'a, str>, DeviceError> {
+/// What stands before the name of a generated part.
+const PART: &str = "// @generated ";
+
+fn expanded<'a>(
+    source: &KernelSource,
+    defs: &[(&str, Def)],
+    parts: &[&GeneratedModule],
+) -> Result<Cow<'a, str>, DeviceError> {
+    let text = with_parts(source.wgsl, parts);
     if !defs.contains(&(UNROLLED, Def::Bool(true))) {
-        return Ok(Cow::Borrowed(source.wgsl));
+        return Ok(text);
     }
-    unroll::unroll(source.wgsl, defs)
+    unroll::unroll(&text, defs)
         .map(Cow::Owned)
         .map_err(|message| DeviceError::Shader { name: source.name.to_owned(), message })
+}
+
+/// The text with each part in its place.
+fn with_parts(wgsl: &'static str, parts: &[&GeneratedModule]) -> Cow<'static, str> {
+    if parts.is_empty() {
+        return Cow::Borrowed(wgsl);
+    }
+    let line = |line: &'static str| {
+        let name = line.trim_start().strip_prefix(PART).map(str::trim);
+        parts.iter().find(|part| Some(part.name.as_str()) == name).map_or(line, |part| part.wgsl.trim_end())
+    };
+    Cow::Owned(wgsl.lines().map(line).collect::<Vec<&str>>().join("\n"))
 }
 
 fn failure(name: &str, message: &str, wgsl: &str) -> DeviceError {

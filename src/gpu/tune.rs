@@ -86,6 +86,8 @@ pub(crate) struct Candidate {
 pub(crate) enum Worth {
     /// On every device.
     Everywhere,
+    /// Only where it is named.
+    Never,
     /// Only where the others take forever to compile: it is slower than they are.
     LastResort,
     /// Not where a CPU plays the device: at a barrier its threads change places one by one, and the compiler cuts the code
@@ -253,6 +255,7 @@ impl Tuner {
 
     fn is_possible(&self, candidate: &Candidate) -> bool {
         match candidate.worth {
+            Worth::Never => false,
             _ if self.compiles_little => candidate.code <= LITTLE,
             Worth::Everywhere => true,
             Worth::LastResort => false,

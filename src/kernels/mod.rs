@@ -68,6 +68,14 @@ pub(crate) mod step_dual {
     pub(crate) mod twin;
 }
 
+/// Whole steps of small problems in registers.
+pub(crate) mod fused {
+    pub(crate) mod code;
+    pub(crate) mod host;
+    #[cfg(test)]
+    pub(crate) mod twin;
+}
+
 /// One-sided Jacobi: in registers, in the memory of a workgroup, and in blocks of columns.
 pub(crate) mod svd {
     pub(crate) mod blocked;

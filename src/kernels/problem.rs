@@ -23,6 +23,7 @@ pub(crate) struct Problem {
     pub(crate) log_factor: f32,
     pub(crate) power: f32,
     pub(crate) momentum: f32,
+    pub(crate) weight: f32,
 }
 
 impl Problem {
@@ -70,6 +71,7 @@ impl Problem {
             log_factor: log_factor.clamp(-1e6, 1e6) as f32,
             power: power as f32,
             momentum: rule.momentum as f32,
+            weight: scale as f32,
         }
     }
 }
@@ -100,15 +102,21 @@ impl State {
     /// The status word of a problem that is still at work.
     #[cfg(test)]
     pub(crate) const RUNNING: u32 = 0;
+    /// That of one that is at work in registers.
+    pub(crate) const FUSED: u32 = 7;
 
-    /// The state before the first evaluation.
-    pub(crate) fn start() -> Self {
-        Self { best_tangent: f32::MAX, ..Self::zeroed() }
+    /// The state before the first evaluation, of a problem to be worked on in registers or not.
+    pub(crate) fn start(is_fused: bool) -> Self {
+        Self { best_tangent: f32::MAX, status: if is_fused { Self::FUSED } else { 0 }, ..Self::zeroed() }
     }
 
     /// The status, `None` while running.
     pub(crate) fn status(&self) -> Option<Status> {
-        Some(match self.status {
+        Self::status_of(self.status)
+    }
+
+    fn status_of(word: u32) -> Option<Status> {
+        Some(match word {
             1 => Status::Converged,
             2 => Status::StepLimit,
             3 => Status::Stalled,
@@ -121,7 +129,11 @@ impl State {
 
     /// The test that a converged problem passed.
     pub(crate) fn reason(&self) -> Option<Reason> {
-        Some(match self.reason {
+        Self::reason_of(self.reason)
+    }
+
+    fn reason_of(word: u32) -> Option<Reason> {
+        Some(match word {
             1 => Reason::Loss,
             2 => Reason::Gradient,
             3 => Reason::Change,
@@ -211,6 +223,52 @@ impl Sizes {
     }
 }
 
+/// What is a problem's own where all have the same rule and the same coordinates.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Brief {
+    pub(crate) first_row: u32,
+    pub(crate) response_norm: f32,
+    pub(crate) weight: f32,
+}
+
+/// How a problem ended, where no more is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct End {
+    pub(crate) code: u32,
+    pub(crate) steps: u32,
+    pub(crate) residual_norm: f32,
+}
+
+impl End {
+    /// The status; `None` of a problem that is at work, or handed over.
+    pub(crate) fn status(&self) -> Option<Status> {
+        State::status_of(self.code & 0xff)
+    }
+
+    /// The test that a converged problem passed.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        State::reason_of(self.code >> 8 & 0xff)
+    }
+
+    pub(crate) fn rank(&self) -> u32 {
+        self.code >> 16
+    }
+}
+
+/// How the fused kernel works: `Fused` of the shaders.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Fused {
+    pub(crate) passes: u32,
+    pub(crate) most_plain: f32,
+    pub(crate) most_damped: f32,
+    pub(crate) fresh: u32,
+    pub(crate) rule: Problem,
+    pub(crate) padding: [u32; 2],
+}
+
 /// A block of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -243,7 +301,7 @@ mod tests {
         let source = crate::kernels::qr::host::SOURCE;
         assert_eq!(
             in_shader(&source, &[("P", Def::UInt(3))], "Problem"),
-            in_rust!(Problem: first_row, rows, fixed_rank, window, step_size, damping, cutoff, response_norm, scaling, filter_kind, log_factor, power, momentum)
+            in_rust!(Problem: first_row, rows, fixed_rank, window, step_size, damping, cutoff, response_norm, scaling, filter_kind, log_factor, power, momentum, weight)
         );
         assert_eq!(
             in_shader(&source, &[("P", Def::UInt(3))], "State"),

@@ -1,5 +1,6 @@
 //! Every shader as it is compiled, for the tests to translate without a device.
 
+use crate::expr::unrolled::Grid;
 use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, peaks, selftest};
 use crate::model::{Kind, Model};
 
@@ -11,8 +12,8 @@ use super::svd::{
     mapping::Mapping,
 };
 use super::{
-    cholesky, cholesky_solve, combine, complete, gram, history, jacobian, join, judge, momentum, network, presort,
-    product, qr, qr_blocked, sift, solve, step, step_blocked, step_dual, substitute, svd,
+    cholesky, cholesky_solve, combine, complete, fused, gram, history, jacobian, join, judge, momentum, network,
+    presort, product, qr, qr_blocked, sift, solve, step, step_blocked, step_dual, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -46,6 +47,7 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
     evaluations(model)
         .into_iter()
         .chain(lane_steps(parameters))
+        .chain(fused_steps(model))
         .chain(
             [1, 3, parameters]
                 .into_iter()
@@ -54,8 +56,37 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
         .collect()
 }
 
+/// The kernels of whole steps in registers: rows with their own coordinates, on a small grid and on a large one.
+fn fused_steps(model: &Model) -> Vec<Specialisation> {
+    use fused::code::{Coordinates, parts};
+    use fused::host::{self, Form};
+    let Kind::Expression(expression) = model.kind() else { return Vec::new() };
+    let parameters = expression.parameters.len();
+    if parameters > host::MOST_PARAMETERS {
+        return Vec::new();
+    }
+    let inputs = expression.inputs.len();
+    // The first input runs fastest, as the last axis of an array.
+    let grid =
+        |rows: usize| Grid::of(rows, inputs, |row, input| if input == 0 { (row % 4) as f64 } else { (row / 4) as f64 });
+    let grids = [12, 1000].map(|rows| Coordinates::InGrid(grid(rows)));
+    let mut all = vec![plain(host::MUSTER)];
+    for coordinates in grids.iter().chain([&Coordinates::InData]) {
+        for (essential, uniform, undamped) in [(false, false, false), (true, false, true), (true, true, false)] {
+            let uniform = uniform && *coordinates != Coordinates::InData;
+            let form = Form { essential, uniform, undamped };
+            all.push(Specialisation {
+                defs: host::defs(parameters, form),
+                generated: parts(expression, coordinates, true).into(),
+                ..plain(if essential { host::ESSENTIAL } else { host::STEPS })
+            });
+        }
+    }
+    all
+}
+
 /// The kernels of e and J.
-fn evaluations(model: &Model) -> [Specialisation; 2] {
+fn evaluations(model: &Model) -> Vec<Specialisation> {
     let (sources, defs, module) = match model.kind() {
         Kind::Expression(expression) => {
             ([jacobian::host::SOURCE, jacobian::host::LISTED], Vec::new(), jacobian::host::module(expression))
@@ -64,12 +95,15 @@ fn evaluations(model: &Model) -> [Specialisation; 2] {
             ([network::host::SOURCE, network::host::LISTED], network::host::defs(of), network::host::module(of))
         }
     };
-    let further = [Vec::new(), jacobian::host::listed_defs()];
-    std::array::from_fn(|k| Specialisation {
-        defs: defs.iter().chain(&further[k]).copied().collect(),
-        generated: vec![module.clone()],
-        ..plain(sources[k])
-    })
+    let [one_by_one, listed] = sources;
+    let mut all = vec![(one_by_one, Vec::new()), (listed, jacobian::host::listed_defs())];
+    if matches!(model.kind(), Kind::Expression(_)) {
+        all.push((one_by_one, jacobian::host::gridded_defs()));
+    }
+    let with = |further: Vec<_>| defs.iter().copied().chain(further).collect();
+    let specialised =
+        |(source, further)| Specialisation { defs: with(further), generated: vec![module.clone()], ..plain(source) };
+    all.into_iter().map(specialised).collect()
 }
 
 /// The kernels of steps that one invocation does: none where there are too many parameters.

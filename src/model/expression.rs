@@ -15,7 +15,7 @@ pub(crate) struct Expression {
     pub(super) source: Source,
     pub(crate) parameters: Vec<String>,
     pub(super) constants: BTreeMap<String, f64>,
-    pub(super) rewrites: Rewrites,
+    pub(crate) rewrites: Rewrites,
     pub(crate) inputs: Vec<String>,
     pub(crate) graph: Graph,
     /// f, then ∂f/∂θ₁ … ∂f/∂θₚ.

@@ -21,6 +21,7 @@ fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
         device: "test".to_owned(),
         precision: Precision::F64,
         errors: Errors::Scaled,
+        detail: crate::sweep::Detail::Full,
         dropped_rows: 0,
         history: History::default(),
         notices: Vec::new(),

@@ -4,6 +4,7 @@ mod axes;
 mod check;
 #[cfg(any(feature = "ndarray", feature = "nalgebra"))]
 mod convert;
+mod detail;
 mod edge;
 mod grid;
 mod history;
@@ -12,6 +13,7 @@ mod request;
 mod resolve;
 
 pub use axes::{Reduction, SizeUnit, StepBlock, StepRule, linspace, logspace};
+pub use detail::Detail;
 pub use history::{History, Record};
 pub(crate) use history::{Moment, Records};
 pub(crate) use outcome::Row;

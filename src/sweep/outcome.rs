@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::data::KeyColumn;
 use crate::ngd::{Precision, Reason, Status};
 
-use super::{History, Record, Records, StepRule};
+use super::{Detail, History, Record, Records, StepRule};
 
 /// How standard errors are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -37,6 +37,8 @@ pub struct Context {
     pub precision: Precision,
     /// How standard errors are scaled.
     pub errors: Errors,
+    /// How much is told of every problem.
+    pub detail: Detail,
     /// Rows left out because a value was missing.
     pub dropped_rows: usize,
     /// What was recorded along the way.
@@ -46,9 +48,14 @@ pub struct Context {
 }
 
 impl Context {
-    /// Parameters that errors are told of: all, or none of a network.
-    fn told(&self) -> usize {
-        if self.network { 0 } else { self.parameters.len() }
+    /// Parameters that errors are told of: all, or none of a network, and none where only what is essential is told.
+    pub(crate) fn told(&self) -> usize {
+        if self.network || self.detail == Detail::Essential { 0 } else { self.parameters.len() }
+    }
+
+    /// Singular values that are kept of every problem.
+    pub(crate) fn values(&self) -> usize {
+        if self.detail == Detail::Essential { 0 } else { self.parameters.len() }
     }
 }
 
@@ -165,7 +172,7 @@ impl Outcome {
     /// The problems at these positions, in this order.
     pub(crate) fn select(&self, positions: impl IntoIterator<Item = usize>) -> Self {
         let p = self.context.parameters.len();
-        let told = self.context.told();
+        let (told, values) = (self.context.told(), self.context.values());
         let packed = told * (told + 1) / 2;
         let mut chosen = Self {
             context: Arc::clone(&self.context),
@@ -181,7 +188,7 @@ impl Outcome {
             chosen.rows.push(self.rows[i]);
             chosen.parameters.extend_from_slice(&self.parameters[i * p..(i + 1) * p]);
             chosen.starts.extend_from_slice(&self.starts[i * p..(i + 1) * p]);
-            chosen.singular_values.extend_from_slice(&self.singular_values[i * p..(i + 1) * p]);
+            chosen.singular_values.extend_from_slice(&self.singular_values[i * values..(i + 1) * values]);
             chosen.covariance.extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
             chosen.unresolved.extend_from_slice(&self.unresolved[i * told..(i + 1) * told]);
             chosen.history.push_of(&self.history, i);
@@ -194,6 +201,16 @@ impl Outcome {
     pub fn with_parameter_lists(mut self) -> Self {
         Arc::make_mut(&mut self.context).parameter_lists = true;
         self
+    }
+
+    /// Puts the problems of another outcome of the same run in the place of those at these positions. Of both only what is
+    /// [essential](Detail::Essential) is there.
+    pub(crate) fn replace(&mut self, positions: &[usize], by: &Self) {
+        let p = self.context.parameters.len();
+        for (k, &i) in positions.iter().enumerate() {
+            self.rows[i] = by.rows[k];
+            self.parameters[i * p..(i + 1) * p].copy_from_slice(&by.parameters[k * p..(k + 1) * p]);
+        }
     }
 
     /// Appends the problems of another part of the same run.
@@ -341,24 +358,35 @@ impl<'a> Problem<'a> {
     /// [`FactorizationLimit`](Status::FactorizationLimit) has no such factorisation, whatever an earlier step had.
     #[must_use]
     pub fn is_factored(&self) -> bool {
-        let p = self.width();
-        let sigma = &self.outcome.singular_values[self.index * p..(self.index + 1) * p];
-        !matches!(self.status(), Status::NonFinite | Status::FactorizationLimit) && !sigma.iter().any(|s| s.is_nan())
+        let sigma = self.sigma();
+        !sigma.is_empty()
+            && !matches!(self.status(), Status::NonFinite | Status::FactorizationLimit)
+            && !sigma.iter().any(|s| s.is_nan())
     }
 
-    /// Rank of the J that was factored, at the cutoff; `None` where [none was](Self::is_factored).
+    /// Rank of the J that was factored, at the cutoff; `None` where [none was](Self::is_factored). Where only what is
+    /// [essential](Detail::Essential) is told, of the problems that converged.
     #[must_use]
     pub fn rank(&self) -> Option<usize> {
-        self.is_factored().then(|| self.row().rank as usize)
+        let known = match self.outcome.context.detail {
+            Detail::Essential => matches!(self.status(), Status::Converged | Status::StepLimit),
+            Detail::Full => self.is_factored(),
+        };
+        known.then(|| self.row().rank as usize)
+    }
+
+    /// The singular values that are kept.
+    fn sigma(&self) -> &'a [f64] {
+        let width = self.outcome.context.values();
+        &self.outcome.singular_values[self.index * width..(self.index + 1) * width]
     }
 
     /// Singular values of the J that was factored, descending: min(n, p) values; empty where [none
     /// was](Self::is_factored).
     #[must_use]
     pub fn singular_values(&self) -> &'a [f64] {
-        let p = self.width();
-        let count = if self.is_factored() { p.min(self.points()) } else { 0 };
-        &self.outcome.singular_values[self.index * p..self.index * p + count]
+        let count = if self.is_factored() { self.width().min(self.points()) } else { 0 };
+        &self.sigma()[..count]
     }
 
     /// θ at the end, p values.
@@ -400,7 +428,7 @@ impl<'a> Problem<'a> {
     /// in the rows and columns of parameters that are [not resolved](Self::is_resolved). Empty for a network.
     #[must_use]
     pub fn covariance(&self) -> Vec<f64> {
-        let p = self.outcome.context.told();
+        let p = if self.outcome.context.network { 0 } else { self.width() };
         if !self.is_factored() {
             return vec![f64::NAN; p * p];
         }
@@ -423,7 +451,10 @@ impl<'a> Problem<'a> {
     /// resolved](Self::is_resolved) and where there are no degrees of freedom to scale by. Empty for a network.
     #[must_use]
     pub fn standard_errors(&self) -> Vec<f64> {
-        let p = self.outcome.context.told();
+        let p = if self.outcome.context.network { 0 } else { self.width() };
+        if !self.is_factored() {
+            return vec![f64::NAN; p];
+        }
         let packed = p * (p + 1) / 2;
         let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
         let scale = self.variance_scale();

@@ -5,7 +5,7 @@ use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, Initialisation, StartRange};
 
-use super::{Errors, History, Reduction, SizeUnit, StepBlock};
+use super::{Detail, Errors, History, Reduction, SizeUnit, StepBlock};
 
 /// Random starting points: one for each seed, every parameter drawn on its own. A draw depends on the seed and the
 /// parameter's index only.
@@ -62,6 +62,7 @@ pub struct Sweep {
     pub(crate) stop: Stop,
     pub(crate) errors: Errors,
     pub(crate) history: History,
+    pub(crate) detail: Detail,
 }
 
 impl Sweep {
@@ -78,6 +79,7 @@ impl Sweep {
             stop: Stop::default(),
             errors: Errors::default(),
             history: History::default(),
+            detail: Detail::default(),
         }
     }
 
@@ -202,6 +204,14 @@ impl Sweep {
     #[must_use]
     pub fn history(mut self, history: History) -> Self {
         self.history = history;
+        self
+    }
+
+    /// How much is told of every problem. What is essential is the same with either, but for the loss, whose last digits
+    /// are those of the steps' precision.
+    #[must_use]
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
         self
     }
 }

@@ -14,7 +14,7 @@ use crate::ngd::Stop;
 
 use super::check::{check_response, check_rule, check_stop, sigma};
 use super::grid::StartGrid;
-use super::{Errors, History, Reduction, SizeUnit, StepRule, Sweep};
+use super::{Detail, Errors, History, Reduction, SizeUnit, StepRule, Sweep};
 
 /// No sweep has more problems than this: at a million problems a second it would run for eleven days.
 const MOST_PROBLEMS: u64 = 1_000_000_000_000;
@@ -34,6 +34,7 @@ struct Inner {
     stop: Stop,
     errors: Errors,
     history: History,
+    detail: Detail,
     averaged: Option<usize>,
     /// ‖w∘y‖ of each data set.
     response_norms: Arc<Vec<f64>>,
@@ -42,6 +43,7 @@ struct Inner {
     /// Index of the first problem of each data set, and the count of all.
     first_problems: Vec<u64>,
     digest: String,
+    shared: std::sync::OnceLock<Option<usize>>,
 }
 
 /// Where a problem stands in the product of data sets, starts and rules.
@@ -104,11 +106,13 @@ impl Sweep {
             stop: self.stop,
             errors: self.errors,
             history: self.history,
+            detail: self.detail,
             averaged,
             response_norms: Arc::new(response_norms),
             edges: Vec::new(),
             first_problems,
             digest,
+            shared: std::sync::OnceLock::new(),
         }));
         let edges = job.edges()?;
         // Nobody else holds it yet.
@@ -178,8 +182,8 @@ impl Sweep {
         hash.update(data.digest());
         hash.update(self.model.digest());
         hash.update(format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}",
-            self.plain, self.blocks, self.reduction, self.stop, self.errors, self.history
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            self.plain, self.blocks, self.reduction, self.stop, self.errors, self.history, self.detail
         ));
         for value in &starts.values {
             hash.update(value.to_bits().to_le_bytes());
@@ -222,8 +226,10 @@ impl Job {
             inputs: Arc::clone(&self.0.inputs),
             response_norms: Arc::clone(&self.0.response_norms),
             digest: self.0.digest.clone(),
+            shared: self.0.shared.clone(),
             errors: self.0.errors,
             history: History::default(),
+            detail: Detail::Full,
             averaged: None,
             edges: Vec::new(),
             starts,
@@ -332,6 +338,12 @@ impl Job {
         self.0.history
     }
 
+    /// How much is told of every problem.
+    #[must_use]
+    pub fn detail(&self) -> Detail {
+        self.0.detail
+    }
+
     pub(crate) fn data(&self) -> &BoundData {
         &self.0.data
     }
@@ -350,6 +362,24 @@ impl Job {
     pub(crate) fn inputs(&self, row: usize) -> &[f64] {
         let width = self.0.model.row_inputs();
         &self.0.inputs[row * width..(row + 1) * width]
+    }
+
+    pub(crate) fn shared_grid(&self) -> Option<usize> {
+        *self.0.shared.get_or_init(|| self.find_shared_grid())
+    }
+
+    fn find_shared_grid(&self) -> Option<usize> {
+        let first = self.rows(0).len();
+        let width = self.0.model.row_inputs();
+        let same = |set: usize| {
+            let rows = self.rows(set);
+            rows.len() == first && self.0.inputs[rows.start * width..rows.end * width] == self.0.inputs[..first * width]
+        };
+        (0..self.sets()).all(same).then_some(first)
+    }
+
+    pub(crate) fn has_sigma(&self) -> bool {
+        self.0.data.sigma.is_some()
     }
 
     pub(crate) fn response(&self, row: usize) -> f64 {
@@ -378,6 +408,28 @@ impl Job {
         let seeds = self.0.starts.seeds.as_ref()?;
         let before = self.0.starts.range(id.set).len() - (seeds.end - seeds.start) as usize;
         id.start.checked_sub(before).map(|i| seeds.start + i as u64)
+    }
+
+    /// The problems of a range below [`len`](Self::len), in their order.
+    pub(crate) fn problems(&self, range: Range<u64>) -> Vec<ProblemId> {
+        if range.is_empty() {
+            return Vec::new();
+        }
+        let rules = self.0.rules.len();
+        let mut next = self.problem(range.start);
+        range
+            .map(|index| {
+                let id = ProblemId { index, ..next };
+                next.rule += 1;
+                if next.rule == rules {
+                    (next.rule, next.start) = (0, next.start + 1);
+                }
+                while next.set + 1 < self.sets() && index + 1 >= self.0.first_problems[next.set + 1] {
+                    (next.set, next.start, next.rule) = (next.set + 1, 0, 0);
+                }
+                id
+            })
+            .collect()
     }
 
     /// The problem at an index below [`len`](Self::len).

@@ -1,27 +1,36 @@
 //! The problems of a chunk on the device: what they are, where they are, and the factorisations that they stand on.
 
+use rayon::prelude::*;
+
 use crate::error::Error;
 use crate::gpu::{Buffer, Device, Uniform, layout};
 use crate::kernels::batch::Batch;
 use crate::kernels::problem::{Problem, Rules, Sizes, State};
 use crate::sweep::{Job, ProblemId};
 
-/// The buffers that every way to factor works with. Per-problem values are interleaved in tiles.
-pub(super) struct Problems {
+/// The buffers that every way to take steps works with. Per-problem values are interleaved in tiles.
+pub(super) struct Uploaded {
     /// How many, and how they lie.
     pub(super) batch: Batch,
-    pub(super) sizes: Sizes,
     /// What the data of each data set were multiplied by: a power of two.
     pub(super) scales: Vec<f64>,
     pub(super) rules: Uniform<Rules>,
-    /// The same where problems that need singular values wait.
-    pub(super) rules_of_waiting: Uniform<Rules>,
     pub(super) description: Buffer<Problem>,
     pub(super) states: Buffer<State>,
-    /// A row: the inputs, y, w.
+    /// A row: the inputs, y, w; or a grid, the inputs of the rows of any data set, and then y.
     pub(super) data: Buffer<f32>,
+    /// Whether inputs are the same for all data sets, and w for all rows of a problem.
+    pub(super) is_grid: bool,
     pub(super) theta: Buffer<f32>,
     pub(super) trial: Buffer<f32>,
+}
+
+/// The same, and what problems need that are factored in memory.
+pub(super) struct Problems {
+    pub(super) common: Uploaded,
+    pub(super) sizes: Sizes,
+    /// The rules where problems that need singular values wait.
+    pub(super) rules_of_waiting: Uniform<Rules>,
     /// The point before θ, where a rule has momentum.
     pub(super) previous: Option<Buffer<f32>>,
     /// (P+1) × K: right singular vectors of JD, and β below them.
@@ -33,67 +42,126 @@ pub(super) struct Problems {
     pub(super) running: Buffer<u32>,
 }
 
+/// How many problems a task of the host puts into place.
+const TASK: usize = 4096;
+
+impl Uploaded {
+    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`; those that `is_fused` names are to
+    /// be worked on in registers.
+    pub(super) fn new(
+        device: &Device,
+        job: &Job,
+        ids: &[ProblemId],
+        lanes: usize,
+        with_grid: bool,
+        is_fused: impl Fn(ProblemId) -> bool + Sync,
+    ) -> Result<Self, Error> {
+        let p = job.model().parameters().len();
+        let batch = Batch { count: ids.len(), lanes };
+        let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
+        let scales: Vec<f64> = (first_set..=last_set).into_par_iter().map(|set| unit_scale(job, set)).collect();
+        let first_row = job.rows(first_set).start;
+        let describe = |&id: &ProblemId| {
+            let rows = job.rows(id.set);
+            let scale = scales[id.set - first_set];
+            let norm = job.response_norm(id.set) * scale;
+            Problem::new(&job.rule(id), (rows.start - first_row) as u32, rows.len() as u32, p, scale, norm)
+        };
+        let description: Vec<Problem> = ids.par_iter().with_min_len(TASK).map(describe).collect();
+        let theta = starts(job, ids, lanes);
+        let is_grid = with_grid && has_grid(job);
+        let sets = first_set..=last_set;
+        let data = if is_grid { gridded_rows(job, sets) } else { rows(job, sets, &scales) };
+        let states: Vec<State> = ids.par_iter().with_min_len(TASK).map(|&id| State::start(is_fused(id))).collect();
+        let rules = Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) };
+        Ok(Self {
+            rules: device.uniform(&rules)?,
+            description: device.lent_from("problems", &description)?,
+            states: device.lent_from("states", &states)?,
+            data: device.lent_from("data", &data)?,
+            is_grid,
+            trial: device.lent_from("trial", &theta)?,
+            theta: device.lent_from("theta", &theta)?,
+            batch,
+            scales,
+        })
+    }
+}
+
 impl Problems {
-    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`.
+    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`; those that `is_fused` names are to
+    /// be worked on in registers.
     pub(super) fn upload(
         device: &Device,
         job: &Job,
         ids: &[ProblemId],
         (lanes, sizes): (usize, Sizes),
+        with_grid: bool,
+        is_fused: impl Fn(ProblemId) -> bool + Sync,
     ) -> Result<Self, Error> {
         let Sizes { parameters: p, directions } = sizes;
-        let batch = Batch { count: ids.len(), lanes };
-        let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
-        let scales: Vec<f64> = (first_set..=last_set).map(|set| unit_scale(job, set)).collect();
-        let first_row = job.rows(first_set).start;
-        let description: Vec<Problem> = ids
-            .iter()
-            .map(|id| {
-                let rows = job.rows(id.set);
-                let scale = scales[id.set - first_set];
-                Problem::new(
-                    &job.rule(*id),
-                    (rows.start - first_row) as u32,
-                    rows.len() as u32,
-                    p,
-                    scale,
-                    job.response_norm(id.set) * scale,
-                )
-            })
-            .collect();
-        let mut theta = vec![0.0f32; batch.whole() * p];
-        for (b, &id) in ids.iter().enumerate() {
-            for (j, &value) in job.start(id).iter().enumerate() {
-                theta[layout::element(b, j, 0, p, 1, lanes)] = value as f32;
-            }
-        }
+        let common = Uploaded::new(device, job, ids, lanes, with_grid, is_fused)?;
         let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
         let rules = Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) };
         let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0]).collect();
-        let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
+        let floats = |label: &str, each: usize| device.buffer::<f32>(label, common.batch.whole() * each);
+        let previous = moves.then(|| device.buffer::<f32>("previous", common.theta.len())).transpose()?;
+        if let Some(previous) = &previous {
+            let mut commands = device.record("previous");
+            commands.copy(&common.theta, 0..common.theta.len(), previous, 0)?;
+            commands.submit()?;
+        }
         Ok(Self {
-            rules: device.uniform(&rules)?,
             rules_of_waiting: device.uniform(&Rules { waits: 1, ..rules })?,
-            description: device.buffer_from("problems", &description)?,
-            states: device.buffer_from("states", &vec![State::start(); ids.len()])?,
-            data: device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,
-            trial: device.buffer_from("trial", &theta)?,
-            previous: moves.then(|| device.buffer_from("previous", &theta)).transpose()?,
-            theta: device.buffer_from("theta", &theta)?,
+            previous,
             v: floats("V", (p + 1) * directions)?,
             sigma: floats("sigma", directions)?,
             lengths: floats("column lengths", p)?,
             running: device.buffer_from("running", &all)?,
-            batch,
+            common,
             sizes,
-            scales,
         })
     }
 
     /// Workgroups over the problems.
     pub(super) fn groups(&self) -> u32 {
-        self.batch.count.div_ceil(super::LANES) as u32
+        self.common.batch.count.div_ceil(super::LANES) as u32
     }
+}
+
+/// Where problems start, interleaved in tiles of `lanes`.
+pub(super) fn starts(job: &Job, ids: &[ProblemId], lanes: usize) -> Vec<f32> {
+    let p = job.model().parameters().len();
+    let mut theta = vec![0.0f32; ids.len().next_multiple_of(lanes) * p];
+    let tiles = theta.par_chunks_mut(lanes * p).with_min_len(TASK / lanes);
+    tiles.zip(ids.par_chunks(lanes)).for_each(|(tile, ids)| {
+        for (b, &id) in ids.iter().enumerate() {
+            for (j, &value) in job.start(id).iter().enumerate() {
+                tile[layout::element(b, j, 0, p, 1, lanes)] = value as f32;
+            }
+        }
+    });
+    theta
+}
+
+/// Whether all data sets have the same inputs, and no row a weight of its own.
+pub(super) fn has_grid(job: &Job) -> bool {
+    job.shared_grid().is_some() && !job.has_sigma()
+}
+
+/// The inputs of the rows of any data set, and the responses of these sets.
+pub(super) fn gridded_rows(job: &Job, sets: std::ops::RangeInclusive<usize>) -> Vec<f32> {
+    let rows = job.rows(*sets.start()).start..job.rows(*sets.end()).end;
+    let of_one = job.rows(*sets.start()).len();
+    let width = job.model().row_inputs();
+    let before = of_one * width;
+    let mut data = vec![0.0f32; before + rows.len()];
+    for (row, at) in data[..before].chunks_mut(width.max(1)).enumerate() {
+        at.iter_mut().zip(job.inputs(rows.start + row)).for_each(|(at, &x)| *at = x as f32);
+    }
+    let places = data[before..].par_iter_mut().with_min_len(TASK);
+    places.zip(rows).for_each(|(at, row)| *at = job.response(row) as f32);
+    data
 }
 
 /// The data of these sets, row by row, their weights multiplied by the scale of each set.
@@ -111,13 +179,15 @@ fn rows(job: &Job, sets: std::ops::RangeInclusive<usize>, scales: &[f64]) -> Vec
 
 /// The power of two that brings the root mean square of w∘y (of w, where y is zero) into [½, 1): the weights then hold
 /// in f32 whatever the units of y, and no bit of the problem changes otherwise.
-fn unit_scale(job: &Job, set: usize) -> f64 {
+pub(super) fn unit_scale(job: &Job, set: usize) -> f64 {
     let rows = job.rows(set);
     let points = rows.len().max(1) as f64;
     let mut mean = job.response_norm(set) / points.sqrt();
     if mean == 0.0 {
         mean = (rows.map(|row| job.weight(row).powi(2)).sum::<f64>() / points).sqrt();
     }
-    // Clamped so that the scale and its square are numbers of f64.
-    (-(mean.log2().floor() + 1.0)).clamp(-500.0, 500.0).exp2()
+    // The exponent as f64 has it, that of a subnormal number taken for the least. Clamped so that the scale and its square are
+    // numbers of f64.
+    let exponent = (mean.to_bits() >> 52 & 0x7ff) as i64 - 1023;
+    f64::from_bits(((-(exponent + 1)).clamp(-500, 500) + 1023) as u64 * (1 << 52))
 }

@@ -46,6 +46,17 @@ impl Device {
         Ok(buffer.leased(lease))
     }
 
+    /// A storage buffer with these contents, whose memory is used again as that of [`scratch`](Self::scratch). What lies
+    /// beyond them is undefined.
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer).
+    pub(crate) fn lent_from<T: Pod>(&self, label: &str, data: &[T]) -> Result<Buffer<T>, DeviceError> {
+        let buffer = self.scratch(label, data.len())?;
+        self.write(&buffer, 0, data)?;
+        Ok(buffer)
+    }
+
     /// Frees the device memory that is kept for later operations, at most 1 GiB.
     pub fn release_memory(&self) {
         self.0.pool.clear();

@@ -96,7 +96,7 @@ pub(crate) fn module(network: &Network) -> GeneratedModule {
     // Place of a layer's units among those kept: the hidden layers from the first on.
     let kept = (0..layers.len()).map(|l| network.layers()[1..l.max(1)].iter().sum::<usize>());
     wgsl += &by_layer("first_kept", "u32", kept.map(unsigned));
-    GeneratedModule { name: "architecture".to_owned(), wgsl }
+    GeneratedModule { name: "architecture".to_owned(), wgsl, is_part: false }
 }
 
 /// A function of a layer's number.

@@ -1,0 +1,369 @@
+// Whole steps of small problems in registers, many a dispatch: residual and derivatives row by row, JᵀJ, Jᵀe and ‖e‖²
+// summed as they come, the trial point judged, the tests, the next step. J is never in memory.
+//
+// A step is that of the normal equations, by Cholesky. Their error grows with κ², so they are taken at their word only where
+// the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told, or whose numbers
+// leave the range of f32, is handed over to the kernels that factor J itself. So is one that a test would end, unless
+// ESSENTIAL: those kernels then find singular values, rank and covariance at the end, and have the last word.
+//
+// After a rejected step θ is evaluated once more: cheaper than to keep what was there, in registers through every step or
+// in memory between dispatches. What a problem goes through therefore does not depend on where dispatches end.
+//
+// The lines marked @generated are written for the model, by src/kernels/fused/code.rs.
+//
+// Invocation: a place in the roster.
+#import natgrad::layout::element
+#import natgrad::problem::{Problem, State, Brief, End, Rules, Fused, loss_ends, unit, GRADIENT, RESIDUAL_SCALED, RUNNING, FUSED, CONVERGED, STEP_LIMIT, DIVERGED, REASON_NONE, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING, REJECTED, ACCEPTED, WAITS}
+#import natgrad::bits::is_finite
+// @generated imports
+
+@group(0) @binding(0) var<uniform> rules: Rules;
+@group(0) @binding(1) var<uniform> fused: Fused;
+#ifdef UNIFORM
+@group(0) @binding(2) var<storage, read> problems: array<Brief>;
+#else
+@group(0) @binding(2) var<storage, read> problems: array<Problem>;
+#endif
+@group(0) @binding(3) var<storage, read_write> states: array<State>;
+@group(0) @binding(4) var<storage, read> data: array<Real>;           // as of jacobian
+@group(0) @binding(5) var<storage, read_write> theta: array<Real>;    // P × 1
+@group(0) @binding(6) var<storage, read_write> trial: array<Real>;    // P × 1
+@group(0) @binding(7) var<storage, read> roster: array<u32>;          // the problems at work: how many, then which
+@group(0) @binding(8) var<storage, read_write> staying: array<atomic<u32>>; // the same of those that go on
+#ifdef ESSENTIAL
+@group(0) @binding(9) var<storage, read_write> ends: array<End>;
+#endif
+
+const P: u32 = #{P}u;
+const TRIANGLE: u32 = P * (P + 1u) / 2u;
+#ifdef UNDAMPED
+const SOLVES: u32 = 1u;
+#else
+const SOLVES: u32 = 2u;
+#endif
+
+// The range in which a sum of squares keeps its digits, and its root is far from where squares leave f32.
+const LEAST: Real = 1e-30;
+const MOST: Real = 1e30;
+
+fn is_in_range(x: Real) -> bool {
+    return x >= LEAST && x <= MOST;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= roster[0] {
+        return;
+    }
+    let b = roster[1u + id.x];
+#ifdef UNIFORM
+    // Of what is the same for all, nothing is fetched.
+    var problem = fused.rule;
+    problem.first_row = problems[b].first_row;
+    problem.response_norm = problems[b].response_norm;
+    problem.weight = problems[b].weight;
+#else
+    let problem = problems[b];
+#endif
+    var state = State(FUSED, 0u, 0u, 0u, 0u, 0u, 0u, REJECTED, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3e38, 0u);
+    if fused.fresh == 0u {
+        state = states[b];
+    }
+
+    // @registers
+    var x: array<Real, P>;
+    // @registers
+    var here: array<Real, P>;
+    // @registers
+    var gram: array<Real, TRIANGLE>;
+    // @registers
+    var slope: array<Real, P>;
+    // @registers
+    var by_pivot: array<Real, P>;
+    // @registers
+    var factor: array<Real, TRIANGLE>;
+    // @registers
+    var delta: array<Real, P>;
+    // @registers
+    var column: array<Real, P>;
+    // @unroll
+    for (var j = 0u; j < P; j++) {
+        x[j] = trial[element(b, j, 0u, P, 1u)];
+        here[j] = x[j];
+    }
+    if fused.fresh == 0u {
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            here[j] = theta[element(b, j, 0u, P, 1u)];
+        }
+    }
+    // @generated once
+    let adaptive = problem.damping < 0.0;
+    let descends = problem.filter_kind == GRADIENT;
+
+    for (var pass_ = 0u; pass_ < fused.passes && state.status == FUSED; pass_++) {
+        // [JᵀJ, Jᵀe, ‖e‖²] at x.
+        var squares: Real = 0.0;
+        // @unroll
+        for (var k = 0u; k < TRIANGLE; k++) {
+            gram[k] = 0.0;
+        }
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            slope[j] = 0.0;
+        }
+        // @generated sums
+
+        // A sum that is not finite has no part that is.
+        let norm = sqrt(squares);
+        var sound = squares == 0.0 || is_in_range(squares);
+        var trace: Real = 0.0;
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            trace += gram[j * (j + 1u) / 2u + j];
+            sound = sound && is_finite(f32(slope[j])) && is_in_range(gram[j * (j + 1u) / 2u + j]);
+        }
+
+        // Accepted or rejected: the rules of judge.
+        let first = state.steps == 0u;
+        let returns = state.fresh == WAITS;
+        state.fresh = ACCEPTED;
+        if !sound && (first || !adaptive || returns) {
+            // The other kernels tell what it is, at the same point.
+            state.status = RUNNING;
+            state.fresh = select(REJECTED, WAITS, returns);
+        } else if returns {
+            // Nothing to judge: it stood here before.
+        } else if first || !adaptive {
+            state.first_norm = select(state.first_norm, norm, first);
+            state.residual_norm = norm;
+            if !first && norm > rules.divergence * max(state.first_norm, problem.response_norm) {
+                state.status = DIVERGED;
+            }
+        } else {
+            let before = state.residual_norm;
+            let by = 1.0 / unit(before);
+            let rounding = rules.rounding * (before * by) * ((problem.response_norm + before) * by);
+            let actual = 0.5 * ((before - norm) * by) * ((before + norm) * by);
+            let ratio = (actual + rounding) / (state.predicted + rounding);
+            if sound && ratio >= rules.accept {
+                let t = 2.0 * min(ratio, 1.0) - 1.0;
+                let floor = rules.damping_floor * select(trace, Real(P), problem.scaling != 0u);
+                state.epsilon = max(state.epsilon * max(1.0 - t * t * t, 1.0 / 3.0), floor);
+                state.growth = 2.0;
+                state.rejections = 0u;
+                state.residual_norm = norm;
+            } else if state.rejections + 1u >= rules.max_rejections {
+                // The last of them: with singular values.
+                state.status = RUNNING;
+                state.fresh = WAITS;
+            } else {
+                state.epsilon *= state.growth;
+                state.growth *= 2.0;
+                state.rejections += 1u;
+                state.fresh = WAITS;
+            }
+        }
+        if state.fresh == WAITS {
+            // @unroll
+            for (var j = 0u; j < P; j++) {
+                x[j] = here[j];
+            }
+        }
+        if state.fresh != ACCEPTED {
+            continue;
+        }
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            here[j] = x[j];
+        }
+        if state.status != FUSED {
+            continue;
+        }
+
+        let unit = unit(state.residual_norm);
+        let by_unit = 1.0 / unit;
+        let in_columns = problem.scaling != 0u;
+
+        // Once as it is, for the tests and the exact step, and once damped: M = JᵀJ + εD = LELᵀ with unit diagonal in L, D the
+        // diagonal of JᵀJ where columns are scaled, and I where they are not. No root is taken.
+        var epsilon: Real = 0.0;
+        var handed = false;
+        var status = FUSED;
+        var reason = REASON_NONE;
+        // @unroll
+        for (var solve = 0u; solve < SOLVES; solve++) {
+            var definite = true;
+            // @unroll
+            for (var j = 0u; j < P; j++) {
+                let square = gram[j * (j + 1u) / 2u + j];
+                // @unroll
+                for (var k = 0u; k < j; k++) {
+                    // What is left of M in (j, k), not yet over the pivot: it stays in `column`.
+                    column[k] = gram[j * (j + 1u) / 2u + k];
+                    // @unroll
+                    for (var m = 0u; m < k; m++) {
+                        column[k] -= column[m] * factor[k * (k + 1u) / 2u + m];
+                    }
+                }
+                var pivot = square + epsilon * select(Real(1.0), square, in_columns);
+                // @unroll
+                for (var k = 0u; k < j; k++) {
+                    factor[j * (j + 1u) / 2u + k] = column[k] * by_pivot[k];
+                    pivot -= column[k] * factor[j * (j + 1u) / 2u + k];
+                }
+                definite = definite && pivot > 0.0;
+                by_pivot[j] = 1.0 / pivot;
+            }
+            // Lz = Jᵀe: the square of ‖Uᵀe‖, over unit², is zᵀE⁻¹z where nothing was added.
+            var tangent: Real = 0.0;
+            // @unroll
+            for (var j = 0u; j < P; j++) {
+                delta[j] = slope[j] * by_unit;
+                // @unroll
+                for (var k = 0u; k < j; k++) {
+                    delta[j] -= factor[j * (j + 1u) / 2u + k] * delta[k];
+                }
+                tangent += delta[j] * delta[j] * by_pivot[j];
+            }
+            // Lᵀδ = E⁻¹z.
+            // @unroll
+            for (var down = 0u; down < P; down++) {
+                // @constant
+                let j = P - 1u - down;
+                delta[j] *= by_pivot[j];
+                // @unroll
+                for (var k = j + 1u; k < P; k++) {
+                    delta[j] -= factor[k * (k + 1u) / 2u + j] * delta[k];
+                }
+            }
+            handed = handed || !definite;
+
+            if solve == 0u {
+                // With unit columns the trace of (JᵀJ)⁻¹ bounds 1/σ² from above.
+                var inverse: Real = 0.0;
+                var shortest = MOST;
+                // @unroll
+                for (var k = 0u; k < P; k++) {
+                    let square = gram[k * (k + 1u) / 2u + k];
+                    shortest = min(shortest, square);
+                    column[k] = 1.0;
+                    var sum = by_pivot[k];
+                    // @unroll
+                    for (var j = k + 1u; j < P; j++) {
+                        column[j] = -factor[j * (j + 1u) / 2u + k];
+                        // @unroll
+                        for (var m = k + 1u; m < j; m++) {
+                            column[j] -= factor[j * (j + 1u) / 2u + m] * column[m];
+                        }
+                        sum += column[j] * column[j] * by_pivot[j];
+                    }
+                    inverse += square * sum;
+                }
+                // A plain step is in error by κ²u, and has no other to mend it; a damped one need only lead downhill. And the
+                // cutoff is one on σ over σ₁, σ₁² ≤ P: the least σ has to be clear of it.
+                let plain = problem.damping == 0.0 && problem.filter_kind != RESIDUAL_SCALED;
+                let most = select(fused.most_damped, fused.most_plain, plain);
+                let spread = select(trace / shortest, Real(P), in_columns);
+                handed = handed || !(inverse <= most) || !(inverse * spread * problem.cutoff * problem.cutoff <= 0.25);
+
+                // The tests of step, at a point just accepted.
+                var small = !descends;
+                // @unroll
+                for (var j = 0u; j < P; j++) {
+                    small = small && abs(delta[j]) * unit <= rules.change * abs(here[j]);
+                }
+                let promise = 0.5 * tangent;
+                tangent = sqrt(tangent) * unit;
+                let noise = rules.rounding * (state.residual_norm * by_unit)
+                    * ((problem.response_norm + state.residual_norm) * by_unit);
+                let quiet = promise <= noise && tangent > 0.5 * state.best_tangent;
+                let flat = tangent <= rules.gradient * state.residual_norm + rules.rounding * problem.response_norm;
+                let rests = quiet && state.quiet_steps + 1u >= problem.window;
+                let tests = rules.tests != 0u;
+                let tested = !returns;
+                // The first that holds; the later ones are looked at first.
+                reason = select(reason, REASON_ROUNDING, tested && tests && rests);
+                reason = select(reason, REASON_CHANGE, tested && tests && small);
+                reason = select(reason, REASON_GRADIENT, tested && tests && flat);
+                reason = select(reason, REASON_LOSS, tested && loss_ends(rules, problem, state));
+                status = select(status, CONVERGED, reason != REASON_NONE);
+                status = select(status, STEP_LIMIT, status == FUSED && state.steps >= rules.steps);
+                let goes_on = tested && tests && status == FUSED && !handed;
+                state.quiet_steps = select(state.quiet_steps, select(0u, state.quiet_steps + 1u, quiet), goes_on);
+                state.best_tangent =
+                    select(state.best_tangent, min(state.best_tangent, tangent), goes_on && !quiet);
+
+                // σ₁², but for a factor of √P at most: the length of C, or of JᵀJ, as of a vector. The first damping is a share
+                // of it.
+                var largest: Real = 0.0;
+                // @unroll
+                for (var j = 0u; j < P; j++) {
+                    // @unroll
+                    for (var k = 0u; k < j + 1u; k++) {
+                        let entry = gram[j * (j + 1u) / 2u + k] / trace;
+                        let square = gram[j * (j + 1u) / 2u + j] * gram[k * (k + 1u) / 2u + k];
+                        let plainly = entry * entry;
+                        let scaled = gram[j * (j + 1u) / 2u + k] * gram[j * (j + 1u) / 2u + k] / square;
+                        largest += select(2.0, 1.0, k == j) * select(plainly, scaled, in_columns);
+                    }
+                }
+                let start = rules.damping_start * sqrt(largest) * select(trace, Real(1.0), in_columns);
+                state.growth = select(state.growth, 2.0, first);
+                state.epsilon = select(problem.damping, select(state.epsilon, start, first), adaptive);
+                if problem.filter_kind == RESIDUAL_SCALED {
+                    let exponent = problem.log_factor + problem.power * log2(max(state.residual_norm, 1e-37));
+                    state.epsilon = select(exp2(min(exponent, 120.0)), 0.0, exponent < -120.0);
+                }
+                epsilon = select(state.epsilon, Real(0.0), descends);
+            }
+        }
+        if handed || status != FUSED {
+#ifdef ESSENTIAL
+            state.status = select(status, RUNNING, handed);
+            state.reason = reason;
+            state.rank = P;
+#else
+            state.status = RUNNING;
+#endif
+            state.fresh = WAITS;
+            continue;
+        }
+
+        // The next trial point, and what it promises over unit².
+        var promise: Real = 0.0;
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            let added = epsilon * select(Real(1.0), gram[j * (j + 1u) / 2u + j], in_columns);
+            promise += 0.5 * delta[j] * (slope[j] * by_unit + added * delta[j]);
+            let full = select(delta[j] * unit, slope[j] * problem.power, descends);
+            x[j] = here[j] - problem.step_size * full;
+        }
+        state.predicted = promise;
+        state.steps += 1u;
+        state.fresh = REJECTED;
+    }
+
+    // @unroll
+    for (var j = 0u; j < P; j++) {
+        theta[element(b, j, 0u, P, 1u)] = here[j];
+    }
+    let stays = state.status == FUSED;
+#ifdef ESSENTIAL
+    ends[b] = End(state.status | (state.reason << 8u) | (state.rank << 16u), state.steps, state.residual_norm);
+    let whole = stays;
+#else
+    let whole = true;
+#endif
+    if whole {
+        states[b] = state;
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            trial[element(b, j, 0u, P, 1u)] = x[j];
+        }
+    }
+    if stays {
+        let place = atomicAdd(&staying[0], 1u);
+        atomicStore(&staying[1u + place], b);
+    }
+}

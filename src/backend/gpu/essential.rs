@@ -1,0 +1,234 @@
+//! Chunks of which no more is told than what the steps themselves know: down, through their steps and back in one submit,
+//! several at a time.
+
+use std::sync::Arc;
+
+use bytemuck::Zeroable;
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::gpu::{Buffer, Device, Readback, Uniform, layout};
+use crate::kernels::problem::{Brief, End, Problem, Rules, State};
+use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
+
+use super::fused::{self, FusedSteps, Operands};
+use super::problems::{Uploaded, gridded_rows, starts, unit_scale};
+use super::{GpuBackend, LANES};
+use crate::backend::finish;
+
+/// The most problems of such a chunk.
+const MOST: u64 = 1 << 17;
+
+/// A chunk on its way.
+pub(crate) struct Flight {
+    ids: Vec<ProblemId>,
+    cargo: Cargo,
+    /// `None` where none of its problems is one for registers.
+    steps: Option<FusedSteps>,
+    back: Option<Back>,
+}
+
+/// What goes down.
+struct Cargo {
+    scales: Vec<f64>,
+    rules: Uniform<Rules>,
+    description: Description,
+    states: Buffer<State>,
+    data: Buffer<f32>,
+    is_grid: bool,
+    theta: Buffer<f32>,
+    trial: Buffer<f32>,
+    ends: Buffer<End>,
+}
+
+enum Description {
+    Whole(Buffer<Problem>),
+    Brief(Buffer<Brief>),
+}
+
+/// What comes back.
+struct Back {
+    left: Readback<u32>,
+    ends: Readback<End>,
+    theta: Readback<f32>,
+}
+
+impl Cargo {
+    fn new(device: &Device, job: &Job, ids: &[ProblemId]) -> Result<Self, Error> {
+        let whole = |uploaded: Uploaded| -> Result<Self, Error> {
+            let Uploaded { scales, rules, description, states, data, is_grid, theta, trial, .. } = uploaded;
+            let ends = device.buffer("ends", ids.len())?;
+            let description = Description::Whole(description);
+            Ok(Self { scales, rules, description, states, data, is_grid, theta, trial, ends })
+        };
+        if !fused::is_uniform(job) {
+            return whole(Uploaded::new(device, job, ids, LANES, true, |id| fused::takes(job, id))?);
+        }
+        let p = job.model().parameters().len();
+        let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
+        let scales: Vec<f64> =
+            (first_set..last_set + 1).into_par_iter().with_min_len(TASK).map(|set| unit_scale(job, set)).collect();
+        let first_row = job.rows(first_set).start;
+        let brief = |&id: &ProblemId| {
+            let scale = scales[id.set - first_set];
+            Brief {
+                first_row: (job.rows(id.set).start - first_row) as u32,
+                response_norm: (job.response_norm(id.set) * scale) as f32,
+                weight: scale as f32,
+            }
+        };
+        let brief: Vec<Brief> = ids.par_iter().with_min_len(TASK).map(brief).collect();
+        let starts = starts(job, ids, LANES);
+        Ok(Self {
+            rules: device.uniform(&Rules::new(ids.len() as u32, p, job.stop()))?,
+            description: Description::Brief(device.lent_from("problems", &brief)?),
+            // Written before they are read: evaluations begin with all problems.
+            states: device.scratch("states", ids.len())?,
+            theta: device.scratch("theta", starts.len())?,
+            ends: device.buffer("ends", ids.len())?,
+            data: device.lent_from("data", &gridded_rows(job, first_set..=last_set))?,
+            is_grid: true,
+            trial: device.lent_from("trial", &starts)?,
+            scales,
+        })
+    }
+
+    fn operands(&self) -> Operands<'_> {
+        Operands {
+            rules: &self.rules,
+            description: match &self.description {
+                Description::Whole(whole) => whole,
+                Description::Brief(brief) => brief,
+            },
+            states: &self.states,
+            data: &self.data,
+            theta: &self.theta,
+            trial: &self.trial,
+            ends: Some(&self.ends),
+        }
+    }
+}
+
+impl GpuBackend {
+    /// Whether chunks of a job are sent off and met again, rather than solved one by one. A name that no mapping has is an
+    /// error of the latter.
+    pub(crate) fn flies(&self, job: &Job) -> bool {
+        job.detail() == Detail::Essential && fused::in_registers(&self.device, job).is_ok_and(|chosen| chosen)
+    }
+
+    /// The most problems of the next chunk.
+    pub(crate) fn most_in_flight(&self, job: &Job) -> usize {
+        let bytes = 4 * (job.most_rows() * (job.model().row_inputs() + 2)).max(16) as u64;
+        let fits = self.device.largest_buffer() / bytes;
+        let workgroups = u64::from(self.device.limits().max_compute_workgroups_per_dimension);
+        let most = fused::most_at_once(&self.device, job).min(MOST).min(fits).min(workgroups * LANES as u64);
+        (most as usize / LANES * LANES).max(LANES)
+    }
+
+    /// Sends the problems `ids` off.
+    pub(crate) fn launch(&self, job: &Job, ids: Vec<ProblemId>) -> Result<Flight, Error> {
+        let cargo = Cargo::new(&self.device, job, &ids)?;
+        let form = fused::form(job, true, matches!(cargo.description, Description::Brief(_)));
+        let steps = FusedSteps::new(&self.device, job, &ids, cargo.is_grid, form)?;
+        let mut flight = Flight { ids, cargo, steps, back: None };
+        self.send(&mut flight, true)?;
+        Ok(flight)
+    }
+
+    fn send(&self, flight: &mut Flight, fresh: bool) -> Result<(), Error> {
+        let Some(steps) = &flight.steps else { return Ok(()) };
+        let cargo = &flight.cargo;
+        let mut commands = self.device.record("steps in registers");
+        let left = steps.record(&self.device, &mut commands, &cargo.operands(), fresh)?;
+        flight.back = Some(Back {
+            left: commands.read_later(left, 0..1)?,
+            ends: commands.read_later(&cargo.ends, 0..flight.ids.len())?,
+            theta: commands.read_later(&cargo.theta, 0..cargo.theta.len())?,
+        });
+        commands.submit()?;
+        Ok(())
+    }
+
+    /// Meets a chunk again, all of its problems at their ends.
+    pub(crate) fn land(&self, job: &Job, context: &Arc<Context>, mut flight: Flight) -> Result<Outcome, Error> {
+        let mut ends = vec![End::zeroed(); flight.ids.len()];
+        let mut theta = Vec::new();
+        while let Some(Back { left, ends: of_ends, theta: of_theta }) = flight.back.take() {
+            let left = pollster::block_on(left.wait())?.first().copied().unwrap_or(0);
+            if left > 0 {
+                self.send(&mut flight, false)?;
+                continue;
+            }
+            ends = pollster::block_on(of_ends.wait())?;
+            theta = pollster::block_on(of_theta.wait())?;
+        }
+        let Flight { ids, cargo, .. } = flight;
+        let mut outcome = rows(job, context, &ids, &cargo.scales, &ends, &theta);
+        // In doubt, or of another kind: all over again, with singular values.
+        let rest: Vec<usize> = (0..ids.len()).filter(|&b| ends[b].status().is_none()).collect();
+        let again: Vec<ProblemId> = rest.iter().map(|&b| ids[b]).collect();
+        let mut done = 0;
+        while done < again.len() {
+            let end = again.len().min(done + self.most_at_once(job));
+            let count = self.fitting(job, &again[done..end])?;
+            let part = &again[done..done + count];
+            let solved = pollster::block_on(self.solve_in_memory(job, part))?;
+            outcome.replace(&rest[done..done + count], &finish(job, context, part, solved));
+            done += count;
+        }
+        Ok(outcome)
+    }
+}
+
+/// How many problems a task of the host tells of.
+const TASK: usize = 4096;
+
+/// What the device tells, problem by problem.
+fn rows(job: &Job, context: &Arc<Context>, ids: &[ProblemId], scales: &[f64], ends: &[End], theta: &[f32]) -> Outcome {
+    let p = job.model().parameters().len();
+    let first_set = ids[0].set;
+    let row = |(&id, end): (&ProblemId, &End)| {
+        // The square root of twice the loss, of data that were multiplied by the scale.
+        let norm = f64::from(end.residual_norm) / scales[id.set - first_set];
+        Row {
+            problem: id.index,
+            set: id.set as u32,
+            start: id.start as u32,
+            rule: id.rule as u32,
+            seed: job.seed(id),
+            step_size: job.rule(id).size,
+            points: job.rows(id.set).len() as u32,
+            status: end.status().unwrap_or(crate::ngd::Status::StepLimit),
+            reason: end.reason(),
+            steps: end.steps,
+            rank: end.rank(),
+            loss: 0.5 * norm * norm,
+            gradient_norm: f64::NAN,
+            gn_sharpness: f64::NAN,
+        }
+    };
+    let rows = ids.par_iter().with_min_len(TASK).zip(ends).map(row).collect();
+    let mut parameters = vec![0.0; ids.len() * p];
+    let mut starts = vec![0.0; ids.len() * p];
+    parameters.par_chunks_mut(p).with_min_len(TASK).enumerate().for_each(|(b, parameters)| {
+        if ends[b].steps == 0 || theta.is_empty() {
+            // Nothing moved: the start as it was given, not its rounding to f32.
+            parameters.copy_from_slice(job.start(ids[b]));
+            return;
+        }
+        for (j, parameter) in parameters.iter_mut().enumerate() {
+            *parameter = f64::from(theta[layout::element(b, j, 0, p, 1, LANES)]);
+        }
+    });
+    starts.par_chunks_mut(p).with_min_len(TASK).zip(ids).for_each(|(start, &id)| start.copy_from_slice(job.start(id)));
+    Outcome {
+        context: Arc::clone(context),
+        rows,
+        parameters,
+        starts,
+        singular_values: Vec::new(),
+        covariance: Vec::new(),
+        unresolved: Vec::new(),
+        history: Records::default(),
+    }
+}

@@ -1,0 +1,131 @@
+//! Straight-line WGSL for every row of a small grid, each value computed once for all rows that share it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write;
+
+use super::graph::{Graph, NodeId};
+use super::schedule::Schedule;
+use super::separate::{Inputs, inputs_of};
+use super::wgsl::{Names, literal, right_side};
+
+/// Which rows share the value of an input: a number for each distinct value of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    /// For each input, the number of its value at each row.
+    pub(crate) values: Vec<Vec<u32>>,
+    /// Rows.
+    pub(crate) rows: usize,
+}
+
+impl Grid {
+    /// That of inputs whose value at (row, input) is given.
+    pub(crate) fn of(rows: usize, inputs: usize, at: impl Fn(usize, usize) -> f64) -> Self {
+        let numbered = |input: usize| {
+            let mut known: Vec<u64> = Vec::new();
+            let number = |row| {
+                let bits = at(row, input).to_bits();
+                let place = known.iter().position(|&other| other == bits).unwrap_or_else(|| {
+                    known.push(bits);
+                    known.len() - 1
+                });
+                place as u32
+            };
+            (0..rows).map(number).collect()
+        };
+        Self { values: (0..inputs).map(numbered).collect(), rows }
+    }
+
+    /// Distinct values of an input.
+    pub(crate) fn distinct(&self, input: usize) -> usize {
+        self.values[input].iter().max().map_or(0, |&last| last as usize + 1)
+    }
+
+    /// Whether an input has fewer values than there are rows.
+    pub(crate) fn has_axes(&self) -> bool {
+        (0..self.values.len()).any(|input| self.distinct(input) < self.rows)
+    }
+}
+
+/// Code for all rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    /// `let` statements, and after those of each row what was asked to follow them.
+    pub(crate) text: String,
+    /// The elementary functions that are called.
+    pub(crate) functions: BTreeSet<&'static str>,
+    /// Statements.
+    pub(crate) statements: usize,
+}
+
+/// What a leaf is called where an input has several values.
+pub(crate) trait GridNames {
+    /// The parameter of this index.
+    fn parameter(&self, index: u32) -> String;
+    /// The value of this number of the input of this index.
+    fn input(&self, index: u32, value: u32) -> String;
+}
+
+/// The leaves at one row.
+struct AtRow<'a> {
+    names: &'a dyn GridNames,
+    grid: &'a Grid,
+    row: usize,
+}
+
+impl Names for AtRow<'_> {
+    fn parameter(&self, index: u32) -> String {
+        self.names.parameter(index)
+    }
+
+    fn input(&self, index: u32) -> String {
+        self.names.input(index, self.grid.values[index as usize][self.row])
+    }
+}
+
+/// Emits the outputs at every row; `after` makes what follows a row of its number and the outputs' expressions there.
+pub(crate) fn emit_rows(
+    graph: &Graph,
+    outputs: &[NodeId],
+    grid: &Grid,
+    names: &dyn GridNames,
+    after: impl Fn(usize, &[String]) -> String,
+) -> Rows {
+    let schedule = Schedule::new(graph, outputs);
+    let graph = &schedule.graph;
+    let inputs = inputs_of(graph);
+    let mut rows = Rows::default();
+    let mut known: HashSet<String> = HashSet::new();
+    for row in 0..grid.rows {
+        let called = |id: NodeId| name(id, inputs[id.index()], grid, row);
+        let leaves = AtRow { names, grid, row };
+        for index in 0..graph.len() {
+            let id = NodeId(index as u32);
+            let name = called(id);
+            if known.contains(&name) {
+                continue;
+            }
+            if let Some(value) = right_side(graph, graph.node(id), &leaves, &called, &mut rows.functions) {
+                // Writing to a String cannot fail.
+                let _ = writeln!(rows.text, "let {name}: Real = {value};");
+                rows.statements += 1;
+                known.insert(name);
+            }
+        }
+        let result = |&id: &NodeId| match graph.constant(id) {
+            Some(value) => format!("Real({})", literal(value)),
+            None => called(id),
+        };
+        let results: Vec<String> = schedule.results.iter().map(result).collect();
+        rows.text += &after(row, &results);
+    }
+    rows
+}
+
+/// The name of a node's value at a row: rows at which its inputs are the same share it.
+fn name(id: NodeId, inputs: Inputs, grid: &Grid, row: usize) -> String {
+    let mut name = format!("t{}", id.0);
+    for input in (0..grid.values.len()).filter(|input| inputs >> input & 1 == 1) {
+        let _ = write!(name, "_{}", grid.values[input][row]);
+    }
+    name
+}

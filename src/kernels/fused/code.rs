@@ -1,0 +1,209 @@
+//! The part of `shaders/fused/steps.wgsl` that is written for a model: JᵀJ, Jᵀe and ‖e‖², summed over the rows.
+
+use crate::expr::separate::separate_exponentials;
+use crate::expr::unrolled::{Grid, GridNames, Rows, emit_rows};
+use crate::expr::wgsl::{Code, Names, emit};
+use crate::expr::{Graph, NodeId, Rewrite};
+use crate::gpu::GeneratedModule;
+use crate::model::Expression;
+
+/// The most rows that are written out one by one.
+const MOST_ROWS: usize = 64;
+
+/// The most statements of all rows together: beyond them a loop is as good, and a driver compiles it in a moment.
+const MOST_STATEMENTS: usize = 4096;
+
+/// Where the kernel finds the coordinates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Coordinates {
+    /// With every row of the data, and its weight.
+    InData,
+    /// In a grid of all data sets, which stands before their responses.
+    InGrid(Grid),
+}
+
+/// The parts of the kernel's text; for some drivers nothing but loops.
+pub(crate) fn parts(model: &Expression, coordinates: &Coordinates, unrolls: bool) -> [GeneratedModule; 3] {
+    let p = model.parameters.len();
+    let unrolled = match coordinates {
+        Coordinates::InGrid(grid) if unrolls => unrolled(model, grid),
+        _ => None,
+    };
+    let (once, sums, functions) = unrolled.unwrap_or_else(|| looped(model, coordinates));
+    let functions: Vec<&str> = functions.iter().copied().collect();
+    let imports = match functions.as_slice() {
+        [] => String::new(),
+        functions => format!("#import natgrad::elementary::{{{}}}", functions.join(", ")),
+    };
+    debug_assert!(p == model.outputs.len() - 1);
+    let part = |name: &str, wgsl: String| GeneratedModule { name: name.to_owned(), wgsl, is_part: true };
+    [part("imports", imports), part("once", once), part("sums", sums)]
+}
+
+/// What stands before all evaluations, what sums the rows of one, and the functions called.
+type Parts = (String, String, std::collections::BTreeSet<&'static str>);
+
+/// θ by the name that the shader has for it.
+fn parameter(index: u32) -> String {
+    format!("x[{index}u]")
+}
+
+/// Values of the grid are read once.
+struct OfGrid;
+
+impl GridNames for OfGrid {
+    fn parameter(&self, index: u32) -> String {
+        parameter(index)
+    }
+
+    fn input(&self, index: u32, value: u32) -> String {
+        format!("grid_{index}_{value}")
+    }
+}
+
+/// Row by row, and each value once for the rows that share it.
+fn unrolled(model: &Expression, grid: &Grid) -> Option<Parts> {
+    if grid.rows > MOST_ROWS {
+        return None;
+    }
+    let mut graph = model.graph.clone();
+    let outputs = if model.rewrites.contains(Rewrite::GridExponential) && grid.has_axes() {
+        separate_exponentials(&mut graph, &model.outputs)
+    } else {
+        model.outputs.clone()
+    };
+    let sum = Sum::of(&graph, &outputs);
+    let Rows { text, functions, statements } = emit_rows(&graph, &outputs, grid, &OfGrid, |row, results| {
+        sum.row(&format!("e{row}"), &format!("y{row}"), results)
+    });
+    if statements + grid.rows * sum.statements() > MOST_STATEMENTS {
+        return None;
+    }
+    let mut once = String::new();
+    for input in 0..grid.values.len() {
+        for value in 0..grid.distinct(input) {
+            let row = grid.values[input].iter().position(|&other| other as usize == value).unwrap_or(0);
+            let place = row * grid.values.len() + input;
+            once += &format!("let grid_{input}_{value}: Real = data[{place}u];\n");
+        }
+    }
+    let before = grid.rows * grid.values.len();
+    for row in 0..grid.rows {
+        once += &format!("let y{row}: Real = data[problem.first_row + {}u];\n", before + row);
+    }
+    let sums = format!("let weight: Real = problem.weight;\n{text}{}", sum.closing(grid.rows));
+    Some((once, sums, functions))
+}
+
+/// Inputs by their place in the data.
+struct InLoop;
+
+impl Names for InLoop {
+    fn parameter(&self, index: u32) -> String {
+        parameter(index)
+    }
+
+    fn input(&self, index: u32) -> String {
+        format!("data[at + {index}u]")
+    }
+}
+
+/// A loop over the rows.
+fn looped(model: &Expression, coordinates: &Coordinates) -> Parts {
+    let inputs = model.inputs.len();
+    let in_grid = matches!(coordinates, Coordinates::InGrid(_));
+    let Code { hoisted, body, results, functions } = emit(&model.graph, &model.outputs, &InLoop);
+    let sum = Sum::of(&model.graph, &model.outputs);
+    let mut sums = format!("{hoisted}for (var i = 0u; i < problem.rows; i++) {{\n");
+    if in_grid {
+        sums += &format!(
+            "let at = i * {inputs}u;\nlet y = data[problem.rows * {inputs}u + problem.first_row + i];\n{body}"
+        );
+        sums += &sum.row("e", "y", &results);
+        sums += "}\nlet weight: Real = problem.weight;\n";
+        sums += &sum.closing_in_loop();
+    } else {
+        let width = inputs + 2;
+        sums += &format!("let at = (problem.first_row + i) * {width}u;\n");
+        sums += &format!("let y = data[at + {inputs}u];\nlet w = data[at + {}u];\n{body}", inputs + 1);
+        sums += &sum.weighted_row(&results);
+        sums += "}\n";
+    }
+    (String::new(), sums, functions)
+}
+
+/// How a row joins the sums.
+struct Sum {
+    /// Of each derivative that is the same everywhere, its value.
+    constant: Vec<Option<f64>>,
+}
+
+impl Sum {
+    fn of(graph: &Graph, outputs: &[NodeId]) -> Self {
+        Self { constant: outputs[1..].iter().map(|&id| graph.constant(id)).collect() }
+    }
+
+    fn statements(&self) -> usize {
+        let p = self.constant.len();
+        2 + p + p * (p + 1) / 2
+    }
+
+    /// The sums of a row without weights: what is constant in them is left to the end.
+    fn row(&self, e: &str, y: &str, results: &[String]) -> String {
+        let mut text = format!("let {e}: Real = {} - {y};\nsquares += {e} * {e};\n", results[0]);
+        let derivatives = &results[1..];
+        for (j, a) in derivatives.iter().enumerate() {
+            text += &match self.constant[j] {
+                Some(1.0) => format!("slope[{j}u] += {e};\n"),
+                _ => format!("slope[{j}u] += {a} * {e};\n"),
+            };
+            for (k, b) in derivatives.iter().enumerate().take(j + 1) {
+                let at = j * (j + 1) / 2 + k;
+                text += &match (self.constant[j], self.constant[k]) {
+                    (Some(_), Some(_)) => String::new(),
+                    (Some(1.0), None) => format!("gram[{at}u] += {b};\n"),
+                    (None, Some(1.0)) => format!("gram[{at}u] += {a};\n"),
+                    _ => format!("gram[{at}u] += {a} * {b};\n"),
+                };
+            }
+        }
+        text
+    }
+
+    /// The sums of a row with its weight.
+    fn weighted_row(&self, results: &[String]) -> String {
+        let mut text = format!("let e: Real = w * ({} - y);\nsquares += e * e;\n", results[0]);
+        for (j, a) in results[1..].iter().enumerate() {
+            text += &format!("let d{j}: Real = w * {a};\nslope[{j}u] += d{j} * e;\n");
+            for k in 0..=j {
+                text += &format!("gram[{}u] += d{j} * d{k};\n", j * (j + 1) / 2 + k);
+            }
+        }
+        text
+    }
+
+    /// What is left to the end: constants, and the weight, a power of two.
+    fn closing(&self, rows: usize) -> String {
+        self.end(&format!("Real({rows})"))
+    }
+
+    fn closing_in_loop(&self) -> String {
+        self.end("Real(problem.rows)")
+    }
+
+    fn end(&self, rows: &str) -> String {
+        let p = self.constant.len();
+        let mut text = String::from("squares *= weight * weight;\n");
+        for j in 0..p {
+            text += &format!("slope[{j}u] *= weight * weight;\n");
+            for k in 0..=j {
+                let at = j * (j + 1) / 2 + k;
+                if let (Some(a), Some(b)) = (self.constant[j], self.constant[k]) {
+                    text += &format!("gram[{at}u] = {rows} * Real({:?});\n", a * b);
+                }
+                text += &format!("gram[{at}u] *= weight * weight;\n");
+            }
+        }
+        text
+    }
+}

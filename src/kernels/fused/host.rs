@@ -1,0 +1,83 @@
+//! Declares `shaders/fused`: whole steps of small problems in registers.
+
+use std::sync::Arc;
+
+use crate::gpu::{Def, Device, DeviceError, Kernel, KernelSource, UNROLLED, kernel_source};
+use crate::kernels::problem::{Fused, Problem};
+use crate::model::Expression;
+use crate::ngd::Filter;
+use crate::sweep::StepRule;
+
+use super::code::{Coordinates, parts};
+
+pub(crate) const STEPS: KernelSource = kernel_source!(
+    "fused/steps", uniform rules, uniform fused, read problems, write states, read data, write theta, write trial,
+    read roster, write staying
+);
+
+/// The same where problems end there.
+pub(crate) const ESSENTIAL: KernelSource = kernel_source!(
+    "fused/steps", uniform rules, uniform fused, read problems, write states, read data, write theta, write trial,
+    read roster, write staying, write ends
+);
+
+pub(crate) const MUSTER: KernelSource = kernel_source!("fused/muster", read roster, write staying, write workgroups);
+
+/// The most parameters of problems that are done in registers throughout.
+pub(crate) const MOST_PARAMETERS: usize = 8;
+
+/// The most points: JᵀJ is summed up in one go.
+pub(crate) const MOST_ROWS: usize = 4096;
+
+/// How the kernel is specialised beside the model and its coordinates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// Whether problems end here, and singular values are found only where f32 is in doubt.
+    pub(crate) essential: bool,
+    /// Whether all problems have the same rule and the same coordinates, and no more is described of each than what is its own.
+    pub(crate) uniform: bool,
+    /// Whether no rule damps.
+    pub(crate) undamped: bool,
+}
+
+/// The constants of the kernel.
+pub(crate) fn defs(parameters: usize, form: Form) -> Vec<(&'static str, Def)> {
+    vec![
+        ("P", Def::UInt(parameters as u32)),
+        ("ESSENTIAL", Def::Bool(form.essential)),
+        ("UNIFORM", Def::Bool(form.uniform)),
+        ("UNDAMPED", Def::Bool(form.undamped)),
+        (UNROLLED, Def::Bool(true)),
+    ]
+}
+
+/// The kernel of a model's steps.
+pub(crate) fn kernel(
+    device: &Device,
+    model: &Expression,
+    coordinates: &Coordinates,
+    form: Form,
+) -> Result<Arc<Kernel>, DeviceError> {
+    let parts = parts(model, coordinates, !device.compiles_little());
+    let source = if form.essential { &ESSENTIAL } else { &STEPS };
+    device.kernel(source, &defs(model.parameters.len(), form), &parts)
+}
+
+/// Whether the steps of a rule are among those of the kernel, for problems of so many parameters.
+pub(crate) fn takes(rule: &StepRule, parameters: usize) -> bool {
+    let whole = match rule.filter {
+        Filter::Exact | Filter::FixedRank(_) => rule.filter.most_directions() >= parameters,
+        Filter::ResidualScaled { .. } | Filter::Gradient => true,
+        Filter::Smooth => false,
+    };
+    whole && rule.momentum == 0.0
+}
+
+impl Fused {
+    /// So many evaluations a dispatch, of problems like this one where all are alike. With unit columns the trace of
+    /// (JᵀJ)⁻¹ bounds κ²/P: a plain step is then good to P·2⁸·u ≈ 10⁻⁴, and a damped one, of which no more is asked than that it leads downhill,
+    /// to P·2¹⁴·u.
+    pub(crate) fn of(passes: u32, fresh: bool, rule: Problem) -> Self {
+        Self { passes, most_plain: 256.0, most_damped: 16384.0, fresh: u32::from(fresh), rule, padding: [0; 2] }
+    }
+}

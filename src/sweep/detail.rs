@@ -1,0 +1,25 @@
+//! How much is told of every problem.
+
+/// How much is told of every problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum Detail {
+    /// All that there is: loss and gradient once more in f64, singular values, covariance and standard errors.
+    #[default]
+    Full,
+    /// What the steps themselves tell: θ, status, reason, steps, rank, and the loss in the precision of the steps. For
+    /// millions of small fits: what the rest takes is several times what the fits take. Problems of which f32 is in doubt
+    /// are done as with [`Detail::Full`], and told as the others.
+    Essential,
+}
+
+impl Detail {
+    /// The name in specs and plans.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Essential => "essential",
+        }
+    }
+}

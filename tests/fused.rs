@@ -1,0 +1,227 @@
+//! Steps in registers: they end where steps in memory end, whatever the model, the rule and the coordinates.
+
+mod common;
+
+use std::ops::ControlFlow;
+
+use common::{once_more, open_engines};
+use natgrad::{Choice, Damping, Data, Detail, Engine, Filter, Model, Outcome, Scaling, Status, StepBlock, Stop, Sweep};
+
+/// Whole numbers of a fixed sequence as uniform numbers in [0, 1).
+fn uniform(k: usize) -> f64 {
+    natgrad::random_start(7, k as u32, natgrad::Distribution::Uniform, 0.5) + 0.5
+}
+
+const PEAK: &str = "A*exp(-((px - x0)**2 + (py - y0)**2)/(2*s**2)) + b";
+const PEAK_PARAMETERS: [&str; 5] = ["A", "x0", "y0", "s", "b"];
+const NOISE: f64 = 5.0;
+
+/// Peaks on 5×5 pixels, and a start a fifth off for each.
+fn peaks(count: usize) -> Sweep {
+    let nominal = [500.0, 2.0, 2.0, 1.0, 10.0];
+    let mut values = Vec::new();
+    for set in 0..count {
+        let t: Vec<f64> = (0..5).map(|j| nominal[j] * (0.9 + 0.2 * uniform(100 * set + j))).collect();
+        for i in 0..25 {
+            let square = ((i % 5) as f64 - t[1]).powi(2) + ((i / 5) as f64 - t[2]).powi(2);
+            let noise = NOISE * (uniform(100 * set + 10 + 2 * i) + uniform(100 * set + 11 + 2 * i) - 1.0);
+            values.push((t[0] * (-square / (2.0 * t[3] * t[3])).exp() + t[4] + noise) as f32);
+        }
+    }
+    let data = Data::from_array(&values, &[count, 5, 5], &["set", "py", "px"]).unwrap();
+    let model = Model::parse(PEAK, &PEAK_PARAMETERS).unwrap();
+    Sweep::new(&model, &data).start([450.0, 2.2, 1.9, 1.2, 12.0])
+}
+
+/// Decays of unequal length and with weights of their own, none of them on a grid.
+fn decays() -> Sweep {
+    let (mut set, mut t, mut y, mut w) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for k in 0..70 {
+        for i in 0..(8 + k % 5) {
+            let at = 0.3 * i as f64 + 0.01 * k as f64;
+            set.push(k as f64);
+            t.push(at);
+            y.push(3.0 * (-(0.5 + 0.01 * k as f64) * at).exp() + 0.4 + 0.02 * (uniform(40 * k + i) - 0.5));
+            w.push(0.01 + 0.01 * uniform(5000 + 40 * k + i));
+        }
+    }
+    let data = Data::from_columns([("set", set), ("t", t), ("y", y), ("w", w)]).unwrap().group_by(&["set"]).sigma("w");
+    let model = Model::parse("a*exp(-k*t) + c", &["a", "k", "c"]).unwrap();
+    Sweep::new(&model, &data).start([2.0, 1.0, 0.1])
+}
+
+/// The same adapter, with steps in memory.
+fn in_memory(engine: &Engine) -> Engine {
+    let device = once_more(engine.device().unwrap());
+    device.pin_mapping("step", "memory");
+    Engine::from_device(device).unwrap()
+}
+
+fn each_gpu(claim: impl Fn(&Engine)) {
+    for engine in open_engines().iter().filter(|engine| engine.device().is_some()) {
+        println!("on {}", engine.description());
+        claim(engine);
+    }
+}
+
+/// The largest |Δθ| of two outcomes in standard errors of the first.
+fn worst_shift(a: &Outcome, b: &Outcome) -> f64 {
+    let shifts = a.iter().zip(b.iter()).flat_map(|(a, b)| {
+        let errors = a.standard_errors();
+        (0..errors.len()).map(move |j| (a.parameters()[j] - b.parameters()[j]).abs() / errors[j]).collect::<Vec<_>>()
+    });
+    shifts.fold(0.0, f64::max)
+}
+
+#[test]
+fn fits_end_at_the_same_minimisers_as_in_memory() {
+    each_gpu(|engine| {
+        let memory = in_memory(engine);
+        for sweep in [peaks(300), decays()] {
+            let (ours, theirs) = (engine.run(&sweep).unwrap(), memory.run(&sweep).unwrap());
+            assert_eq!(ours.count(Status::Converged), ours.len());
+            assert_eq!(theirs.count(Status::Converged), theirs.len());
+            // The test of the gradient leaves 1e-5 of ‖e‖, and a standard error is ‖e‖/√(n − p) along its direction:
+            // 1e-5·√(n − p) standard errors on either side, and what rounding of e in f32, 4u‖y‖, adds to it.
+            let worst = worst_shift(&theirs, &ours);
+            assert!(worst < 5e-3, "{worst} standard errors apart");
+        }
+    });
+}
+
+/// Exactly three steps by a rule.
+fn three(sweep: Sweep, block: StepBlock) -> Sweep {
+    sweep.block(block).stop(Stop { steps: 3, tests: false, ..Stop::default() })
+}
+
+#[test]
+fn three_steps_of_every_rule_lead_to_the_same_point() {
+    let of = |damping, filter, scaling| StepBlock {
+        sizes: vec![0.7],
+        dampings: vec![damping],
+        filter,
+        scaling: Some(scaling),
+        ..StepBlock::default()
+    };
+    let (exact, none) = (Damping::Fixed(0.0), Scaling::None);
+    let rules = [
+        of(exact, Filter::Exact, Scaling::Columns),
+        of(exact, Filter::Exact, none),
+        of(Damping::Fixed(0.01), Filter::Exact, Scaling::Columns),
+        of(Damping::Fixed(20.0), Filter::Exact, none),
+        of(exact, Filter::ResidualScaled { factor: 0.1, power: 1.0 }, none),
+        StepBlock { sizes: vec![1e-6], ..of(exact, Filter::Gradient, none) },
+    ];
+    each_gpu(|engine| {
+        let memory = in_memory(engine);
+        for rule in &rules {
+            for sweep in [peaks(70), decays()] {
+                let sweep = three(sweep, rule.clone());
+                let (ours, theirs) = (engine.run(&sweep).unwrap(), memory.run(&sweep).unwrap());
+                for (a, b) in ours.iter().zip(theirs.iter()) {
+                    assert_eq!((a.status(), a.steps()), (b.status(), b.steps()), "{rule:?}");
+                    for (x, y) in a.parameters().iter().zip(b.parameters()) {
+                        // Three steps of normal equations, each in error by κ²u of itself: with unit columns κ² ≤ P·2⁸ of what
+                        // is taken here, and about 30 of these; steps are no longer than θ. 30·u·3, and as much again for
+                        // rounding of e.
+                        assert!((x - y).abs() <= 5e-5 * y.abs().max(0.1), "{rule:?}: {x} and {y}");
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_essential_is_the_same_however_much_is_told() {
+    each_gpu(|engine| {
+        for sweep in [peaks(300), decays()] {
+            let full = engine.run(&sweep).unwrap();
+            let essential = engine.run(&sweep.clone().detail(Detail::Essential)).unwrap();
+            assert_eq!(essential.len(), full.len());
+            assert!(worst_shift(&full, &essential) < 5e-3);
+            for (a, b) in full.iter().zip(essential.iter()) {
+                assert_eq!((a.index(), a.set(), a.status(), a.rank()), (b.index(), b.set(), b.status(), b.rank()));
+                // ‖e‖² summed in f32: n·u, and each e is in error by 4u‖y‖ at most.
+                assert!((a.loss() - b.loss()).abs() <= 1e-3 * a.loss(), "{} and {}", a.loss(), b.loss());
+                assert!(b.singular_values().is_empty() && b.standard_errors().iter().all(|error| error.is_nan()));
+            }
+        }
+    });
+}
+
+/// Parameters and how problems ended, bit for bit.
+fn bits(outcome: &Outcome) -> Vec<(Vec<u64>, Status, u32, u64)> {
+    let of = |p: natgrad::Problem<'_>| {
+        let theta = p.parameters().iter().map(|x| x.to_bits()).collect();
+        (theta, p.status(), p.steps(), p.loss().to_bits())
+    };
+    outcome.iter().map(of).collect()
+}
+
+#[test]
+fn no_bit_depends_on_the_chunk_or_on_what_lies_beside() {
+    each_gpu(|engine| {
+        let job = peaks(200).detail(Detail::Essential).resolve().unwrap();
+        let run = |range| bits(&engine.run_job(&job, range, &mut |_| ControlFlow::Continue(())).unwrap());
+        let whole = run(0..200);
+        for range in [0..1, 63..65, 100..177] {
+            assert_eq!(run(range.clone()), whole[range.start as usize..range.end as usize]);
+        }
+        // With a budget of a microsecond a dispatch holds one evaluation, and what lies between dispatches is in memory.
+        let device = engine.device().unwrap();
+        let usual = device.dispatch_budget();
+        device.set_dispatch_budget(std::time::Duration::from_micros(1));
+        let in_pieces = run(0..200);
+        device.set_dispatch_budget(usual);
+        assert_eq!(in_pieces, whole);
+    });
+}
+
+#[test]
+fn problems_that_f32_doubts_end_as_in_memory_to_the_bit() {
+    // Two columns that are parallel, and a third: rank 2 of 3.
+    let x: Vec<f64> = (0..12).map(|i| 0.25 * f64::from(i)).collect();
+    let y: Vec<f64> = x.iter().map(|x| 3.0 * x + 1.0).collect();
+    let data = Data::from_columns([("x", x), ("y", y)]).unwrap();
+    let model = Model::parse("(a + b)*x + c", &["a", "b", "c"]).unwrap();
+    let sweep = Sweep::new(&model, &data).start([1.0, 0.5, 0.0]).start([-3.0, 1.0, 9.0]).step_sizes([1.0, 0.5]);
+    each_gpu(|engine| {
+        let memory = in_memory(engine).run(&sweep).unwrap();
+        assert_eq!(bits(&engine.run(&sweep).unwrap()), bits(&memory));
+        let essential = engine.run(&sweep.clone().detail(Detail::Essential)).unwrap();
+        assert_eq!(bits(&essential), bits(&memory), "with the last look in f64, as the others of its kind");
+        assert!(essential.iter().all(|problem| problem.rank() == Some(2)));
+    });
+}
+
+#[test]
+fn few_that_take_long_end_as_if_alone_and_the_bad_ones_spoil_none() {
+    let sweep = peaks(130).detail(Detail::Essential);
+    let job = sweep.resolve().unwrap();
+    each_gpu(|engine| {
+        let alone = bits(&engine.run_job(&job, 0..130, &mut |_| ControlFlow::Continue(())).unwrap());
+        // The same sets with three starts each: the usual one, one from which f is not finite, and one from which every
+        // step is short.
+        let mixed =
+            engine.run(&sweep.clone().start([450.0, 2.2, 1.9, 0.0, 12.0]).start([20.0, 3.8, 0.3, 0.6, 60.0])).unwrap();
+        let all = bits(&mixed);
+        assert!(alone.iter().enumerate().all(|(set, problem)| all[3 * set] == *problem));
+        assert!(mixed.iter().skip(1).step_by(3).all(|problem| problem.status() == Status::NonFinite));
+        let longest = mixed.iter().skip(2).step_by(3).map(|problem| problem.steps()).max().unwrap();
+        assert!(longest > 10, "{longest} steps");
+    });
+}
+
+#[test]
+fn a_way_to_take_steps_that_there_is_not_is_told_with_those_there_are() {
+    each_gpu(|engine| {
+        let device = once_more(engine.device().unwrap());
+        device.pin_mapping("step", "paper");
+        let message = Engine::from_device(device).unwrap().run(&peaks(1)).unwrap_err().to_string();
+        assert!(message.contains("paper") && message.contains("registers") && message.contains("memory"), "{message}");
+    });
+    assert!(
+        Engine::open(Choice::Cpu).unwrap().run(&peaks(2).detail(Detail::Essential)).unwrap().converged_share() > 0.9
+    );
+}
