@@ -227,6 +227,19 @@ impl Engine {
         }
     }
 
+    /// The most problems that the next chunk of a job may have, at the pace of those before, and the bytes that so many, of
+    /// at most `most`, take on the device.
+    pub(crate) fn chunk(&self, job: &Job, most: u64) -> (u64, u64) {
+        let problems = (self.backend.most_at_once(job) as u64).min(most);
+        // The data sets of as many problems, in f32: inputs, response and weight.
+        let sets = (problems * job.sets() as u64).div_ceil(job.len().max(1)).min(job.sets() as u64);
+        let data = 4 * sets * job.most_rows() as u64 * (job.model().row_inputs() as u64 + 2);
+        match self.backend.bytes_on_device(job, problems) {
+            0 => (problems, 0),
+            bytes => (problems, bytes + data),
+        }
+    }
+
     /// Runs the whole sweep.
     ///
     /// # Errors
@@ -284,6 +297,22 @@ impl Engine {
         range: Range<u64>,
         report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Outcome, Error> {
+        match self.run_until_failure(job, range, report)? {
+            (outcome, None) => Ok(outcome),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The same, with the problems of the chunks that ended before a device failed.
+    ///
+    /// # Errors
+    /// Where nothing was run: the request is wrong, or its results do not fit in memory.
+    pub(crate) fn run_until_failure(
+        &self,
+        job: &Job,
+        range: Range<u64>,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(Outcome, Option<Error>), Error> {
         let total = range.end.min(job.len()).saturating_sub(range.start);
         self.backend.check(job)?;
         check_memory(job, total)?;
@@ -294,14 +323,17 @@ impl Engine {
         while next < end {
             let last = (next + self.backend.most_at_once(job) as u64).min(end);
             let ids: Vec<ProblemId> = (next..last).map(|index| job.problem(index)).collect();
-            let solved = self.backend.solve_some(job, &ids)?;
+            let solved = match self.backend.solve_some(job, &ids) {
+                Ok(solved) => solved,
+                Err(error) => return Ok((outcome, Some(error))),
+            };
             next += solved.len() as u64;
             outcome.append(backend::finish(job, &context, &ids[..solved.len()], solved));
             if report(Progress { done: next - range.start, total }).is_break() {
                 break;
             }
         }
-        Ok(outcome)
+        Ok((outcome, None))
     }
 
     /// Certifies the minimisers that a sweep found: what the update map of natural gradient descent does around each. The
@@ -378,18 +410,23 @@ fn beyond_the_gpu(error: &Error) -> String {
     }
 }
 
+/// Bytes that the results of a problem take in memory: θ, start, σ and, but for networks, the covariance's triangle in f64;
+/// the row; and its history.
+pub(crate) fn bytes_each(job: &Job) -> u64 {
+    let p = job.model().parameters().len() as u64;
+    let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
+    8 * (3 * p + triangle) + 128 + job.history().bytes(job.stop(), job.model().parameters().len())
+}
+
 /// Refuses a run whose results would not fit in the memory that is free.
 fn check_memory(job: &Job, problems: u64) -> Result<(), RequestError> {
-    let p = job.model().parameters().len() as u64;
-    // θ, start, σ and, but for networks, the covariance's triangle in f64; the row; and as much again for a chunk on its way.
-    let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
     let history = job.history().bytes(job.stop(), job.model().parameters().len());
     memory::check(1, history, |needed, most, _| RequestError::HistoryTooLarge {
         needed,
         place: "the memory that is free",
         most,
     })?;
-    let each = 8 * (3 * p + triangle) + 128 + history;
+    let each = bytes_each(job);
     memory::check(problems, each, |needed, free, fits| RequestError::OutOfMemory { problems, needed, free, fits })
 }
 

@@ -129,6 +129,11 @@ impl GpuBackend {
         wanted.min(ChunkShape::of(&self.device, job).problems) as usize
     }
 
+    /// Bytes of a chunk of so many problems on the device, beside its data.
+    pub(crate) fn bytes(&self, job: &Job, problems: u64) -> u64 {
+        ChunkShape::of(&self.device, job).bytes(job, problems)
+    }
+
     /// How many from the front of `ids`, by ascending data set, one chunk holds.
     pub(crate) fn fitting(&self, job: &Job, ids: &[ProblemId]) -> Result<usize, Error> {
         let mut count = match ChunkShape::of(&self.device, job).way {

@@ -55,6 +55,14 @@ impl Backend {
         }
     }
 
+    /// Bytes of a chunk of so many problems on the device, beside its data.
+    pub(crate) fn bytes_on_device(&self, job: &Job, problems: u64) -> u64 {
+        match self {
+            Self::Gpu(gpu) => gpu.bytes(job, problems),
+            Self::Cpu => 0,
+        }
+    }
+
     /// Solves as many problems from the front of `ids`, by ascending data set, as make a chunk.
     pub(crate) fn solve_some(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
         match self {
