@@ -9,7 +9,8 @@ use common::program::{Place, Run};
 
 mod common;
 
-/// 3,600 problems of 12 data sets in parts of 500, with everything that a sweep may write. Each chunk is saved.
+/// 3,600 problems of 12 data sets in parts of 500, with everything that a sweep may write. Each chunk is saved; those of the
+/// CPU are of 2,048 problems.
 const SPEC: &str = r#"[model]
 expression = "a*exp(-k*x) + c"
 parameters = ["a", "k", "c"]
@@ -76,9 +77,11 @@ fn random(seed: u64) -> impl FnMut() -> f64 {
 }
 
 /// Kills a sweep at so many moments, evenly spread over the time that it takes but for a random shift, goes on each time, and
-/// compares the whole folder with that of a sweep that was left alone. Returns how many were still at work.
-fn killed(device: &str, moments: u32, seed: u64) -> u32 {
+/// compares the whole folder with that of a sweep that was left alone. Returns how many were still at work, and how many of
+/// them in the midst of a part of which something was saved.
+fn killed(device: &str, spec: &str, moments: u32, seed: u64) -> (u32, u32) {
     let place = place();
+    place.write("sweep.toml", spec);
     let sweep = |folder: &str, more: &[&str]| {
         let arguments = [&["sweep", "sweep.toml", "--out", folder, "--device", device], more].concat();
         let run = Run::of(place.command(&arguments).output().unwrap());
@@ -90,7 +93,7 @@ fn killed(device: &str, moments: u32, seed: u64) -> u32 {
     let takes = begun.elapsed();
     assert_equal_folders(&place, "whole", "warm");
     let mut random = random(seed);
-    let mut cut_off = 0;
+    let (mut cut_off, mut within) = (0, 0);
     for moment in 0..moments {
         let folder = format!("killed{moment}");
         let mut child = start(&place, &folder, device, &[]);
@@ -98,16 +101,26 @@ fn killed(device: &str, moments: u32, seed: u64) -> u32 {
         cut_off += u32::from(child.try_wait().unwrap().is_none());
         child.kill().unwrap();
         child.wait().unwrap();
+        let parts = place.path(&folder).join("parts");
+        within += u32::from(parts.exists() && place.names(&format!("{folder}/parts")).iter().any(is_stretch));
         sweep(&folder, &["--resume"]);
         assert_equal_folders(&place, "whole", &folder);
     }
-    println!("{device}: {cut_off} of {moments} were cut off");
-    cut_off
+    println!("{device}: {cut_off} of {moments} were cut off, {within} of them within a part");
+    (cut_off, within)
+}
+
+/// Whether it is the file of some problems of a part: `part-00000000.00002048.parquet`.
+fn is_stretch(name: &String) -> bool {
+    name.starts_with("part-") && name.ends_with(".parquet") && name.len() == "part-00000000.00002048.parquet".len()
 }
 
 #[test]
 fn a_sweep_killed_at_ten_moments_ends_with_the_bytes_of_one_that_was_not() {
-    assert!(killed("cpu", 10, 2026) >= 5, "they were killed too late to show anything");
+    // 10,800 problems in parts of three chunks.
+    let spec = SPEC.replace("count = 100", "count = 300").replace("part = 500", "part = 5000");
+    let (cut_off, within) = killed("cpu", &spec, 10, 2026);
+    assert!(cut_off >= 5 && within >= 1, "they were killed too late to show anything");
 }
 
 /// Fewer moments: opening the device takes most of the time.
@@ -117,7 +130,7 @@ fn so_does_one_on_every_adapter() {
         let index = engine.device().unwrap().summary().index.to_string();
         // OpenGL's adapter does not wait for long.
         drop(engine);
-        assert!(killed(&index, 3, 7) >= 1);
+        assert!(killed(&index, SPEC, 3, 7).0 >= 1);
     }
 }
 

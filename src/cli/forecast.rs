@@ -191,7 +191,7 @@ fn time(seconds: f64) -> String {
     // Two of a unit, before it is one.
     let unit = units.into_iter().find(|&(size, _)| seconds >= 2.0 * size);
     let (size, name) = unit.unwrap_or((1.0, "s"));
-    format!("{} {name}", significant(seconds / size, 2))
+    format!("{} {name}", significant(seconds / size, 3))
 }
 
 #[cfg(test)]
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(bytes(10_200_000_000), "10.2 GB");
         assert_eq!(
             [0.034, 100.0, 600.0, 90_000.0, 400_000.0].map(time).join(", "),
-            "0.034 s, 100 s, 10 minutes, 25 hours, 4.6 days"
+            "0.034 s, 100 s, 10 minutes, 25 hours, 4.63 days"
         );
     }
 }

@@ -97,12 +97,16 @@ impl<'a, S: Solver> Lasting<'a, S> {
             };
             match error {
                 None => return Ok(()),
-                Some(error) if is_lost(&error) && losses < MOST_LOSSES => {
-                    losses += 1;
-                    output::note(&format!("{error}: it is opened again, and the chunk repeated"));
-                    self.reopen(job)?;
-                }
-                Some(error) => return Err(error.into()),
+                Some(error) => match lost(&error) {
+                    Some(reason) if losses < MOST_LOSSES => {
+                        losses += 1;
+                        output::note(&format!(
+                            "the device was lost ({reason}): it is opened again, and the chunk repeated"
+                        ));
+                        self.reopen(job)?;
+                    }
+                    _ => return Err(error.into()),
+                },
             }
         }
     }
@@ -128,11 +132,13 @@ impl<'a, S: Solver> Lasting<'a, S> {
     }
 }
 
-fn is_lost(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Device(DeviceError::Lost { .. }) | Error::Linalg(LinalgError::Device(DeviceError::Lost { .. }))
-    )
+/// Why the device was lost, where that is the error.
+fn lost(error: &Error) -> Option<&str> {
+    match error {
+        Error::Device(DeviceError::Lost { reason })
+        | Error::Linalg(LinalgError::Device(DeviceError::Lost { reason })) => Some(reason),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

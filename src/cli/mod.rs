@@ -20,6 +20,8 @@ mod neighbours;
 mod options;
 mod output;
 mod parts;
+#[cfg(test)]
+mod parts_tests;
 mod plan;
 mod progress;
 mod run;
