@@ -229,6 +229,7 @@ impl Engine {
 
     /// The most problems that the next chunk of a job may have, at the pace of those before, and the bytes that so many, of
     /// at most `most`, take on the device.
+    #[cfg(feature = "cli")]
     pub(crate) fn chunk(&self, job: &Job, most: u64) -> (u64, u64) {
         let problems = (self.backend.most_at_once(job) as u64).min(most);
         // The data sets of as many problems, in f32: inputs, response and weight.

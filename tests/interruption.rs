@@ -102,7 +102,8 @@ fn killed(device: &str, spec: &str, moments: u32, seed: u64) -> (u32, u32) {
         child.kill().unwrap();
         child.wait().unwrap();
         let parts = place.path(&folder).join("parts");
-        within += u32::from(parts.exists() && place.names(&format!("{folder}/parts")).iter().any(is_stretch));
+        within +=
+            u32::from(parts.exists() && place.names(&format!("{folder}/parts")).iter().any(|name| is_stretch(name)));
         sweep(&folder, &["--resume"]);
         assert_equal_folders(&place, "whole", &folder);
     }
@@ -111,14 +112,14 @@ fn killed(device: &str, spec: &str, moments: u32, seed: u64) -> (u32, u32) {
 }
 
 /// Whether it is the file of some problems of a part: `part-00000000.00002048.parquet`.
-fn is_stretch(name: &String) -> bool {
+fn is_stretch(name: &str) -> bool {
     name.starts_with("part-") && name.ends_with(".parquet") && name.len() == "part-00000000.00002048.parquet".len()
 }
 
 #[test]
 fn a_sweep_killed_at_ten_moments_ends_with_the_bytes_of_one_that_was_not() {
-    // 10,800 problems in parts of three chunks.
-    let spec = SPEC.replace("count = 100", "count = 300").replace("part = 500", "part = 5000");
+    // 7,200 problems in parts of up to three chunks.
+    let spec = SPEC.replace("count = 100", "count = 200").replace("part = 500", "part = 5000");
     let (cut_off, within) = killed("cpu", &spec, 10, 2026);
     assert!(cut_off >= 5 && within >= 1, "they were killed too late to show anything");
 }
@@ -151,6 +152,25 @@ fn so_does_one_killed_between_its_last_files() {
         place.run(&["sweep", "sweep.toml", "--out", &folder, "--resume"]).good();
         assert_equal_folders(&place, "whole", &folder);
     }
+}
+
+/// Before there is a plan there is nothing to go on with: the run begins.
+#[test]
+fn so_does_one_killed_before_its_plan_was_written() {
+    let place = place();
+    place.run(&["sweep", "sweep.toml", "--out", "whole"]).good();
+    std::fs::create_dir_all(place.path("killed/parts")).unwrap();
+    place.run(&["sweep", "sweep.toml", "--out", "killed", "--resume"]).good();
+    assert_equal_folders(&place, "whole", "killed");
+    std::fs::create_dir_all(place.path("later/parts")).unwrap();
+    place.write("later/spec.toml", SPEC);
+    place.write("later/.plan.json.unfinished", "{");
+    place.run(&["sweep", "sweep.toml", "--out", "later"]).refused(2, &["already holds results", "--resume"]);
+    place.run(&["sweep", "sweep.toml", "--out", "later", "--resume"]).good();
+    assert_equal_folders(&place, "whole", "later");
+    // Parts of nobody knows what are another matter.
+    place.write("other/parts/part-00000000.parquet", "");
+    place.run(&["sweep", "sweep.toml", "--out", "other", "--resume"]).refused(2, &["cannot resume", "--force"]);
 }
 
 /// Goes on after each kill and is killed again: what was saved is never lost.

@@ -130,6 +130,7 @@ impl GpuBackend {
     }
 
     /// Bytes of a chunk of so many problems on the device, beside its data.
+    #[cfg(feature = "cli")]
     pub(crate) fn bytes(&self, job: &Job, problems: u64) -> u64 {
         ChunkShape::of(&self.device, job).bytes(job, problems)
     }

@@ -56,6 +56,7 @@ impl Backend {
     }
 
     /// Bytes of a chunk of so many problems on the device, beside its data.
+    #[cfg(feature = "cli")]
     pub(crate) fn bytes_on_device(&self, job: &Job, problems: u64) -> u64 {
         match self {
             Self::Gpu(gpu) => gpu.bytes(job, problems),

@@ -73,6 +73,14 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Whether an earlier run came so far that there is a plan to go on by: before that it leaves its spec at most, and a
+    /// folder without parts.
+    pub(super) fn is_begun(&self) -> bool {
+        let names = [PLAN, RESULTS, SUMMARY];
+        let has_parts = || fs::read_dir(self.file(PARTS)).is_ok_and(|mut entries| entries.next().is_some());
+        names.iter().chain(&FURTHER).chain(&STABILITY).any(|name| self.file(name).exists()) || has_parts()
+    }
+
     /// Whether an earlier run left anything here.
     pub(super) fn is_occupied(&self) -> bool {
         let names = [PLAN, RESULTS, SUMMARY, SPEC, PARTS];
@@ -239,17 +247,17 @@ impl Folder {
 
     /// Every file that runs write here.
     fn names() -> impl Iterator<Item = &'static str> {
-        // The plan goes first: without it nothing of the rest can be taken for a run to resume.
-        let names = [PLAN, SUMMARY, SPEC, RESULTS].into_iter().chain(FURTHER).chain(STABILITY);
-        names.chain(report::PLOTS).chain([report::HISTORY_PLOT]).chain(report::STABILITY_PLOTS)
+        // The plan goes last: what is left beside it is a part of what it tells, which can be gone on with.
+        let names = [SUMMARY, SPEC, RESULTS].into_iter().chain(FURTHER).chain(STABILITY).chain(report::PLOTS);
+        names.chain([report::HISTORY_PLOT]).chain(report::STABILITY_PLOTS).chain([PLAN])
     }
 
     /// Removes what an earlier run left, and nothing else.
     pub(super) fn clear(&self) -> Result<(), Failure> {
+        self.clear_parts()?;
         for name in Self::names() {
             self.remove(&self.file(name))?;
         }
-        self.clear_parts()?;
         self.remove_unfinished()
     }
 

@@ -70,7 +70,7 @@ fn run(path: &Path, keep: Keep, trouble: Trouble) -> (usize, Result<(), Failure>
     let output = OutputRequest { keep, formats: vec![TextForm::Csv], curves: true, ..OutputRequest::default() };
     let plan = Plan::new(engine.plan(&job), &job, output, Some(25), None);
     let folder = Folder::open(path, None, Existing::Resume, true).unwrap();
-    if folder.is_occupied() {
+    if folder.is_begun() {
         folder.check_resumable(&plan).and_then(|()| folder.go_on()).unwrap();
     } else {
         folder.begin(&plan, "").unwrap();

@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plan = Plan::new(engine.plan(&job), &job, request.output.clone(), saving.part, arguments.shard);
     neighbours::check_plan(&folder, &plan)?;
 
-    if existing == Existing::Resume && folder.is_occupied() {
+    if existing == Existing::Resume && folder.is_begun() {
         folder.check_resumable(&plan)?;
         folder.go_on()?;
     } else {

@@ -3,7 +3,7 @@
 use crate::error::RequestError;
 use crate::gpu::Device;
 use crate::kernels::batch::tile;
-use crate::kernels::problem::{MOST_LANE_PARAMETERS, Problem, SEGMENT, Sizes, State};
+use crate::kernels::problem::{MOST_LANE_PARAMETERS, SEGMENT, Sizes, State};
 use crate::sweep::Job;
 
 use super::LANES;
@@ -85,6 +85,7 @@ impl ChunkShape {
     }
 
     /// Bytes on the device of a chunk of so many problems, beside its data: the buffers that grow with its problems.
+    #[cfg(feature = "cli")]
     pub(super) fn bytes(self, job: &Job, problems: u64) -> u64 {
         let p = job.model().parameters().len() as u64;
         let words = match self.way {
@@ -93,8 +94,8 @@ impl ChunkShape {
             // J, its QR, V and the SVD's working matrix.
             Way::Blocked(cut) => 4 * cut.elements() as u64,
         };
-        let each = size_of::<State>() as u64 + size_of::<Problem>() as u64;
-        let history = Layout::of(job).map_or(0, |layout| layout.bytes());
+        let each = size_of::<State>() as u64 + size_of::<crate::kernels::problem::Problem>() as u64;
+        let history = Layout::of(job).map_or(0, Layout::bytes);
         // θ, the trial point and the one before, σ, lengths.
         problems.next_multiple_of(self.lanes as u64) * (4 * (words + 5 * p) + each + history)
     }
