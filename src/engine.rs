@@ -227,15 +227,15 @@ impl Engine {
         }
     }
 
-    /// The most problems that the next chunk of a job may have, at the pace of those before, and the bytes that so many, of
-    /// at most `most`, take on the device.
+    /// The problems of a job's next chunk, at the pace of those before; and the bytes that the largest chunk of at most `most`
+    /// problems takes on the device.
     #[cfg(feature = "cli")]
     pub(crate) fn chunk(&self, job: &Job, most: u64) -> (u64, u64) {
         let problems = (self.backend.most_at_once(job) as u64).min(most);
         // The data sets of as many problems, in f32: inputs, response and weight.
-        let sets = (problems * job.sets() as u64).div_ceil(job.len().max(1)).min(job.sets() as u64);
+        let sets = (most * job.sets() as u64).div_ceil(job.len().max(1)).min(job.sets() as u64);
         let data = 4 * sets * job.most_rows() as u64 * (job.model().row_inputs() as u64 + 2);
-        match self.backend.bytes_on_device(job, problems) {
+        match self.backend.bytes_on_device(job, most) {
             0 => (problems, 0),
             bytes => (problems, bytes + data),
         }

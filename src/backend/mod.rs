@@ -55,11 +55,11 @@ impl Backend {
         }
     }
 
-    /// Bytes of a chunk of so many problems on the device, beside its data.
+    /// Bytes of the largest chunk of at most so many problems on the device, beside its data.
     #[cfg(feature = "cli")]
-    pub(crate) fn bytes_on_device(&self, job: &Job, problems: u64) -> u64 {
+    pub(crate) fn bytes_on_device(&self, job: &Job, most: u64) -> u64 {
         match self {
-            Self::Gpu(gpu) => gpu.bytes(job, problems),
+            Self::Gpu(gpu) => gpu.bytes(job, most),
             Self::Cpu => 0,
         }
     }

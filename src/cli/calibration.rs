@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::engine::Engine;
 use crate::sweep::Job;
 
-/// What a calibration may take, but for the last of its rounds.
+/// What a calibration may take, unless a few problems take longer.
 const BUDGET: Duration = Duration::from_secs(2);
 
 /// Stretches of problems a round, evenly spread: problems that lie together are often alike.
@@ -45,7 +45,7 @@ pub(super) fn calibrate(engine: &Engine, job: &Job, range: Range<u64>) -> Result
     // Compiles what there is to compile.
     let middle = range.start + all / 2;
     run(middle..middle + 1)?;
-    let mut size = 1;
+    let (mut size, mut before) = (1, Duration::ZERO);
     loop {
         let stretches = STRETCHES.min(all / size).max(1);
         let size_now = size.min(all);
@@ -65,11 +65,13 @@ pub(super) fn calibrate(engine: &Engine, job: &Job, range: Range<u64>) -> Result
         }
         let round = started.elapsed();
         measured = Calibration { problems, seconds: round.as_secs_f64(), longest_steps: longest };
-        // The next round is of four times as many.
-        if begun.elapsed() + 3 * round > BUDGET || stretches * size_now >= all || problems >= MOST {
+        // The next round takes twice as long, or no longer.
+        if begun.elapsed() + 2 * round > BUDGET || stretches * size_now >= all || problems >= MOST {
             return Ok(measured);
         }
-        size *= 4;
+        // Where a round of twice as many took hardly longer it is not yet the problems that take the time.
+        size *= if round < before.mul_f64(1.5) { 8 } else { 2 };
+        before = round;
     }
 }
 

@@ -81,7 +81,7 @@ struct Forecast {
     problems_a_part: u64,
     chunks: u64,
     problems_a_chunk: u64,
-    /// Bytes of a chunk on the device; none on the CPU.
+    /// Bytes of the largest chunk on the device; none on the CPU.
     device_bytes: u64,
     host_bytes: u64,
     host: HostBytes,
@@ -158,7 +158,8 @@ impl Forecast {
         table.row(["parts".to_owned(), pieces(self.parts, self.problems_a_part)]);
         table.row(["chunks".to_owned(), pieces(self.chunks, self.problems_a_chunk)]);
         if self.device_bytes > 0 {
-            table.row(["device memory".to_owned(), format!("{} a chunk", bytes(self.device_bytes))]);
+            table
+                .row(["device memory".to_owned(), format!("up to {}, of the largest chunk", bytes(self.device_bytes))]);
             let steps = significant(self.calibration.longest_steps, 3);
             let shown =
                 format!("about {} steps of chunks ({steps} a chunk), one or a few each", count(self.dispatches));

@@ -45,7 +45,7 @@ pub(super) fn check(folder: &Folder, existing: Existing) -> Result<(), Failure> 
             }
             if existing != Existing::Resume && folder.path().join(PLAN).exists() {
                 return Err(Failure::request(format!(
-                    "--out {shown} holds the results of a whole sweep; choose another folder for shards"
+                    "--out {shown} holds the results of a whole sweep; choose another folder for shards, or remove them"
                 )));
             }
             Ok(())

@@ -186,7 +186,7 @@ struct Runner<'a, 'd, S> {
 }
 
 impl<S: Solver> Runner<'_, '_, S> {
-    /// Runs a part of which so many problems are done. Ends early, and without an error of its own, where the writer failed.
+    /// Runs a part of which so many problems are done.
     fn run_part(&mut self, k: usize, done: u64) -> Result<(), Failure> {
         let part = &self.parts.plan.parts()[k];
         match self.parts.plan.output.keep {
@@ -217,8 +217,8 @@ impl<S: Solver> Runner<'_, '_, S> {
             self.bar.next_part(problems);
             let stretch = Stretch { part: k, from, problems, outcome, ends };
             from += problems;
-            if (problems > 0 || ends) && self.sender.send(stretch).is_err() {
-                return Ok(());
+            if problems > 0 || ends {
+                self.send(stretch)?;
             }
             ended?;
             if ends {
@@ -244,9 +244,13 @@ impl<S: Solver> Runner<'_, '_, S> {
             kept = kept.keep_best();
             self.bar.next_part(problems);
         }
-        // Nothing is done where the writer failed: its error is the one to tell.
-        let _ = self.sender.send(Stretch { part: k, from: 0, problems: part.len(), outcome: kept, ends: true });
-        Ok(())
+        self.send(Stretch { part: k, from: 0, problems: part.len(), outcome: kept, ends: true })
+    }
+
+    /// Hands over what has been run, when the writer is done with what was before.
+    fn send(&self, stretch: Stretch) -> Result<(), Failure> {
+        // The writer has failed: its own error is the one that is told.
+        self.sender.send(stretch).map_err(|_| Failure::interrupted())
     }
 
     fn check_interruption(&self) -> Result<(), Failure> {

@@ -89,7 +89,7 @@ pub(in crate::cli) struct SavingRequest {
 
 impl Default for SavingRequest {
     fn default() -> Self {
-        Self { part: None, seconds: 2.0 }
+        Self { part: None, seconds: 1.0 }
     }
 }
 
