@@ -229,6 +229,10 @@ fn so_it_is_on_every_adapter() {
         let run = place.run(&["merge", "run"]);
         assert_eq!(run.code, 0, "{}", run.stderr);
         assert_is_whole(&place, "whole", "run");
+        let run = place.run(&["plan", "sweep.toml", "--device", &device, "--format", "json"]);
+        let plan = &run.json_of_all();
+        assert_eq!((run.code, plan["problems"].as_u64()), (0, Some(140)), "{}", run.stderr);
+        assert!(plan["device_bytes"].as_u64() > Some(0) && plan["dispatches"].as_u64() > Some(0), "{plan}");
     }
 }
 
@@ -240,8 +244,7 @@ fn a_plan_tells_sizes_and_time_and_writes_nothing() {
     for words in ["140 (2 step rules)", "7 (48 points)", "5 of up to 30 problems", "estimate"] {
         assert!(run.stdout.contains(words), "{}", run.stdout);
     }
-    let json = place.run(&["plan", "sweep.toml", "--shard", "2/3", "--format", "json"]).good().stdout;
-    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let plan = place.run(&["plan", "sweep.toml", "--shard", "2/3", "--format", "json"]).good().json_of_all();
     // Problems 46 to 92 meet the parts from 30, 60 and 90 on.
     assert_eq!((plan["problems"].as_u64(), plan["parts"].as_u64()), (Some(47), Some(3)));
     assert!(plan["host_bytes"].as_u64().unwrap() > 0 && plan["estimated_seconds"].as_f64().unwrap() >= 0.0);

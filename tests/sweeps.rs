@@ -18,7 +18,7 @@ values = [{ b1 = 250, b2 = 5e-4 }]
 size = [0.5, 1]
 "#;
 
-/// 150,000 problems of one step each: three parts.
+/// 150,000 problems of one step each: three parts, each saved as a whole however slow the machine is.
 const MANY: &str = r#"[model]
 expression = "b1*(1 - exp(-b2*x))"
 parameters = ["b1", "b2"]
@@ -31,6 +31,8 @@ size = 1
 [stop]
 steps = 1
 tests = false
+[run]
+save_every = 1000
 "#;
 
 #[test]

@@ -137,6 +137,8 @@ fn lost(error: &Error) -> Option<&str> {
     match error {
         Error::Device(DeviceError::Lost { reason })
         | Error::Linalg(LinalgError::Device(DeviceError::Lost { reason })) => Some(reason),
+        // What is called on a lost device before its loss is announced.
+        Error::Device(DeviceError::Validation { message, .. }) if message.contains("device is lost") => Some(message),
         _ => None,
     }
 }
