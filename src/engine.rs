@@ -1,11 +1,10 @@
 //! The engine: opens a backend, cuts a job into chunks, runs them and collects the outcome.
 
-use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::backend::gpu::Flight;
+use crate::backend::stream::Stream;
 use crate::backend::{self, Backend};
 use crate::error::{Error, RequestError};
 use crate::gpu::{AdapterChoice, Device, DeviceError};
@@ -85,9 +84,6 @@ pub struct Engine {
     description: String,
     notices: Vec<String>,
 }
-
-/// Chunks that are on their way at the same time: the host makes one ready while the device works on another.
-const IN_FLIGHT: usize = 2;
 
 /// Rounding of an input, relative to its range, from which on the user is told.
 const BLUR: f64 = 1e-4;
@@ -232,6 +228,20 @@ impl Engine {
         }
     }
 
+    /// The problems of a job's next chunk, at the pace of those before; and the bytes that the largest chunk of at most `most`
+    /// problems takes on the device.
+    #[cfg(feature = "cli")]
+    pub(crate) fn chunk(&self, job: &Job, most: u64) -> (u64, u64) {
+        let problems = (self.backend.most_at_once(job) as u64).min(most);
+        // The data sets of as many problems, in f32: inputs, response and weight.
+        let sets = (most * job.sets() as u64).div_ceil(job.len().max(1)).min(job.sets() as u64);
+        let data = 4 * sets * job.most_rows() as u64 * (job.model().row_inputs() as u64 + 2);
+        match self.backend.bytes_on_device(job, most) {
+            0 => (problems, 0),
+            bytes => (problems, bytes + data),
+        }
+    }
+
     /// Runs the whole sweep.
     ///
     /// # Errors
@@ -289,40 +299,29 @@ impl Engine {
         range: Range<u64>,
         report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Outcome, Error> {
+        match self.run_until_failure(job, range, report)? {
+            (outcome, None) => Ok(outcome),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The same, with the problems of the chunks that ended before a device failed.
+    ///
+    /// # Errors
+    /// Where nothing was run: the request is wrong, or its results do not fit in memory.
+    pub(crate) fn run_until_failure(
+        &self,
+        job: &Job,
+        range: Range<u64>,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(Outcome, Option<Error>), Error> {
         let total = range.end.min(job.len()).saturating_sub(range.start);
         self.backend.check(job)?;
         check_memory(job, total)?;
         let context = Arc::new(self.context(job));
-        let mut outcome = backend::finish(job, &context, &[], Vec::new());
-        let mut next = range.start;
+        let stream = Stream { backend: &self.backend, job, context: &context };
         let end = range.start + total;
-        if let Some(gpu) = self.backend.flying(job) {
-            let mut flights: VecDeque<Flight> = VecDeque::new();
-            while next < end || !flights.is_empty() {
-                if next < end && flights.len() < IN_FLIGHT {
-                    let last = (next + gpu.most_in_flight(job) as u64).min(end);
-                    flights.push_back(gpu.launch(job, job.problems(next..last))?);
-                    next = last;
-                } else if let Some(flight) = flights.pop_front() {
-                    outcome.append(gpu.land(job, &context, flight)?);
-                    if report(Progress { done: outcome.len() as u64, total }).is_break() {
-                        break;
-                    }
-                }
-            }
-            return Ok(outcome);
-        }
-        while next < end {
-            let last = (next + self.backend.most_at_once(job) as u64).min(end);
-            let ids = job.problems(next..last);
-            let solved = self.backend.solve_some(job, &ids)?;
-            next += solved.len() as u64;
-            outcome.append(backend::finish(job, &context, &ids[..solved.len()], solved));
-            if report(Progress { done: next - range.start, total }).is_break() {
-                break;
-            }
-        }
-        Ok(outcome)
+        Ok(stream.run(range.start..end, &mut |done| report(Progress { done, total })))
     }
 
     /// Certifies the minimisers that a sweep found: what the update map of natural gradient descent does around each. The
@@ -400,18 +399,23 @@ fn beyond_the_gpu(error: &Error) -> String {
     }
 }
 
+/// Bytes that the results of a problem take in memory: θ, start, σ and, but for networks, the covariance's triangle in f64;
+/// the row; and its history.
+pub(crate) fn bytes_each(job: &Job) -> u64 {
+    let p = job.model().parameters().len() as u64;
+    let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
+    8 * (3 * p + triangle) + 128 + job.history().bytes(job.stop(), job.model().parameters().len())
+}
+
 /// Refuses a run whose results would not fit in the memory that is free.
 fn check_memory(job: &Job, problems: u64) -> Result<(), RequestError> {
-    let p = job.model().parameters().len() as u64;
-    // θ, start, σ and, but for networks, the covariance's triangle in f64; the row; and as much again for a chunk on its way.
-    let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
     let history = job.history().bytes(job.stop(), job.model().parameters().len());
     memory::check(1, history, |needed, most, _| RequestError::HistoryTooLarge {
         needed,
         place: "the memory that is free",
         most,
     })?;
-    let each = 8 * (3 * p + triangle) + 128 + history;
+    let each = bytes_each(job);
     memory::check(problems, each, |needed, free, fits| RequestError::OutOfMemory { problems, needed, free, fits })
 }
 

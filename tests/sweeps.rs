@@ -18,7 +18,7 @@ values = [{ b1 = 250, b2 = 5e-4 }]
 size = [0.5, 1]
 "#;
 
-/// 150,000 problems of one step each: three parts.
+/// 150,000 problems of one step each: three parts, each saved as a whole however slow the machine is.
 const MANY: &str = r#"[model]
 expression = "b1*(1 - exp(-b2*x))"
 parameters = ["b1", "b2"]
@@ -31,6 +31,8 @@ size = 1
 [stop]
 steps = 1
 tests = false
+[run]
+save_every = 1000
 "#;
 
 #[test]
@@ -161,7 +163,7 @@ fn a_disk_that_fills_up_is_told_in_one_line_and_finished_parts_are_kept() {
         Run::of(shell.output().unwrap())
     };
     // A part takes about 5 MB, and all three together more than 10.
-    limited(1024, "early").refused(2, &["early/parts/part-00000000.parquet", "0 of 3 parts", "--resume"]);
+    limited(1024, "early").refused(2, &["early/parts/part-00000000.parquet", "0 of 150,000 problems", "--resume"]);
     assert_eq!(place.names("early"), ["parts", "plan.json", "spec.toml"]);
     assert!(place.names("early/parts").is_empty());
 

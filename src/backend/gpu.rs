@@ -140,6 +140,13 @@ impl GpuBackend {
         wanted.min(ChunkShape::of(&self.device, job).problems) as usize
     }
 
+    /// Bytes of the largest chunk of at most so many problems on the device, beside its data.
+    #[cfg(feature = "cli")]
+    pub(crate) fn bytes(&self, job: &Job, most: u64) -> u64 {
+        let shape = ChunkShape::of(&self.device, job);
+        shape.bytes(job, most.min(shape.problems))
+    }
+
     /// How many from the front of `ids`, by ascending data set, one chunk holds.
     pub(crate) fn fitting(&self, job: &Job, ids: &[ProblemId]) -> Result<usize, Error> {
         let mut count = match ChunkShape::of(&self.device, job).way {

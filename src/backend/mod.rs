@@ -7,6 +7,7 @@ pub(crate) mod gpu;
 mod row_space;
 mod second_look;
 mod spectrum;
+pub(crate) mod stream;
 
 pub(crate) use evaluation::{residual_and_jacobian, weighted_rows};
 pub(crate) use finish::{finish, largest_eigenvalue};
@@ -52,6 +53,15 @@ impl Backend {
         match self {
             Self::Gpu(gpu) => gpu.most_at_once(job),
             Self::Cpu => CPU_CHUNK,
+        }
+    }
+
+    /// Bytes of the largest chunk of at most so many problems on the device, beside its data.
+    #[cfg(feature = "cli")]
+    pub(crate) fn bytes_on_device(&self, job: &Job, most: u64) -> u64 {
+        match self {
+            Self::Gpu(gpu) => gpu.bytes(job, most),
+            Self::Cpu => 0,
         }
     }
 

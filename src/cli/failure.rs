@@ -13,10 +13,17 @@ impl Failure {
     pub(super) const REQUEST: u8 = 2;
     /// No usable device.
     pub(super) const DEVICE: u8 = 3;
+    /// The run was asked to end before it was done: 128 and the number of SIGINT, as shells have it.
+    pub(super) const INTERRUPTED: u8 = 130;
 
     /// A request that is wrong, told in one line that names the place and the mend.
     pub(super) fn request(message: impl Into<String>) -> Self {
         Self { code: Self::REQUEST, message: message.into() }
+    }
+
+    /// The run was asked to end.
+    pub(super) fn interrupted() -> Self {
+        Self { code: Self::INTERRUPTED, message: "interrupted".to_owned() }
     }
 
     /// The same with the place at fault in front of the message.

@@ -1,21 +1,31 @@
-//! The command line: `fit`, `sweep`, `stability`, `starts`, `devices` and `selftest`.
+//! The command line: `fit`, `sweep`, `plan`, `merge`, `stability`, `starts`, `devices` and `selftest`.
 //!
 //! Results go to standard output, everything else to standard error. Exit codes: 0 the command ran and the statuses
 //! tell the rest, 1 fewer problems converged than `--require-converged` asked for, 2 the request is wrong, 3 there is
-//! no usable device.
+//! no usable device, 130 a sweep was interrupted and has saved what it had.
 
 mod arguments;
+mod calibration;
 mod checks;
+mod conclude;
 mod devices;
 mod failure;
 mod fit;
 mod folder;
+mod forecast;
+mod interruption;
+mod lasting;
+mod merge;
+mod neighbours;
 mod options;
 mod output;
 mod parts;
+#[cfg(test)]
+mod parts_tests;
 mod plan;
 mod progress;
 mod run;
+mod shard;
 mod spec;
 mod stability;
 mod starts;
@@ -29,7 +39,7 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "natgrad", version, arg_required_else_help = true, max_term_width = 120)]
 #[command(after_help = "Exit codes: 0 ran, 1 fewer problems converged than asked for, 2 the request is wrong, 3 no \
-                        usable device.")]
+                        usable device, 130 interrupted.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -41,6 +51,10 @@ enum Command {
     Fit(Box<options::Arguments>),
     /// Run every combination of data sets, starts and steps that a TOML file asks for
     Sweep(sweep::Arguments),
+    /// Say what a sweep will take, before anything runs: memory, dispatches, time
+    Plan(forecast::Arguments),
+    /// Put the shards of a sweep together, when they are whole
+    Merge(merge::Arguments),
     /// Certify the minimisers that a spec finds: what becomes of perturbations of them
     Stability(stability::Arguments),
     /// Write the starting points of a spec to a file
@@ -61,6 +75,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Plan(arguments) => forecast::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Stability(arguments) => stability::run(&arguments),
         Command::Starts(arguments) => starts::run(&arguments),
         Command::Devices => devices::list(),

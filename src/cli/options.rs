@@ -8,7 +8,7 @@ use super::arguments::{cutoff, named_expression, named_numbers, names, nonnegati
 use super::failure::Failure;
 use super::spec::{
     DataRequest, DataSource, ExpressionRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request,
-    StabilityRequest, StartRequest, TextForm,
+    SavingRequest, StabilityRequest, StartRequest, TextForm,
 };
 use crate::data::Missing;
 use crate::model::ModelError;
@@ -271,6 +271,7 @@ impl Arguments {
             precision: self.precision,
             verify: self.verify,
             require_converged: self.require_converged,
+            saving: SavingRequest::default(),
             stability: StabilityRequest::default(),
             output: OutputRequest {
                 keep: self.keep,

@@ -1,16 +1,26 @@
 //! The parts of a sweep: run, written, and put together.
+//!
+//! A part counts when it is complete on disk. One that takes long is saved on the way as stretches of its problems, which make
+//! it up in the end: what a run that is cut off has to repeat is what it ran since the last of them. While a thread of its own
+//! writes one stretch the device runs the next, so that at most two are in memory.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::folder::Folder;
+use super::interruption::Interruption;
+use super::lasting::{Lasting, Solver};
 use super::plan::{Part, Plan};
 use super::progress::Bar;
-use super::spec::{Keep, TextForm};
-use crate::engine::Engine;
-use crate::report::{self, ReportError};
+use super::spec::{Keep, OutputRequest, TextForm};
+use crate::report::{self, ReportError, count};
 use crate::sweep::{Job, Outcome};
 
 /// How the names of a part's curves end.
@@ -20,7 +30,6 @@ const HISTORY: &str = "history.parquet";
 
 /// A sweep on its way into its folder.
 pub(super) struct Parts<'a> {
-    pub(super) engine: &'a Engine,
     pub(super) job: &'a Job,
     pub(super) plan: &'a Plan,
     pub(super) folder: &'a Folder,
@@ -28,62 +37,116 @@ pub(super) struct Parts<'a> {
     pub(super) nothing: &'a Outcome,
 }
 
+/// Problems of a part that were run one after the other.
+struct Stretch {
+    part: usize,
+    /// Problems of the part before these.
+    from: u64,
+    /// How many.
+    problems: u64,
+    /// What is kept of them.
+    outcome: Outcome,
+    /// Whether they are the last of the part.
+    ends: bool,
+}
+
 impl Parts<'_> {
-    /// Runs the parts that are not there yet, each complete on disk before the next one begins.
-    pub(super) fn run(&self) -> Result<(), Failure> {
-        let parts = self.plan.parts();
-        let there: Vec<bool> = parts.iter().enumerate().map(|(k, part)| self.folder.has_part(k, part.rows)).collect();
-        let mut finished = there.iter().filter(|&&there| there).count();
-        let mut bar = Bar::new(self.job.len());
-        for (part, _) in parts.iter().zip(&there).filter(|(_, there)| **there) {
-            bar.skip(part.len());
+    /// Runs what is not there yet, and saves it: part by part, and within a part each time when so long has passed since.
+    pub(super) fn run<S: Solver>(
+        &self,
+        device: &mut Lasting<'_, S>,
+        interruption: &Interruption,
+        save_every: Duration,
+    ) -> Result<(), Failure> {
+        let mut bar = Bar::new(self.plan.problems());
+        let mut left = Vec::new();
+        let mut there = 0;
+        for (k, part) in self.plan.parts().iter().enumerate() {
+            let is_there = self.folder.has_part(k, part.rows);
+            let done = if is_there { part.len() } else { self.saved_of(k, part) };
+            bar.skip(done);
+            there += done;
+            if !is_there {
+                left.push((k, done));
+            }
         }
-        for (k, part) in parts.iter().enumerate().filter(|(k, _)| !there[*k]) {
-            self.run_part(part, &mut bar).and_then(|outcome| self.write_part(k, &outcome)).map_err(|failure| {
-                let (message, all) = (failure.message, parts.len());
-                let message =
-                    format!("{message} ({finished} of {all} parts are complete; --resume goes on from there)");
-                Failure { message, ..failure }
-            })?;
-            finished += 1;
-        }
+        let saved = AtomicU64::new(there);
+        let ended = thread::scope(|scope| {
+            // Without room in between: one stretch is written, the next one runs, and no third waits in memory.
+            let (sender, receiver) = sync_channel(0);
+            let writer = scope.spawn(|| self.save_all(receiver, &saved));
+            let mut runner = Runner { parts: self, device, interruption, save_every, sender, bar: &mut bar };
+            let ran = left.into_iter().try_for_each(|(k, done)| runner.run_part(k, done));
+            drop(runner);
+            let wrote = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            // A writer that has failed ends the running too.
+            wrote.and(ran)
+        });
         bar.finish();
+        ended.map_err(|failure| {
+            let (saved, all) = (count(saved.into_inner()), count(self.plan.problems()));
+            let message =
+                format!("{} ({saved} of {all} problems are saved; --resume goes on from there)", failure.message);
+            Failure { message, ..failure }
+        })
+    }
+
+    /// The problems of an unfinished part that are saved.
+    fn saved_of(&self, k: usize, part: &Part) -> u64 {
+        let (_, end) = self.folder.stretches(k);
+        if end <= part.len() { end } else { 0 }
+    }
+
+    fn save_all(&self, stretches: Receiver<Stretch>, saved: &AtomicU64) -> Result<(), Failure> {
+        for stretch in stretches {
+            self.save(&stretch)?;
+            saved.fetch_add(stretch.problems, Ordering::Relaxed);
+        }
         Ok(())
     }
 
-    fn run_part(&self, part: &Part, bar: &mut Bar) -> Result<Outcome, Failure> {
-        let mut kept: Option<Outcome> = None;
-        for piece in part.pieces(self.plan.part_size()) {
-            let problems = piece.end - piece.start;
-            let outcome = self.engine.run_job(self.job, piece, &mut |progress| bar.report(progress))?;
-            let mut all = kept.unwrap_or_else(|| self.nothing.clone());
-            all.append(outcome);
-            kept = Some(match self.plan.output.keep {
-                Keep::All => all,
-                Keep::Best => all.keep_best(),
-            });
-            bar.next_part(problems);
+    fn save(&self, stretch: &Stretch) -> Result<(), Failure> {
+        let &Stretch { part, from, ref outcome, ends, .. } = stretch;
+        if ends && from == 0 {
+            self.write(outcome, |ending| self.folder.part(part, ending))?;
+            return self.folder.remove_stretches(part);
         }
-        Ok(kept.unwrap_or_else(|| self.nothing.clone()))
+        if !outcome.is_empty() {
+            self.write(outcome, |ending| self.folder.stretch(part, from, ending))?;
+        }
+        if ends { self.assemble(part) } else { Ok(()) }
     }
 
-    /// Writes the files of a part, the Parquet file last: with it the part counts.
-    fn write_part(&self, part: usize, outcome: &Outcome) -> Result<(), Failure> {
+    /// Writes the files of some problems, the Parquet file last: with it they count.
+    fn write(&self, outcome: &Outcome, file: impl Fn(&str) -> PathBuf) -> Result<(), Failure> {
         for &form in &self.plan.output.formats {
-            write(&self.folder.part(part, form.extension()), |writer| form.write(outcome, writer))?;
+            write(&file(form.extension()), |writer| form.write(outcome, writer))?;
         }
         if self.plan.output.curves {
-            write(&self.folder.part(part, CURVES), |writer| report::write_curves(self.job, outcome, writer))?;
+            write(&file(CURVES), |writer| report::write_curves(self.job, outcome, writer))?;
         }
         if self.job.history().is_kept() {
             for &form in &self.plan.output.formats {
-                let path = self.folder.part(part, &of_history(form));
-                write(&path, |writer| form.write_history(outcome, writer))?;
+                write(&file(&of_history(form)), |writer| form.write_history(outcome, writer))?;
             }
-            report::write_history_parquet(outcome, &self.folder.part(part, HISTORY))?;
+            report::write_history_parquet(outcome, &file(HISTORY))?;
         }
-        report::write_parquet(outcome, &self.folder.part(part, "parquet"))?;
+        report::write_parquet(outcome, &file("parquet"))?;
         Ok(())
+    }
+
+    /// Makes a part of its stretches, the same that it would be without them.
+    fn assemble(&self, part: usize) -> Result<(), Failure> {
+        let (begin, _) = self.folder.stretches(part);
+        let files = |ending: &str| -> Vec<PathBuf> {
+            begin.iter().map(|&from| self.folder.stretch(part, from, ending)).collect()
+        };
+        self.join_texts(&files, |ending| self.folder.part(part, ending))?;
+        if self.job.history().is_kept() {
+            report::recut::assemble(&files(HISTORY), &self.folder.part(part, HISTORY))?;
+        }
+        report::recut::assemble(&files("parquet"), &self.folder.part(part, "parquet"))?;
+        self.folder.remove_stretches(part)
     }
 
     /// Puts the parts together, the Parquet file last: with it the results count.
@@ -91,30 +154,116 @@ impl Parts<'_> {
         let files = |ending: &str| -> Vec<PathBuf> {
             (0..self.plan.parts().len()).map(|part| self.folder.part(part, ending)).collect()
         };
-        for &form in &self.plan.output.formats {
-            let header = match form {
-                TextForm::Csv => length(|writer| form.write(self.nothing, writer))?,
-                TextForm::Jsonl => 0,
-            };
-            join(&files(form.extension()), header, &self.folder.results_as(form))?;
-        }
-        if self.plan.output.curves {
-            let header = length(|writer| report::write_curves(self.job, self.nothing, writer))?;
-            join(&files(CURVES), header, &self.folder.curves())?;
-        }
+        self.join_texts(&files, |ending| self.folder.of_ending(ending))?;
         if self.job.history().is_kept() {
-            for &form in &self.plan.output.formats {
-                let header = match form {
-                    TextForm::Csv => length(|writer| form.write_history(self.nothing, writer))?,
-                    TextForm::Jsonl => 0,
-                };
-                join(&files(&of_history(form)), header, &self.folder.history_as(form.extension()))?;
-            }
             report::parts::merge(&files(HISTORY), &self.folder.history_as("parquet"))?;
         }
         report::parts::merge(&files("parquet"), &self.folder.results())?;
         Ok(())
     }
+
+    /// Joins every kind of text file that is asked for.
+    fn join_texts(
+        &self,
+        files: &impl Fn(&str) -> Vec<PathBuf>,
+        target: impl Fn(&str) -> PathBuf,
+    ) -> Result<(), Failure> {
+        for ending in text_endings(&self.plan.output, self.job.history().is_kept()) {
+            join(&files(&ending), &target(&ending))?;
+        }
+        Ok(())
+    }
+}
+
+/// What goes on while stretches are written.
+struct Runner<'a, 'd, S> {
+    parts: &'a Parts<'a>,
+    device: &'a mut Lasting<'d, S>,
+    interruption: &'a Interruption,
+    save_every: Duration,
+    sender: SyncSender<Stretch>,
+    bar: &'a mut Bar,
+}
+
+impl<S: Solver> Runner<'_, '_, S> {
+    /// Runs a part of which so many problems are done.
+    fn run_part(&mut self, k: usize, done: u64) -> Result<(), Failure> {
+        let part = &self.parts.plan.parts()[k];
+        match self.parts.plan.output.keep {
+            Keep::All => self.run_all(k, part, done),
+            Keep::Best => self.run_best(k, part),
+        }
+    }
+
+    fn run_all(&mut self, k: usize, part: &Part, done: u64) -> Result<(), Failure> {
+        let mut from = done;
+        loop {
+            self.check_interruption()?;
+            let begun = Instant::now();
+            let mut outcome = self.parts.nothing.clone();
+            let (bar, every, interruption) = (&*self.bar, self.save_every, self.interruption);
+            let range = part.problems.start + from..part.problems.end;
+            let ended = self.device.run(self.parts.job, range, &mut outcome, &mut |progress| {
+                bar.report(progress)?;
+                // A chunk has ended.
+                if begun.elapsed() >= every || interruption.is_asked() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            let problems = outcome.len() as u64;
+            let ends = from + problems == part.len();
+            self.bar.next_part(problems);
+            let stretch = Stretch { part: k, from, problems, outcome, ends };
+            from += problems;
+            if problems > 0 || ends {
+                self.send(stretch)?;
+            }
+            ended?;
+            if ends {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A part of whole data sets, of which the best starts are kept: there is no saying which they are before its end.
+    fn run_best(&mut self, k: usize, part: &Part) -> Result<(), Failure> {
+        let mut kept = self.parts.nothing.clone();
+        for piece in part.pieces(self.parts.plan.part_size()) {
+            let (problems, before) = (piece.end - piece.start, kept.len() as u64);
+            let (bar, interruption) = (&*self.bar, self.interruption);
+            self.check_interruption()?;
+            self.device.run(self.parts.job, piece, &mut kept, &mut |progress| {
+                bar.report(progress)?;
+                if interruption.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if kept.len() as u64 - before < problems {
+                return Err(Failure::interrupted());
+            }
+            kept = kept.keep_best();
+            self.bar.next_part(problems);
+        }
+        self.send(Stretch { part: k, from: 0, problems: part.len(), outcome: kept, ends: true })
+    }
+
+    /// Hands over what has been run, when the writer is done with what was before.
+    fn send(&self, stretch: Stretch) -> Result<(), Failure> {
+        // The writer has failed: its own error is the one that is told.
+        self.sender.send(stretch).map_err(|_| Failure::interrupted())
+    }
+
+    fn check_interruption(&self) -> Result<(), Failure> {
+        if self.interruption.is_asked() { Err(Failure::interrupted()) } else { Ok(()) }
+    }
+}
+
+/// How the names of the text files that are asked for end.
+pub(super) fn text_endings(output: &OutputRequest, history: bool) -> Vec<String> {
+    let forms = output.formats.iter().map(|form| form.extension().to_owned());
+    let curves = output.curves.then(|| CURVES.to_owned());
+    let histories = output.formats.iter().filter(|_| history).map(|&form| of_history(form));
+    forms.chain(curves).chain(histories).collect()
 }
 
 /// How the names of a part's history end in a form of text.
@@ -126,23 +275,25 @@ fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> R
     report::write_whole(path, |writer| write(writer).map_err(|source| ReportError::write(path, source)))
 }
 
-/// How many bytes are written.
-fn length(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<u64, Failure> {
-    let mut bytes = Vec::new();
-    write(&mut bytes).map_err(|error| Failure::request(format!("cannot write the results: {error}")))?;
-    Ok(bytes.len() as u64)
-}
-
-/// One text file after the other, the header of the first one only.
-fn join(files: &[PathBuf], header: u64, target: &Path) -> Result<(), ReportError> {
+/// One text file after the other, of CSV files the header of the first one only.
+pub(super) fn join(files: &[PathBuf], target: &Path) -> Result<(), ReportError> {
+    let is_csv = target.extension().is_some_and(|ending| ending == "csv");
     write(target, |mut writer| {
         for (k, path) in files.iter().enumerate() {
             let mut file = File::open(path)?;
-            if k > 0 {
+            if k > 0 && is_csv {
+                let header = header(&file)?;
                 file.seek(SeekFrom::Start(header))?;
             }
             io::copy(&mut file, &mut writer)?;
         }
         Ok(())
     })
+}
+
+/// Bytes of the header of a CSV file. A name in it may hold a line break.
+fn header(file: &File) -> io::Result<u64> {
+    let mut reader = csv::Reader::from_reader(file);
+    reader.byte_headers()?;
+    Ok(reader.position().byte())
 }

@@ -25,6 +25,15 @@ pub(super) fn wanted_device(asked: Option<&str>) -> Option<String> {
 /// Opens the device asked for, else the best, and says what was chosen where that is not plain,
 /// and what about the job should be known on this device.
 pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice, job: &Job) -> Result<Engine, Failure> {
+    let engine = open_quietly(asked, precision, job)?;
+    for notice in engine.notices().iter().chain(&engine.advice(job)) {
+        output::note(notice);
+    }
+    Ok(engine)
+}
+
+/// The same without a word: what there is to say was said before.
+pub(super) fn open_quietly(asked: Option<&str>, precision: PrecisionChoice, job: &Job) -> Result<Engine, Failure> {
     let wanted = wanted_device(asked).unwrap_or_else(|| "auto".to_owned());
     let Ok(choice) = wanted.parse::<Choice>();
     let engine = match precision {
@@ -33,9 +42,6 @@ pub(super) fn open_engine(asked: Option<&str>, precision: PrecisionChoice, job: 
         PrecisionChoice::Auto | PrecisionChoice::F64 => Engine::open_for(choice, job)?,
     };
     check_precision(&engine, precision)?;
-    for notice in engine.notices().iter().chain(&engine.advice(job)) {
-        output::note(notice);
-    }
     Ok(engine)
 }
 

@@ -48,14 +48,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // What the way was like is nothing to a minimiser.
     request.history = History::default();
     let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
-    let folder = Folder::open(&arguments.out, existing, false)?;
+    let folder = Folder::open(&arguments.out, None, existing, false)?;
     let job = request.resolve()?;
     let device = arguments.device.as_deref().or(request.device.as_deref());
     let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision), &job)?;
     // No problems, but every check that a run begins with: nothing is written for a request that cannot run.
     let nothing = engine.run_job(&job, 0..0, &mut |_| std::ops::ControlFlow::Continue(()))?;
     engine.certify_points(&job, &[], &request.stability.options)?;
-    folder.begin(&Plan::new(engine.plan(&job), &job, request.output.clone()), &text)?;
+    folder.begin(&Plan::new(engine.plan(&job), &job, request.output.clone(), None, None), &text)?;
     request.notices().iter().for_each(|notice| output::note(notice));
     run::tell_dropped_rows(nothing.context());
     run::tell_reduction(&job);

@@ -3,17 +3,20 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::failure::Failure;
 use super::folder::{Existing, Folder};
+use super::interruption::Interruption;
+use super::lasting::Lasting;
 use super::parts::Parts;
 use super::plan::Plan;
+use super::shard::Shard;
 use super::spec::{PrecisionChoice, read_file};
-use super::{checks, output, run};
+use super::{checks, conclude, neighbours, output, run};
 use crate::ngd::Status;
-use crate::report;
 
 /// Run every combination of data sets, starts and steps that a TOML file asks for.
 #[derive(Debug, Args)]
@@ -33,6 +36,9 @@ pub(super) struct Arguments {
     /// Go on with a run that was cut off, on the same device with the same spec
     #[arg(long)]
     resume: bool,
+    /// Run the i-th of n shards; `natgrad merge` puts them together
+    #[arg(long, value_name = "i/n")]
+    shard: Option<Shard>,
     /// auto, gpu, cpu, or the index or name of an adapter [default: the spec's, else auto] [env: NATGRAD_DEVICE]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
@@ -49,16 +55,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (_, true) => Existing::Resume,
         _ => Existing::Keep,
     };
-    let folder = Folder::open(&arguments.out, existing, true)?;
+    let folder = Folder::open(&arguments.out, arguments.shard, existing, true)?;
+    neighbours::check(&folder, existing)?;
     let job = request.resolve()?;
     let device = arguments.device.as_deref().or(request.device.as_deref());
-    let engine = run::open_engine(device, arguments.precision.unwrap_or(request.precision), &job)?;
+    let precision = arguments.precision.unwrap_or(request.precision);
+    let engine = run::open_engine(device, precision, &job)?;
     // No problems, but every check that a run begins with: nothing is written for a request that cannot run.
     let nothing = engine.run_job(&job, 0..0, &mut |_| std::ops::ControlFlow::Continue(()))?;
     let nothing = if request.output.parameters { nothing.with_parameter_lists() } else { nothing };
-    let plan = Plan::new(engine.plan(&job), &job, request.output.clone());
+    let saving = request.saving;
+    let plan = Plan::new(engine.plan(&job), &job, request.output.clone(), saving.part, arguments.shard);
+    neighbours::check_plan(&folder, &plan)?;
 
-    if existing == Existing::Resume && folder.is_occupied() {
+    if existing == Existing::Resume && folder.is_begun() {
         folder.check_resumable(&plan)?;
         folder.go_on()?;
     } else {
@@ -67,21 +77,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     request.notices().iter().for_each(|notice| output::note(notice));
     run::tell_dropped_rows(nothing.context());
     run::tell_reduction(&job);
+    let mut device = Lasting::new(engine, || run::open_quietly(device, precision, &job));
     if !folder.results().exists() {
-        let parts = Parts { engine: &engine, job: &job, plan: &plan, folder: &folder, nothing: &nothing };
-        parts.run()?;
+        let parts = Parts { job: &job, plan: &plan, folder: &folder, nothing: &nothing };
+        let interruption = Interruption::watch()?;
+        parts.run(&mut device, &interruption, Duration::from_secs_f64(saving.seconds))?;
+        interruption.let_go();
         parts.merge().map_err(|failure| Failure {
             message: format!("{} (all parts are complete; --resume puts them together)", failure.message),
             ..failure
         })?;
     }
-    let summary = report::parts::summarize(&folder.results(), job.model().parameters().len())?;
-    folder.write_summary(&summary)?;
-    report::write_plots(&summary, folder.path())?;
-    if job.history().is_kept() {
-        let lines = report::Lines::of_file(&folder.history_as("parquet"), &job)?;
-        report::draw_history(&lines, folder.path())?;
-    }
+    let parameters = job.model().parameters().len();
+    let summary = if arguments.shard.is_some() {
+        // Pictures are of the whole.
+        conclude::summary(&folder, parameters)?
+    } else {
+        conclude::whole(&folder, parameters, job.rules(), job.history())?
+    };
     folder.remove_parts()?;
 
     output::results(|writer| {
@@ -89,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         writeln!(writer, "\nresults: {}", folder.results().display())
     })?;
     if let Some(count) = request.verify.filter(|&count| count > 0) {
-        checks::verify_some(&engine, &job, &folder.results(), count)?;
+        checks::verify_some(device.solver(), &job, &folder.results(), count)?;
     }
     Ok(checks::require_converged(&request, summary.count(Status::Converged), summary.problems))
 }

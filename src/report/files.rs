@@ -63,7 +63,7 @@ fn write_and_sync(
 }
 
 /// The name under which a file is written until it is complete.
-fn temporary_name(target: &Path) -> Result<PathBuf, ReportError> {
+pub(crate) fn temporary_name(target: &Path) -> Result<PathBuf, ReportError> {
     let name = target.file_name().ok_or_else(|| {
         let missing = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it names no file");
         ReportError::write(target, missing)

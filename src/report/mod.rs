@@ -38,6 +38,8 @@ pub(crate) mod parts;
 mod pen;
 #[cfg(feature = "plot")]
 mod plot;
+#[cfg(feature = "cli")]
+pub(crate) mod recut;
 mod stability;
 mod starts;
 mod summary;
@@ -46,10 +48,10 @@ mod table;
 pub use csv::write_csv;
 pub use curves::{CurvePoint, curve, write_curves};
 pub use error::ReportError;
-#[cfg(feature = "cli")]
-pub(crate) use files::is_temporary;
 #[cfg(any(feature = "parquet", feature = "plot"))]
 pub(crate) use files::write_whole;
+#[cfg(feature = "cli")]
+pub(crate) use files::{is_temporary, temporary_name};
 #[cfg(feature = "parquet")]
 pub use history::write_history_parquet;
 #[cfg(feature = "plot")]

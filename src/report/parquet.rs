@@ -38,12 +38,16 @@ pub fn write_parquet(outcome: &Outcome, path: &Path) -> Result<(), ReportError> 
 pub(super) fn write_columns(columns: Vec<Column<'_>>, path: &Path) -> Result<(), ReportError> {
     write_whole(path, |writer| {
         let batch = record_batch(columns).map_err(|error| write_error(path, error))?;
-        let mut parquet =
-            ArrowWriter::try_new(writer, batch.schema(), Some(properties())).map_err(|e| write_error(path, e))?;
-        parquet.write(&batch).map_err(|error| write_error(path, error))?;
-        parquet.close().map_err(|error| write_error(path, error))?;
-        Ok(())
+        write_batch(&batch, writer).map_err(|error| write_error(path, error))
     })
+}
+
+/// Writes rows as the whole of a Parquet file.
+pub(super) fn write_batch(batch: &RecordBatch, writer: impl std::io::Write + Send) -> Result<(), ParquetError> {
+    let mut parquet = ArrowWriter::try_new(writer, batch.schema(), Some(properties()))?;
+    parquet.write(batch)?;
+    parquet.close()?;
+    Ok(())
 }
 
 pub(super) fn properties() -> WriterProperties {

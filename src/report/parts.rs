@@ -11,6 +11,7 @@ use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::column::writer::ColumnCloseResult;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::reader::ChunkReader;
 use ::parquet::file::writer::SerializedFileWriter;
 use arrow_array::{Array, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 
@@ -29,33 +30,55 @@ pub(crate) fn row_count(path: &Path) -> Result<u64, ReportError> {
 /// Puts parts together, row group by row group, without decoding them: the pages go over as they are.
 pub(crate) fn merge(parts: &[impl AsRef<Path>], target: &Path) -> Result<(), ReportError> {
     write_whole(target, |writer| {
-        let failed = |error| write_error(target, error);
-        let mut merged: Option<SerializedFileWriter<&mut BufWriter<File>>> = None;
-        let mut waiting = Some(writer);
+        let mut merged = Merged::new(writer, target);
         for part in parts {
-            let part = part.as_ref();
-            let (input, metadata) = open(part)?;
-            if let Some(writer) = waiting.take() {
-                let schema = metadata.file_metadata().schema_descr().root_schema_ptr();
-                let keys = metadata.file_metadata().key_value_metadata().cloned();
-                let properties = properties().into_builder().set_key_value_metadata(keys).build();
-                merged = Some(SerializedFileWriter::new(writer, schema, Arc::new(properties)).map_err(failed)?);
-            }
-            let Some(merged) = merged.as_mut() else {
-                continue;
-            };
-            copy_row_groups(merged, &input, &metadata).map_err(failed)?;
+            let (input, metadata) = open(part.as_ref())?;
+            merged.append(&input, &metadata)?;
         }
-        if let Some(merged) = merged {
-            merged.close().map_err(failed)?;
-        }
-        Ok(())
+        merged.close()
     })
+}
+
+/// A Parquet file on its way, of the row groups of others.
+pub(super) struct Merged<'a> {
+    target: &'a Path,
+    /// Until the first file says what the schema is.
+    waiting: Option<&'a mut BufWriter<File>>,
+    writer: Option<SerializedFileWriter<&'a mut BufWriter<File>>>,
+}
+
+impl<'a> Merged<'a> {
+    pub(super) fn new(writer: &'a mut BufWriter<File>, target: &'a Path) -> Self {
+        Self { target, waiting: Some(writer), writer: None }
+    }
+
+    /// Copies the row groups of another file.
+    pub(super) fn append(&mut self, input: &impl ChunkReader, metadata: &ParquetMetaData) -> Result<(), ReportError> {
+        let failed = |error| write_error(self.target, error);
+        if let Some(writer) = self.waiting.take() {
+            let schema = metadata.file_metadata().schema_descr().root_schema_ptr();
+            let keys = metadata.file_metadata().key_value_metadata().cloned();
+            let properties = properties().into_builder().set_key_value_metadata(keys).build();
+            self.writer = Some(SerializedFileWriter::new(writer, schema, Arc::new(properties)).map_err(failed)?);
+        }
+        match self.writer.as_mut() {
+            Some(writer) => copy_row_groups(writer, input, metadata).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what stands at the end of the file.
+    pub(super) fn close(self) -> Result<(), ReportError> {
+        match self.writer {
+            Some(writer) => writer.close().map(|_| ()).map_err(|error| write_error(self.target, error)),
+            None => Ok(()),
+        }
+    }
 }
 
 fn copy_row_groups(
     merged: &mut SerializedFileWriter<&mut BufWriter<File>>,
-    input: &File,
+    input: &impl ChunkReader,
     metadata: &ParquetMetaData,
 ) -> Result<(), ParquetError> {
     let pages = metadata.page_index();
@@ -154,14 +177,15 @@ pub(super) fn column<'a, A: 'static>(batch: &'a RecordBatch, name: &str) -> Resu
 
 fn open(path: &Path) -> Result<(File, ParquetMetaData), ReportError> {
     let file = File::open(path).map_err(|error| read_error(path, error))?;
-    let metadata = ParquetMetaDataReader::new()
-        .with_page_index_policy(PageIndexPolicy::Optional)
-        .parse_and_finish(&file)
-        .map_err(|error| read_error(path, error))?;
+    let metadata = metadata(&file).map_err(|error| read_error(path, error))?;
     Ok((file, metadata))
 }
 
-fn read_error(path: &Path, problem: impl std::fmt::Display) -> ReportError {
+pub(super) fn metadata(input: &impl ChunkReader) -> Result<ParquetMetaData, ParquetError> {
+    ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional).parse_and_finish(input)
+}
+
+pub(super) fn read_error(path: &Path, problem: impl std::fmt::Display) -> ReportError {
     ReportError::Read { file: path.display().to_string(), problem: problem.to_string().replace('\n', " ") }
 }
 

@@ -96,6 +96,11 @@ impl Run {
         }
     }
 
+    /// Standard output as one JSON value.
+    pub(crate) fn json_of_all(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
     pub(crate) fn json(&self) -> Vec<serde_json::Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

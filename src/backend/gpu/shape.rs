@@ -84,6 +84,22 @@ impl ChunkShape {
         Self { problems: problems.max(LANES as u64), lanes: LANES, way: Way::Lane { block_rows } }
     }
 
+    /// Bytes on the device of a chunk of so many problems, beside its data: the buffers that grow with its problems.
+    #[cfg(feature = "cli")]
+    pub(super) fn bytes(self, job: &Job, problems: u64) -> u64 {
+        let p = job.model().parameters().len() as u64;
+        let words = match self.way {
+            // J, R, the Gram matrix and V.
+            Way::Lane { block_rows } => (p + 1) * (block_rows as u64 + 3 * p + 1),
+            // J, its QR, V and the SVD's working matrix.
+            Way::Blocked(cut) => 4 * cut.elements() as u64,
+        };
+        let each = size_of::<State>() as u64 + size_of::<crate::kernels::problem::Problem>() as u64;
+        let history = Layout::of(job).map_or(0, Layout::bytes);
+        // θ, the trial point and the one before, σ, lengths.
+        problems.next_multiple_of(self.lanes as u64) * (4 * (words + 5 * p) + each + history)
+    }
+
     fn blocked(device: &Device, parameters: usize, rows: usize) -> Self {
         let cut = Cut::of(parameters, rows);
         // There are several buffers of that size: J, its QR, V and the SVD's working matrix.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{DataSource, Keep, ModelRequest, OutputRequest, PrecisionChoice, Request};
+use super::{DataSource, Keep, ModelRequest, OutputRequest, PrecisionChoice, Request, SavingRequest};
 use crate::builtin::Teacher;
 use crate::data::Missing;
 use crate::model::Network;
@@ -55,6 +55,12 @@ impl Request {
         }
         if let Some(share) = self.require_converged {
             run.line("require_converged", &number(share));
+        }
+        if let Some(part) = self.saving.part {
+            run.line("part", &part.to_string());
+        }
+        if self.saving != (SavingRequest { part: self.saving.part, ..SavingRequest::default() }) {
+            run.line("save_every", &number(self.saving.seconds));
         }
         spec.table_unless_empty("[run]", &run);
     }

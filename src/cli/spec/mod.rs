@@ -24,13 +24,13 @@ use crate::error::Error;
 use crate::expr::ParseError;
 use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
-use crate::sweep::{Errors, History, Job, Reduction, StepBlock, Sweep};
+use crate::sweep::{Errors, History, Job, Reduction, StepBlock, StepRule, Sweep};
 
 pub(super) use origin::Origin;
 use read::read_spec;
 pub(super) use tables::{
     DataRequest, DataSource, ExpressionRequest, Keep, ModelRequest, OutputRequest, Points, PrecisionChoice,
-    StabilityRequest, StartRequest, TextForm,
+    SavingRequest, StabilityRequest, StartRequest, TextForm,
 };
 
 /// Reads a spec from its file; the request, and the text.
@@ -57,6 +57,7 @@ pub(super) struct Request {
     pub(super) verify: Option<usize>,
     /// The least share of problems that have to converge.
     pub(super) require_converged: Option<f64>,
+    pub(super) saving: SavingRequest,
     pub(super) output: OutputRequest,
     pub(super) stability: StabilityRequest,
     pub(super) origin: Origin,
@@ -86,6 +87,13 @@ impl Request {
             failure.message += &hints::quoting(self.model.text(), data.column_names(), &self.origin);
         }
         failure
+    }
+
+    /// The step rules, of a loss that averages so many residuals, where it does.
+    pub(super) fn rules(&self, averaged: Option<usize>) -> Result<Vec<StepRule>, Failure> {
+        let scaling = self.parse_model().map_err(|error| self.model_failure(error))?.default_scaling();
+        let rules = self.blocks.iter().flat_map(|block| block.rules(scaling));
+        Ok(rules.map(|rule| averaged.map_or(rule, |points| rule.of_mean(points as f64))).collect())
     }
 
     fn parse_model(&self) -> Result<Model, ModelError> {

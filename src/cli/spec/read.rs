@@ -10,7 +10,7 @@ use super::read_model::read_model;
 use super::read_stability::read_stability;
 use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
-use super::{Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, TextForm};
+use super::{Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, SavingRequest, TextForm};
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::sweep::{History, Reduction, SizeUnit, StepBlock};
 
@@ -34,7 +34,7 @@ pub(super) const KEYS: [(&str, &[&str]); 23] = [
     ("step.filter.residual_scaled", &["factor", "power"]),
     ("stop", &["steps", "loss", "initial_loss", "gradient", "change", "tests"]),
     ("history", &["every", "parameters", "hessian_sharpness"]),
-    ("run", &["device", "precision", "verify", "require_converged"]),
+    ("run", &["device", "precision", "verify", "require_converged", "part", "save_every"]),
     ("loss", &["reduction"]),
     ("output", &["keep", "formats", "curves", "parameters"]),
     ("stability", STABILITY),
@@ -93,6 +93,7 @@ pub(in super::super) fn read_spec(path: &Path, text: &str) -> Result<Request, Fa
         precision: PrecisionChoice::Auto,
         verify: None,
         require_converged: None,
+        saving: SavingRequest::default(),
         output: root.get("output").map_or(Ok(OutputRequest::default()), |output| read_output(output.table()?))?,
         stability: root.get("stability").map(|table| read_stability(table.table()?)).transpose()?.unwrap_or_default(),
         folder: path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
@@ -145,6 +146,20 @@ fn read_run(run: Table<'_>, request: &mut Request) -> Result<(), Failure> {
             return Err(share.fail(format!("the share {number} is outside 0 to 1; write 0.99 for 99%")));
         }
         request.require_converged = Some(number);
+    }
+    if let Some(part) = run.get("run.part") {
+        match part.count(u64::from(u32::MAX))? {
+            0 => return Err(part.fail("a part of 0 problems holds none; give at least 1")),
+            count => request.saving.part = Some(count),
+        }
+    }
+    if let Some(seconds) = run.get("run.save_every") {
+        let number = seconds.number()?;
+        // Years of seconds are as good as never.
+        if !(0.0..=1e9).contains(&number) {
+            return Err(seconds.fail(format!("{number} seconds are outside 0 to 1e9; 0 saves after every chunk")));
+        }
+        request.saving.seconds = number;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::builtin::Teacher;
 use crate::data::Missing;
@@ -78,8 +78,23 @@ pub(in crate::cli) struct StartRequest {
     pub(in crate::cli) random: Option<RandomStarts>,
 }
 
+/// How often a run saves what it has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::cli) struct SavingRequest {
+    /// Problems a part; what is not given is as many as memory holds well.
+    pub(in crate::cli) part: Option<u64>,
+    /// Seconds after which a part that goes on is saved as far as it is.
+    pub(in crate::cli) seconds: f64,
+}
+
+impl Default for SavingRequest {
+    fn default() -> Self {
+        Self { part: None, seconds: 1.0 }
+    }
+}
+
 /// What is kept of a run, and in which forms it is written.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(in crate::cli) struct OutputRequest {
     pub(in crate::cli) keep: Keep,
     /// Forms beside the Parquet file.
@@ -123,7 +138,7 @@ pub(in crate::cli) enum Points {
 }
 
 /// Which problems are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::cli) enum Keep {
     /// Every problem.
@@ -138,7 +153,7 @@ impl Keep {
 }
 
 /// A form of results as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(in crate::cli) enum TextForm {
     Csv,

@@ -79,6 +79,8 @@ device = "cpu"
 precision = "f64"
 verify = 10
 require_converged = 0.99
+part = 500
+save_every = 0.5
 [output]
 keep = "best"
 formats = ["parquet", "csv", "jsonl"]
@@ -117,6 +119,7 @@ curves = true
     assert_eq!(request.history, History { every: 5, parameters: true, hessian_sharpness: true });
     assert_eq!((request.device.as_deref(), request.precision), (Some("cpu"), PrecisionChoice::F64));
     assert_eq!((request.verify, request.require_converged), (Some(10), Some(0.99)));
+    assert_eq!(request.saving, SavingRequest { part: Some(500), seconds: 0.5 });
     let formats = vec![TextForm::Csv, TextForm::Jsonl];
     assert_eq!(request.output, OutputRequest { keep: Keep::Best, formats, curves: true, parameters: false });
 }
@@ -158,7 +161,7 @@ fn sizes_without_a_damping_take_exact_steps() {
 }
 
 /// What is wrong, the line it is on, and words that the message must hold.
-const WRONG: [(&str, usize, &[&str]); 49] = [
+const WRONG: [(&str, usize, &[&str]); 51] = [
     ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
     ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
     ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
@@ -200,6 +203,8 @@ const WRONG: [(&str, usize, &[&str]); 49] = [
     ("[stop]\ngradient = -1", 10, &["stop.gradient", "negative"]),
     ("[stop]\ntests = 0", 10, &["true or false"]),
     ("[run]\nprecision = \"f16\"", 10, &["run.precision", "\"f32\""]),
+    ("[run]\npart = 0", 10, &["run.part", "at least 1"]),
+    ("[run]\nsave_every = -1", 10, &["run.save_every", "outside 0 to 1e9"]),
     ("[run]\nverify = -1", 10, &["run.verify", "-1 is negative"]),
     ("[run]\nrequire_converged = 99", 10, &["run.require_converged", "outside 0 to 1"]),
     ("[output]\nkeep = \"bset\"", 10, &["output.keep", "did you mean \"best\"?"]),
@@ -331,6 +336,7 @@ fn a_request_written_as_toml_reads_back_as_itself() {
         precision: PrecisionChoice::F64,
         verify: Some(3),
         require_converged: Some(0.5),
+        saving: SavingRequest { part: Some(7), seconds: 0.0 },
         stability: StabilityRequest::default(),
         output: OutputRequest { keep: Keep::Best, formats: vec![TextForm::Jsonl], curves: true, parameters: true },
         origin: Origin::CommandLine,

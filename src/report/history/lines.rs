@@ -99,22 +99,24 @@ mod file {
     use super::{Lines, Point};
     use crate::report::ReportError;
     use crate::report::parts::{column, each_batch};
-    use crate::sweep::Job;
+    use crate::sweep::StepRule;
 
     impl Lines {
-        /// The lines of a job's history as it was written: what is drawn is chosen in one pass, and read in a second.
-        pub(crate) fn of_file(path: &Path, job: &Job) -> Result<Self, ReportError> {
-            let of_hessian = job.history().hessian_sharpness;
+        /// The lines of the history of a sweep by these rules, as it was written: what is drawn is chosen in one pass, and
+        /// read in a second.
+        pub(crate) fn of_file(path: &Path, rules: &[StepRule], of_hessian: bool) -> Result<Self, ReportError> {
             let sharpness = if of_hessian { "hessian_sharpness" } else { "gn_sharpness" };
             let mut problems = Vec::new();
             each_batch(path, &["problem", "step"], |batch| {
                 let (index, step) = heads(batch)?;
                 // Every problem is recorded at its start.
                 let starts = (0..batch.num_rows()).filter(|&row| step.value(row) == 0);
-                problems.extend(starts.map(|row| index.value(row)).map(|problem| (problem, job.problem(problem).rule)));
+                // Rules are what varies fastest, and every start has all of them.
+                let rule = |problem: u64| (problem % rules.len() as u64) as usize;
+                problems.extend(starts.map(|row| index.value(row)).map(|problem| (problem, rule(problem))));
                 Ok(())
             })?;
-            let mut lines = Self::choose(problems.into_iter(), job.rules(), of_hessian);
+            let mut lines = Self::choose(problems.into_iter(), rules, of_hessian);
             each_batch(path, &["problem", "step", "residual_norm", sharpness], |batch| {
                 let (index, step) = heads(batch)?;
                 let norms: &Float64Array = column(batch, "residual_norm")?;

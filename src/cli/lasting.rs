@@ -1,0 +1,236 @@
+//! A device that is opened again when it is lost.
+
+use std::ops::{ControlFlow, Range};
+use std::time::Duration;
+
+use super::failure::Failure;
+use super::folder::differences;
+use super::output;
+use crate::engine::{Engine, PlanInfo, Progress};
+use crate::error::Error;
+use crate::gpu::DeviceError;
+use crate::linalg::LinalgError;
+use crate::sweep::{Job, Outcome};
+
+/// How often in a row a lost device is opened again: one that is lost a third time is lost by what it is asked to do.
+const MOST_LOSSES: usize = 2;
+
+/// What drivers need after a reset.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Where problems are run.
+pub(super) trait Solver {
+    /// As [`Engine::run_until_failure`].
+    fn solve(
+        &self,
+        job: &Job,
+        range: Range<u64>,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(Outcome, Option<Error>), Error>;
+
+    /// As [`Engine::plan`].
+    fn plan(&self, job: &Job) -> PlanInfo;
+}
+
+impl Solver for Engine {
+    fn solve(
+        &self,
+        job: &Job,
+        range: Range<u64>,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(Outcome, Option<Error>), Error> {
+        self.run_until_failure(job, range, report)
+    }
+
+    fn plan(&self, job: &Job) -> PlanInfo {
+        Self::plan(self, job)
+    }
+}
+
+/// A solver, and how it is opened again by the same choice.
+pub(super) struct Lasting<'a, S> {
+    solver: S,
+    open: Box<dyn Fn() -> Result<S, Failure> + 'a>,
+    pause: Duration,
+}
+
+impl<'a, S: Solver> Lasting<'a, S> {
+    pub(super) fn new(solver: S, open: impl Fn() -> Result<S, Failure> + 'a) -> Self {
+        Self { solver, open: Box::new(open), pause: PAUSE }
+    }
+
+    /// The same without a pause before it is opened again.
+    #[cfg(test)]
+    pub(super) fn at_once(self) -> Self {
+        Self { pause: Duration::ZERO, ..self }
+    }
+
+    pub(super) fn solver(&self) -> &S {
+        &self.solver
+    }
+
+    /// Runs problems and appends their results to `outcome`, chunk by chunk: those of the chunks that ended are there
+    /// whatever the end. The chunk in which the device is lost is repeated, twice in a row at most.
+    pub(super) fn run(
+        &mut self,
+        job: &Job,
+        range: Range<u64>,
+        outcome: &mut Outcome,
+        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        let total = range.end - range.start;
+        let mut next = range.start;
+        let mut losses = 0;
+        loop {
+            let before = next - range.start;
+            let mut report = |progress: Progress| report(Progress { done: before + progress.done, total });
+            let error = match self.solver.solve(job, next..range.end, &mut report) {
+                Ok((some, error)) => {
+                    if !some.is_empty() {
+                        losses = 0;
+                    }
+                    next += some.len() as u64;
+                    outcome.append(some);
+                    error
+                }
+                Err(error) => Some(error),
+            };
+            match error {
+                None => return Ok(()),
+                Some(error) => match lost(&error) {
+                    Some(reason) if losses < MOST_LOSSES => {
+                        losses += 1;
+                        output::note(&format!(
+                            "the device was lost ({reason}): it is opened again, and the chunk repeated"
+                        ));
+                        self.reopen(job)?;
+                    }
+                    _ => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    /// Opens the device again. Another one, or the same by another driver, would go on with other bits.
+    fn reopen(&mut self, job: &Job) -> Result<(), Failure> {
+        std::thread::sleep(self.pause);
+        let solver = (self.open)().map_err(|failure| Failure {
+            message: format!("the device was lost and does not open again: {}", failure.message),
+            ..failure
+        })?;
+        let plans = [self.solver.plan(job), solver.plan(job)];
+        if plans[0] != plans[1] {
+            let [before, now] = plans.map(|plan| serde_json::to_value(plan).unwrap_or_default());
+            let differences = differences(&before, &now).join(", ");
+            return Err(Failure {
+                code: Failure::DEVICE,
+                message: format!("the device was lost, and what opens in its place is another: {differences}"),
+            });
+        }
+        self.solver = solver;
+        Ok(())
+    }
+}
+
+/// Why the device was lost, where that is the error.
+fn lost(error: &Error) -> Option<&str> {
+    match error {
+        Error::Device(DeviceError::Lost { reason })
+        | Error::Linalg(LinalgError::Device(DeviceError::Lost { reason })) => Some(reason),
+        // What is called on a lost device before its loss is announced.
+        Error::Device(DeviceError::Validation { message, .. }) if message.contains("device is lost") => Some(message),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
+    use super::super::plan::tests::job;
+    use super::*;
+    use crate::engine::Choice;
+
+    /// The CPU, lost in the chunks counted here, from the first on.
+    pub(in super::super) struct Frail<'a> {
+        engine: Engine,
+        /// Chunks to go until it is lost; and how often it is lost then.
+        until: &'a Cell<usize>,
+        losses: &'a Cell<usize>,
+        name: &'static str,
+    }
+
+    impl<'a> Frail<'a> {
+        pub(in super::super) fn open(until: &'a Cell<usize>, losses: &'a Cell<usize>, name: &'static str) -> Self {
+            Self { engine: Engine::open(Choice::Cpu).unwrap(), until, losses, name }
+        }
+    }
+
+    impl Solver for Frail<'_> {
+        fn solve(
+            &self,
+            job: &Job,
+            range: Range<u64>,
+            report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        ) -> Result<(Outcome, Option<Error>), Error> {
+            let lost = || Error::from(DeviceError::Lost { reason: "a test".to_owned() });
+            let mut outcome = self.engine.run_job(job, 0..0, &mut |_| ControlFlow::Continue(()))?;
+            let total = range.end - range.start;
+            for first in range.clone().step_by(4) {
+                if self.until.get() == 0 && self.losses.get() > 0 {
+                    self.losses.set(self.losses.get() - 1);
+                    return Ok((outcome, Some(lost())));
+                }
+                self.until.set(self.until.get().saturating_sub(1));
+                let chunk = first..range.end.min(first + 4);
+                outcome.append(self.engine.run_job(job, chunk, &mut |_| ControlFlow::Continue(()))?);
+                if report(Progress { done: outcome.len() as u64, total }).is_break() {
+                    break;
+                }
+            }
+            Ok((outcome, None))
+        }
+
+        fn plan(&self, job: &Job) -> PlanInfo {
+            PlanInfo { device: self.name.to_owned(), ..self.engine.plan(job) }
+        }
+    }
+
+    /// What is left of 20 problems when the device is lost so often after two chunks, and how it ends.
+    fn ran(losses: usize, then: &'static str) -> (Vec<u64>, Result<(), String>) {
+        let (until, losses) = (Cell::new(2), Cell::new(losses));
+        let job = job(5, 2);
+        let mut lasting =
+            Lasting::new(Frail::open(&until, &losses, "A"), || Ok(Frail::open(&until, &losses, then))).at_once();
+        let mut outcome = Engine::open(Choice::Cpu).unwrap().run_job(&job, 0..0, &mut |_| ControlFlow::Continue(()));
+        let outcome = outcome.as_mut().unwrap();
+        let mut done = Vec::new();
+        let ended = lasting.run(&job, 0..20, outcome, &mut |progress| {
+            done.push(progress.done);
+            ControlFlow::Continue(())
+        });
+        assert!(done.is_sorted() && done.last() == Some(&(outcome.len() as u64)));
+        (outcome.iter().map(|problem| problem.index()).collect(), ended.map_err(|failure| failure.message))
+    }
+
+    #[test]
+    fn a_device_lost_once_or_twice_in_a_row_is_opened_again_and_every_problem_runs_once() {
+        for losses in [0, 1, 2] {
+            assert_eq!(ran(losses, "A"), ((0..20).collect(), Ok(())), "{losses}");
+        }
+    }
+
+    #[test]
+    fn a_device_lost_three_times_in_a_row_is_given_up_and_the_chunks_before_are_kept() {
+        let (problems, ended) = ran(3, "A");
+        assert_eq!(problems, (0..8).collect::<Vec<u64>>());
+        assert!(ended.unwrap_err().contains("the device was lost (a test)"));
+    }
+
+    #[test]
+    fn another_device_does_not_stand_in_for_a_lost_one() {
+        let (problems, ended) = ran(1, "B");
+        assert_eq!(problems, (0..8).collect::<Vec<u64>>());
+        assert!(ended.unwrap_err().contains("device was \"A\" and is \"B\""));
+    }
+}
