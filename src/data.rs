@@ -18,12 +18,17 @@ mod csv;
 mod digest;
 mod error;
 mod join;
+mod layout;
+mod numbers;
 mod sets;
+mod stack;
 mod table;
 
 pub use bound::BoundData;
 pub use error::{DataError, Place};
 pub use join::{JoinedStarts, StartTable};
+pub use layout::DataSets;
+pub use numbers::Numbers;
 pub use sets::{Key, KeyColumn, KeyValues};
 
 use table::Table;
@@ -130,8 +135,7 @@ impl Data {
     /// # Errors
     /// Values, shape and axes do not fit together, an axis is named twice or `y`, or there are no elements.
     pub fn from_array(values: &[f32], shape: &[usize], axes: &[&str]) -> Result<Self, DataError> {
-        let values = values.iter().map(|&value| f64::from(value));
-        array::array_table(values, shape, axes).map(|table| Self::with_axes(table, axes))
+        Self::of_numbers(values.to_vec().into(), shape, axes)
     }
 
     /// The same as [`from_array`](Self::from_array) from an `ndarray` array or view of `f32` or `f64`, whatever its
@@ -146,8 +150,8 @@ impl Data {
         S: ndarray::Data<Elem = A>,
         D: ndarray::Dimension,
     {
-        let numbers = values.iter().map(|&value| value.into());
-        array::array_table(numbers, values.shape(), axes).map(|table| Self::with_axes(table, axes))
+        let numbers: Vec<f64> = values.iter().map(|&value| value.into()).collect();
+        Self::of_numbers(numbers.into(), values.shape(), axes)
     }
 
     fn new(table: Table) -> Self {
@@ -159,6 +163,10 @@ impl Data {
             renames: Vec::new(),
         };
         Self { table: Arc::new(table), reading }
+    }
+
+    fn of_numbers(values: Numbers, shape: &[usize], axes: &[&str]) -> Result<Self, DataError> {
+        array::array_table("the array", values, shape, axes).map(|table| Self::with_axes(table, axes))
     }
 
     fn with_axes(table: Table, axes: &[&str]) -> Self {

@@ -175,7 +175,7 @@ impl Engine {
             .filter_map(|(name, values)| {
                 let (low, high) = values
                     .iter()
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
                 let rounding = Precision::F32.unit_roundoff() * low.abs().max(high.abs());
                 (high > low && rounding > BLUR * (high - low)).then(|| {
                     format!(

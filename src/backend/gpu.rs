@@ -56,7 +56,7 @@ fn check_range(job: &Job) -> Result<(), RequestError> {
     let inputs = job.model().inputs().iter().zip(&job.data().inputs);
     let columns = inputs.map(|(name, values)| (format!("column \"{name}\""), values));
     for (what, values) in columns.chain([("the response".to_owned(), &job.data().response)]) {
-        let mut sizes = values.iter().map(|value| value.abs()).filter(|&size| size > 0.0);
+        let mut sizes = values.iter().map(f64::abs).filter(|&size| size > 0.0);
         if let Some(value) = sizes.next()
             && !RANGE.contains(&value)
             && !sizes.any(|size| RANGE.contains(&size))

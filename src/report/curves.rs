@@ -27,7 +27,7 @@ pub fn curve(job: &Job, problem: &Problem<'_>) -> Vec<CurvePoint> {
             let (inputs, response) = (job.inputs(row), job.response(row));
             let fit = job.model().evaluate(problem.parameters(), inputs);
             CurvePoint {
-                line: job.data().lines[row],
+                line: job.data().line(row),
                 inputs: shown(inputs, job.model().outputs()),
                 response,
                 fit,

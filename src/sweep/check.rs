@@ -8,13 +8,13 @@ use super::{SizeUnit, StepRule};
 
 /// The standard deviation of a row's response, 1 where none is given.
 pub(super) fn sigma(data: &BoundData, row: usize) -> f64 {
-    data.sigma.as_ref().map_or(1.0, |sigma| sigma[row])
+    data.sigma.as_ref().map_or(1.0, |sigma| sigma.get(row))
 }
 
 /// Refuses responses whose squares, and so the loss, leave the range of f64.
 pub(super) fn check_response(data: &BoundData) -> Result<(), RequestError> {
     for (set, rows) in data.sets.iter().enumerate() {
-        let value = rows.clone().map(|i| (data.response[i] / sigma(data, i)).abs()).fold(0.0, f64::max);
+        let value = rows.map(|i| (data.response.get(i) / sigma(data, i)).abs()).fold(0.0, f64::max);
         if value != 0.0 && !(1e-150..=1e150).contains(&value) {
             return Err(RequestError::ResponseRange { set, value });
         }

@@ -7,6 +7,8 @@ mod convert;
 mod edge;
 mod grid;
 mod history;
+#[cfg(test)]
+mod job_tests;
 mod outcome;
 mod request;
 mod resolve;

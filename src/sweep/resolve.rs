@@ -27,8 +27,10 @@ pub struct Job(Arc<Inner>);
 struct Inner {
     model: Model,
     data: Arc<BoundData>,
-    /// The model's inputs, row after row.
+    /// The model's inputs, row after row: of all rows, or of one data set where all have the same.
     inputs: Arc<Vec<f64>>,
+    /// How many rows `inputs` has.
+    input_rows: usize,
     starts: StartGrid,
     rules: Vec<StepRule>,
     stop: Stop,
@@ -78,27 +80,22 @@ impl Sweep {
         if first_problems.last() == Some(&0) {
             return Err(RequestError::NoProblems.into());
         }
-        let rows = data.response.len();
-        let outputs = model.outputs();
-        let mut inputs = Vec::with_capacity(rows * model.row_inputs());
-        for row in 0..rows {
-            inputs.extend(data.inputs.iter().map(|column| column[row]));
-            if outputs > 1 {
-                // The outputs of a row of data stand side by side, and data sets are whole rows of data.
-                inputs.push((row % outputs) as f64);
-            }
-        }
+        let input_rows = data.shared_grid().unwrap_or(data.response.len());
+        let inputs = input_table(&model, &data, input_rows);
         check_response(&data)?;
         let response_norms = data
             .sets
-            .par_iter()
-            .map(|rows| rows.clone().map(|i| (data.response[i] / sigma(&data, i)).powi(2)).sum::<f64>().sqrt())
+            .iter()
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|rows| rows.map(|i| (data.response.get(i) / sigma(&data, i)).powi(2)).sum::<f64>().sqrt())
             .collect();
         let digest = self.digest(&source, &starts);
         let mut job = Job(Arc::new(Inner {
             model,
             data: Arc::new(data),
             inputs: Arc::new(inputs),
+            input_rows,
             starts,
             rules,
             stop: self.stop,
@@ -164,11 +161,11 @@ impl Sweep {
 
     /// The residuals that a loss averages, where it does.
     fn averaged(&self, data: &BoundData) -> Result<Option<usize>, RequestError> {
-        let lengths = || data.sets.iter().map(ExactSizeIterator::len);
-        match (self.reduction, lengths().min(), lengths().max()) {
-            (Reduction::Mean, Some(least), Some(most)) if least == most => Ok(Some(most)),
-            (Reduction::Mean, Some(least), Some(most)) => Err(RequestError::UnequalMeans { least, most }),
-            _ => Ok(None),
+        let (least, most) = (data.sets.least_rows(), data.sets.most_rows());
+        match self.reduction {
+            Reduction::Mean if least == most => Ok(Some(most)),
+            Reduction::Mean => Err(RequestError::UnequalMeans { least, most }),
+            Reduction::Sum => Ok(None),
         }
     }
 
@@ -186,6 +183,20 @@ impl Sweep {
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// The model's inputs of the first rows of the data, row after row.
+fn input_table(model: &Model, data: &BoundData, rows: usize) -> Vec<f64> {
+    let outputs = model.outputs();
+    let mut inputs = Vec::with_capacity(rows * model.row_inputs());
+    for row in 0..rows {
+        inputs.extend(data.inputs.iter().map(|column| column.get(row)));
+        if outputs > 1 {
+            // The outputs of a row of data stand side by side, and data sets are whole rows of data.
+            inputs.push((row % outputs) as f64);
+        }
+    }
+    inputs
 }
 
 /// Index of the first problem of each data set, and the count of all.
@@ -220,6 +231,7 @@ impl Job {
             model: self.0.model.clone(),
             data: Arc::clone(&self.0.data),
             inputs: Arc::clone(&self.0.inputs),
+            input_rows: self.0.input_rows,
             response_norms: Arc::clone(&self.0.response_norms),
             digest: self.0.digest.clone(),
             errors: self.0.errors,
@@ -338,22 +350,42 @@ impl Job {
 
     /// The rows of a data set.
     pub(crate) fn rows(&self, set: usize) -> Range<usize> {
-        self.0.data.sets[set].clone()
+        self.0.data.sets.get(set)
     }
 
     /// The most points that a data set has.
     pub(crate) fn most_rows(&self) -> usize {
-        self.0.data.sets.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+        self.0.data.sets.most_rows()
     }
 
     /// The model's inputs at a row.
     pub(crate) fn inputs(&self, row: usize) -> &[f64] {
         let width = self.0.model.row_inputs();
-        &self.0.inputs[row * width..(row + 1) * width]
+        let place = if row < self.0.input_rows { row } else { row % self.0.input_rows };
+        &self.0.inputs[place * width..(place + 1) * width]
+    }
+
+    /// The number of rows of every data set, where all have the same inputs, bit for bit and in the same order:
+    /// `inputs(k)` for k below it are those of any.
+    #[allow(dead_code, reason = "kernels that read a grid once ask for it")]
+    pub(crate) fn shared_grid(&self) -> Option<usize> {
+        self.0.data.shared_grid()
     }
 
     pub(crate) fn response(&self, row: usize) -> f64 {
-        self.0.data.response[row]
+        self.0.data.response.get(row)
+    }
+
+    /// The responses of a range of rows, rounded to f32; borrowed where they are held as such.
+    #[allow(dead_code, reason = "uploads of whole data sets ask for it")]
+    pub(crate) fn responses_f32(&self, rows: Range<usize>) -> std::borrow::Cow<'_, [f32]> {
+        self.0.data.response.slice_f32(rows)
+    }
+
+    /// Whether a row may weigh something other than 1.
+    #[allow(dead_code, reason = "kernels without weights ask for it")]
+    pub(crate) fn has_sigma(&self) -> bool {
+        self.0.data.sigma.as_ref().is_some_and(|sigma| sigma.constant() != Some(1.0))
     }
 
     /// 1/σ of a row.
