@@ -19,17 +19,21 @@ mod digest;
 mod error;
 mod join;
 mod layout;
+mod npy;
 mod numbers;
 mod sets;
 mod stack;
+mod start_array;
 mod table;
 
 pub use bound::BoundData;
-pub use error::{DataError, Place};
+pub use error::{DataError, NpyProblem, Place};
 pub use join::{JoinedStarts, StartTable};
 pub use layout::DataSets;
 pub use numbers::Numbers;
 pub use sets::{Key, KeyColumn, KeyValues};
+pub(crate) use stack::Stack;
+pub(crate) use start_array::StartArray;
 
 use table::Table;
 
@@ -136,6 +140,22 @@ impl Data {
     /// Values, shape and axes do not fit together, an axis is named twice or `y`, or there are no elements.
     pub fn from_array(values: &[f32], shape: &[usize], axes: &[&str]) -> Result<Self, DataError> {
         Self::of_numbers(values.to_vec().into(), shape, axes)
+    }
+
+    /// Maps an array in NumPy's NPY format into memory: its values are the column `y`, and the axes are those of
+    /// [`from_array`](Self::from_array). Values are read as they are asked for and never all converted: with `set` as the
+    /// first axis, a run holds the data sets at work and no others. The file must not change while it is in use.
+    ///
+    /// Numbers of 32 and 64 bits, integers of 8 to 64 bits and truth values are read, little-endian and in C order, from
+    /// versions 1 to 3 of the format.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is no such file or cut short; elements of another type or order; and as for
+    /// [`from_array`](Self::from_array).
+    pub fn read_npy(path: impl AsRef<Path>, axes: &[&str]) -> Result<Self, DataError> {
+        let (shape, values) = npy::open(path.as_ref())?;
+        let name = values.name().to_owned();
+        array::array_table(&name, values.into(), &shape, axes).map(|table| Self::with_axes(table, axes))
     }
 
     /// The same as [`from_array`](Self::from_array) from an `ndarray` array or view of `f32` or `f64`, whatever its

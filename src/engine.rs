@@ -168,13 +168,11 @@ impl Engine {
         if self.precision() == Precision::F64 {
             return Vec::new();
         }
-        let data = job.data();
-        let names = job.model().inputs().iter();
+        let names = job.model().inputs().iter().enumerate();
         names
-            .zip(&data.inputs)
-            .filter_map(|(name, values)| {
-                let (low, high) = values
-                    .iter()
+            .filter_map(|(k, name)| {
+                let (low, high) = job
+                    .input_values(k)
                     .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
                 let rounding = Precision::F32.unit_roundoff() * low.abs().max(high.abs());
                 (high > low && rounding > BLUR * (high - low)).then(|| {
@@ -293,6 +291,8 @@ impl Engine {
         let end = range.start + total;
         while next < end {
             let last = (next + self.backend.most_at_once(job) as u64).min(end);
+            // Only the data sets at work are in memory.
+            let job = &job.window(next..last)?;
             let ids: Vec<ProblemId> = (next..last).map(|index| job.problem(index)).collect();
             let solved = self.backend.solve_some(job, &ids)?;
             next += solved.len() as u64;
@@ -326,7 +326,7 @@ impl Engine {
         if let Some(point) = points.iter().find(|point| point.set >= job.sets()) {
             return Err(RequestError::NoSuchSet { set: point.set, sets: job.sets() }.into());
         }
-        stability::certify(&self.backend, job, points, options)
+        stability::certify(&self.backend, &job.held_whole()?, points, options)
     }
 
     /// Measures by steps how much perturbations of certified minimisers shrink or grow: over step sizes and dampings at the
@@ -342,7 +342,7 @@ impl Engine {
         step_sizes: &[f64],
         dampings: &[f64],
     ) -> Result<Option<ContractionMap>, Error> {
-        stability::contraction_map(&self.backend, job, found, options, step_sizes, dampings)
+        stability::contraction_map(&self.backend, &job.held_whole()?, found, options, step_sizes, dampings)
     }
 
     fn context(&self, job: &Job) -> Context {
@@ -350,12 +350,12 @@ impl Engine {
             parameters: job.model().parameters().to_vec(),
             network: job.model().as_network().is_some(),
             parameter_lists: false,
-            keys: job.data().keys.clone(),
+            keys: job.keys().to_vec(),
             rules: job.rules().to_vec(),
             device: self.description.clone(),
             precision: self.precision(),
             errors: job.errors(),
-            dropped_rows: job.data().dropped,
+            dropped_rows: job.dropped_rows(),
             history: job.history(),
             notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),
         }

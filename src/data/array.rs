@@ -20,7 +20,7 @@ pub(super) fn array_table(source: &str, values: Numbers, shape: &[usize], axes: 
     if shape.len() != axes.len() {
         return Err(DataError::Shape {
             problem: format!(
-                "an array of shape {shape:?} has {} axes, but {} are named ({}); name each once",
+                "{source} of shape {shape:?} has {} axes, but {} are named ({}); name each once",
                 shape.len(),
                 axes.len(),
                 listed(axes.iter().copied())
@@ -32,7 +32,7 @@ pub(super) fn array_table(source: &str, values: Numbers, shape: &[usize], axes: 
     if rows != values.len() {
         return Err(DataError::Shape {
             problem: format!(
-                "an array of shape {shape:?} has {rows} elements, but there are {} values; mend the shape",
+                "{source} of shape {shape:?} has {rows} elements, but there are {} values; mend the shape",
                 values.len()
             ),
         });

@@ -109,8 +109,7 @@ impl Data {
         if let Some(stack) = self.stack_of(&wanted) {
             match stack.bind(0..stack.sets()) {
                 // Sets of unequal length are left, and with them no stack.
-                Err(DataError::MissingValue { .. } | DataError::NotFinite { .. })
-                    if self.reading.missing == Missing::Drop => {}
+                Err(error) if error.is_gap() && self.drops_gaps() => {}
                 bound => return bound,
             }
         }
@@ -332,9 +331,9 @@ impl Data {
             })
         };
         let rows = selection.rows();
+        // Without names there is nothing that could go wrong.
         if named.is_empty()
-            && first < end
-            && let RowValue::Scalar(value) = of_set(first)?
+            && let Ok(RowValue::Scalar(value)) = on_rows(expression, &named, 0..1, &candidates)
         {
             return Ok(Numbers::periodic(vec![value], rows));
         }

@@ -185,10 +185,14 @@ impl BoundData {
     /// # Errors
     /// As for [`guess`](Self::guess).
     pub fn guesses(&self, expression: &RowExpression) -> Result<Vec<f64>, DataError> {
+        self.guesses_of(expression, 0..self.sets.len())
+    }
+
+    /// The values of a guess on some of the data sets.
+    pub(crate) fn guesses_of(&self, expression: &RowExpression, sets: Range<usize>) -> Result<Vec<f64>, DataError> {
         let named = self.guess_columns(expression)?;
         let candidates = self.guess_candidates();
-        (0..self.sets.len())
-            .into_par_iter()
+        sets.into_par_iter()
             .with_min_len(SETS_PER_TASK)
             .map(|set| self.guess_on(set, expression, &named, &candidates))
             .collect()

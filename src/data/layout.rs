@@ -77,6 +77,14 @@ impl DataSets {
         }
     }
 
+    /// The rows of all data sets together.
+    pub fn rows(&self) -> usize {
+        match &self.0 {
+            Lengths::Equal { sets, rows } => sets * rows,
+            Lengths::Ends(ends) => ends.last().copied().unwrap_or(0),
+        }
+    }
+
     /// The rows of every data set, in their order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Range<usize>> + Clone + '_ {
         (0..self.len()).map(|set| self.get(set))

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::error::DataError;
+use super::npy::Mapped;
+
 /// Fewest rows that are worth a task of their own.
 const ROWS_PER_TASK: usize = 1 << 16;
 
@@ -27,6 +30,8 @@ pub struct Numbers {
 enum Store {
     Wide(Arc<Vec<f64>>),
     Narrow(Arc<Vec<f32>>),
+    /// In a file.
+    Mapped(Mapped),
     /// Row `r` has the value `r / stride % length`.
     Axis {
         stride: usize,
@@ -43,6 +48,12 @@ impl From<Vec<f64>> for Numbers {
 impl From<Vec<f32>> for Numbers {
     fn from(values: Vec<f32>) -> Self {
         Self { rows: 0..values.len(), store: Store::Narrow(Arc::new(values)), base: 0 }
+    }
+}
+
+impl From<Mapped> for Numbers {
+    fn from(values: Mapped) -> Self {
+        Self { rows: 0..values.len(), store: Store::Mapped(values), base: 0 }
     }
 }
 
@@ -63,8 +74,29 @@ impl Numbers {
     }
 
     /// Some of the rows, counted as in the whole.
-    pub(super) fn part(&self, rows: Range<usize>) -> Self {
-        Self { rows, ..self.clone() }
+    ///
+    /// # Errors
+    /// If the file that holds them cannot be read.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Result<Self, DataError> {
+        match &self.store {
+            Store::Mapped(values) => {
+                Ok(Self { store: Store::Mapped(values.part(rows.clone())?), base: rows.start, rows })
+            }
+            _ => Ok(Self { rows, ..self.clone() }),
+        }
+    }
+
+    /// The values from row 0 on, where they are held as f64.
+    pub(crate) fn whole(&self) -> Option<Arc<Vec<f64>>> {
+        match &self.store {
+            Store::Wide(values) if self.base == 0 => Some(Arc::clone(values)),
+            _ => None,
+        }
+    }
+
+    /// Whether all values are held in memory.
+    pub(super) fn is_in_memory(&self) -> bool {
+        !matches!(self.store, Store::Mapped(_))
     }
 
     /// The number of rows.
@@ -91,6 +123,7 @@ impl Numbers {
         match &self.store {
             Store::Wide(values) => values[self.place(row, values.len())],
             Store::Narrow(values) => f64::from(values[self.place(row, values.len())]),
+            Store::Mapped(values) => values.value(self.place(row, values.len())),
             // Below 2^53 and so exact: more rows than that fit no memory.
             Store::Axis { stride, length } => (row / stride % length) as f64,
         }
@@ -113,23 +146,37 @@ impl Numbers {
     /// Where there are no such rows.
     pub fn slice(&self, rows: Range<usize>) -> Cow<'_, [f64]> {
         assert!(self.holds(&rows), "the rows {rows:?} of the rows {:?}", self.rows);
-        if let Store::Wide(values) = &self.store
-            && let Some(values) = self.unbroken(values, &rows)
-        {
-            return Cow::Borrowed(values);
+        match self.wide().and_then(|values| self.unbroken(values, &rows)) {
+            Some(values) => Cow::Borrowed(values),
+            None => Cow::Owned(rows.map(|row| self.value(row)).collect()),
         }
-        Cow::Owned(rows.map(|row| self.value(row)).collect())
     }
 
     /// The same rounded to f32.
     pub(crate) fn slice_f32(&self, rows: Range<usize>) -> Cow<'_, [f32]> {
         assert!(self.holds(&rows), "the rows {rows:?} of the rows {:?}", self.rows);
-        if let Store::Narrow(values) = &self.store
-            && let Some(values) = self.unbroken(values, &rows)
-        {
-            return Cow::Borrowed(values);
+        match self.narrow().and_then(|values| self.unbroken(values, &rows)) {
+            Some(values) => Cow::Borrowed(values),
+            None => Cow::Owned(rows.map(|row| self.value(row) as f32).collect()),
         }
-        Cow::Owned(rows.map(|row| self.value(row) as f32).collect())
+    }
+
+    /// The values held, where they are f64.
+    fn wide(&self) -> Option<&[f64]> {
+        match &self.store {
+            Store::Wide(values) => Some(values),
+            Store::Mapped(values) => values.as_f64(),
+            Store::Narrow(_) | Store::Axis { .. } => None,
+        }
+    }
+
+    /// The values held, where they are f32.
+    fn narrow(&self) -> Option<&[f32]> {
+        match &self.store {
+            Store::Narrow(values) => Some(values),
+            Store::Mapped(values) => values.as_f32(),
+            Store::Wide(_) | Store::Axis { .. } => None,
+        }
     }
 
     fn holds(&self, rows: &Range<usize>) -> bool {
@@ -162,15 +209,17 @@ impl Numbers {
     pub(super) fn first_not_finite(&self) -> Option<usize> {
         let first = |rows: Range<usize>| rows.into_iter().find(|&row| !self.value(row).is_finite());
         // Whole chunks without a branch a value, which the compiler turns into vector instructions.
-        let is_good = |rows: &Range<usize>| match &self.store {
-            Store::Axis { .. } => true,
-            Store::Wide(values) => self
-                .unbroken(values, rows)
-                .is_some_and(|values| values.iter().fold(true, |good, value| good & value.is_finite())),
-            Store::Narrow(values) => self
-                .unbroken(values, rows)
-                .is_some_and(|values| values.iter().fold(true, |good, value| good & value.is_finite())),
+        let is_good = |rows: &Range<usize>| {
+            let wide = self.wide().and_then(|values| self.unbroken(values, rows));
+            let narrow = self.narrow().and_then(|values| self.unbroken(values, rows));
+            wide.is_some_and(|values| values.iter().fold(true, |good, value| good & value.is_finite()))
+                || narrow.is_some_and(|values| values.iter().fold(true, |good, value| good & value.is_finite()))
         };
+        match &self.store {
+            Store::Axis { .. } => return None,
+            Store::Mapped(values) if values.is_whole() => return None,
+            _ => {}
+        }
         let chunks = self.rows.len().div_ceil(ROWS_PER_TASK);
         let chunk = |k: usize| {
             let start = self.rows.start + k * ROWS_PER_TASK;
@@ -200,6 +249,7 @@ impl Numbers {
         match &self.store {
             Store::Wide(values) => period % values.len().max(1) == 0,
             Store::Narrow(values) => period % values.len().max(1) == 0,
+            Store::Mapped(values) => period % values.len().max(1) == 0,
             Store::Axis { stride, length } => stride.checked_mul(*length).is_some_and(|whole| period % whole == 0),
         }
     }
@@ -214,6 +264,10 @@ impl Numbers {
             Store::Narrow(values) => {
                 add(&[3]);
                 values.iter().for_each(|value| add(&value.to_bits().to_le_bytes()));
+            }
+            Store::Mapped(values) => {
+                add(&[4]);
+                values.bytes(&mut add);
             }
         }
     }

@@ -4,13 +4,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::Data;
 use super::bind::{BoundRows, Selection, Wanted};
 use super::bound::BoundData;
 use super::error::DataError;
 use super::layout::{DataSets, Rows};
 use super::sets::{KeyColumn, KeyValues};
 use super::table::Column;
+use super::{Data, Missing};
 
 /// A stack of data sets, of which nothing is copied.
 #[derive(Clone, Debug)]
@@ -22,12 +22,27 @@ pub(crate) struct Stack {
 }
 
 impl Data {
+    /// The data as a model with these inputs and guesses by further columns see them, where they are a stack.
+    ///
+    /// # Errors
+    /// Those of names and expressions of [`bind`](Self::bind).
+    pub(crate) fn stack(&self, inputs: &[&str], further: &[&str]) -> Result<Option<Stack>, DataError> {
+        Ok(self.stack_of(&self.wanted(inputs, further)?))
+    }
+
+    /// Whether rows with a missing value are left out.
+    pub(crate) fn drops_gaps(&self) -> bool {
+        self.reading.missing == Missing::Drop
+    }
+
     /// The data as a stack, where they are one and the model reads them as such: with one response, grouped by the slowest
     /// axis alone, and with no input along it.
     pub(super) fn stack_of(&self, wanted: &Wanted) -> Option<Stack> {
         let ([group], 1) = (wanted.groups.as_slice(), wanted.responses.len()) else { return None };
         let Column::Axis { stride, length, rows } = self.table.columns[*group] else { return None };
-        if stride * length != rows || wanted.inputs.contains(group) {
+        let columns = &self.table.columns;
+        let is_axis = |&column: &usize| matches!(columns[column], Column::Axis { .. }) && column != *group;
+        if stride * length != rows || !wanted.inputs.iter().all(is_axis) {
             return None;
         }
         Some(Stack {
@@ -45,6 +60,14 @@ impl Stack {
         self.sets.len()
     }
 
+    /// Whether all values are held in memory.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        self.data.table.columns.iter().all(|column| match column {
+            Column::Numbers(numbers) => numbers.is_in_memory(),
+            Column::Text(_) | Column::Axis { .. } => true,
+        })
+    }
+
     /// Binds some of the data sets; rows and sets are counted as in the whole.
     pub(crate) fn bind(&self, sets: Range<usize>) -> Result<BoundData, DataError> {
         let selection = Selection { sets: &self.sets, first: sets.start, end: sets.end, keys: &self.keys };
@@ -52,7 +75,8 @@ impl Stack {
         let columns = &self.data.table.columns;
         let mut numbers = HashMap::new();
         for column in self.wanted.columns() {
-            let values = columns[column].part(rows.clone());
+            let rows = if self.wanted.inputs.contains(&column) { 0..self.data.rows() } else { rows.clone() };
+            let values = columns[column].part(rows)?;
             if let Some(row) = values.first_not_finite() {
                 return Err(self.data.missing_value(row, self.wanted.columns()));
             }

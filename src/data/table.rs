@@ -120,9 +120,9 @@ impl Column {
     }
 
     /// Some of the rows of a column of numbers; of text none.
-    pub(super) fn part(&self, rows: Range<usize>) -> Numbers {
+    pub(super) fn part(&self, rows: Range<usize>) -> Result<Numbers, DataError> {
         match self {
-            Self::Text(_) => Vec::<f64>::new().into(),
+            Self::Text(_) => Ok(Vec::<f64>::new().into()),
             Self::Numbers(numbers) => numbers.part(rows),
             Self::Axis { stride, length, .. } => Numbers::axis(*stride, *length, rows.end).part(rows),
         }

@@ -58,3 +58,35 @@ fn a_sigma_of_one_is_none() {
     assert!(!has_sigma(&data) && !has_sigma(&data.clone().sigma("1")));
     assert!(has_sigma(&data.clone().sigma("2")) && has_sigma(&data.sigma("s")));
 }
+
+/// Three data sets of two rows.
+fn three() -> Data {
+    csv("k,x,y\n1,0,1\n1,1,3\n2,0,2\n2,1,4\n3,0,5\n3,1,6\n")
+}
+
+#[test]
+fn an_array_of_starts_gives_each_data_set_its_own_and_adds_to_others() {
+    let model = Model::parse("a*x + b", &["a", "b"]).unwrap();
+    let sweep =
+        Sweep::new(&model, &three()).starts_from_array(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).step_sizes([0.5, 1.0]);
+    let alone = sweep.resolve().unwrap();
+    assert_eq!((alone.len(), alone.starts()), (6, 3));
+    let thetas: Vec<&[f64]> = (0..6).map(|index| alone.start(alone.problem(index))).collect();
+    assert_eq!(thetas, [[1.0, 2.0], [1.0, 2.0], [3.0, 4.0], [3.0, 4.0], [5.0, 6.0], [5.0, 6.0]]);
+    let both = sweep.start([7.0, 8.0]).resolve().unwrap();
+    assert_eq!(both.starts_of(1).collect::<Vec<_>>(), [[7.0, 8.0], [3.0, 4.0]]);
+    assert_ne!(alone.digest(), both.digest());
+}
+
+#[test]
+fn an_array_of_starts_of_another_size_or_with_a_gap_is_refused() {
+    let model = Model::parse("a*x + b", &["a", "b"]).unwrap();
+    let message = |values: Vec<f64>| {
+        let message = Sweep::new(&model, &three()).starts_from_array(values).resolve().unwrap_err().to_string();
+        assert_eq!(message.lines().count(), 1);
+        message
+    };
+    assert!(message(vec![1.0; 5]).contains("has the shape [5], but 3 data sets and 2 parameters need [3, 2]"));
+    let gap = message(vec![1.0, 2.0, 3.0, f64::NAN, 5.0, 6.0]);
+    assert!(gap.starts_with("the array of starts, row 2: the start of \"b\" is NaN"), "{gap}");
+}
