@@ -21,6 +21,8 @@ mod join;
 mod layout;
 mod npy;
 mod numbers;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod sets;
 mod stack;
 mod start_array;
@@ -113,6 +115,16 @@ impl Data {
     /// As for [`read_csv`](Self::read_csv).
     pub fn from_reader(name: &str, reader: impl Read) -> Result<Self, DataError> {
         csv::read_table(name, reader).map(Self::new)
+    }
+
+    /// Reads a Parquet file: its columns of numbers, truth values (0 and 1) and text under their names; a null is a missing
+    /// value. Columns of other types are left out.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read, is compressed otherwise than with Snappy, has two columns of one name, or no rows.
+    #[cfg(feature = "parquet")]
+    pub fn read_parquet(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        parquet::read_path(path.as_ref()).map(Self::new)
     }
 
     /// Takes columns of numbers with their names.

@@ -176,6 +176,14 @@ pub enum DataError {
         /// What does not fit, and the mend.
         problem: String,
     },
+    /// A file that is no Parquet, or is compressed in a way that is not read.
+    #[error("cannot read {file} as Parquet: {message}; write it again, with compression snappy or none")]
+    Parquet {
+        /// The file's path.
+        file: String,
+        /// What the reader said.
+        message: String,
+    },
     /// A file that is not in the form of NumPy's NPY, or in one that is not read.
     #[error("{file}{problem}")]
     Npy {

@@ -236,7 +236,7 @@ impl Numbers {
     /// The same values where they repeat themselves every `period` rows, bit for bit, held once.
     pub(super) fn compacted(self, period: usize) -> Self {
         let Store::Wide(values) = &self.store else { return self };
-        if period == 0 || period >= values.len() || self.base % period != 0 {
+        if period == 0 || period >= values.len() || !self.base.is_multiple_of(period) {
             return self;
         }
         let (first, rest) = values.split_at(period);
@@ -247,10 +247,12 @@ impl Numbers {
     /// Whether the values repeat themselves every `period` rows because they are held that way.
     pub(crate) fn repeats(&self, period: usize) -> bool {
         match &self.store {
-            Store::Wide(values) => period % values.len().max(1) == 0,
-            Store::Narrow(values) => period % values.len().max(1) == 0,
-            Store::Mapped(values) => period % values.len().max(1) == 0,
-            Store::Axis { stride, length } => stride.checked_mul(*length).is_some_and(|whole| period % whole == 0),
+            Store::Wide(values) => period.is_multiple_of(values.len().max(1)),
+            Store::Narrow(values) => period.is_multiple_of(values.len().max(1)),
+            Store::Mapped(values) => period.is_multiple_of(values.len().max(1)),
+            Store::Axis { stride, length } => {
+                stride.checked_mul(*length).is_some_and(|whole| period.is_multiple_of(whole))
+            }
         }
     }
 

@@ -155,6 +155,8 @@ pub(super) struct Table {
     pub(super) names: Vec<String>,
     pub(super) columns: Vec<Column>,
     numbering: Numbering,
+    /// Columns of the file that are not read, with their types.
+    left_out: Vec<(String, String)>,
 }
 
 impl Table {
@@ -184,7 +186,13 @@ impl Table {
         if columns.first().is_none_or(|column| column.len() == 0) {
             return Err(DataError::NoRows { file: source });
         }
-        Ok(Self { source, names, columns, numbering })
+        Ok(Self { source, names, columns, numbering, left_out: Vec::new() })
+    }
+
+    /// The same, with the names and types of columns that were not read.
+    #[cfg(feature = "parquet")]
+    pub(super) fn without(self, left_out: Vec<(String, String)>) -> Self {
+        Self { left_out, ..self }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -235,9 +243,13 @@ impl Table {
         aliases: impl IntoIterator<Item = &'a str>,
     ) -> DataError {
         let known: Vec<&str> = self.names.iter().map(String::as_str).chain(aliases).filter(|n| !n.is_empty()).collect();
-        let hint = match did_you_mean(name, &known) {
-            Some(near) => format!("; did you mean {near:?}?"),
-            None => format!("; its columns are {}", listed(known)),
+        let left_out = self.left_out.iter().find(|(other, _)| other == name);
+        let hint = match (left_out, did_you_mean(name, &known)) {
+            (Some((_, kind)), _) => {
+                format!(" that can be used: its type is {}; write it as numbers or text", one_line(kind))
+            }
+            (None, Some(near)) => format!("; did you mean {near:?}?"),
+            (None, None) => format!("; its columns are {}", listed(known)),
         };
         DataError::NoSuchColumn { file: self.source.clone(), column: name.to_owned(), role: role.to_owned(), hint }
     }

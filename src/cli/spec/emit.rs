@@ -63,7 +63,12 @@ impl Request {
         let data = &self.data;
         spec.table("[data]");
         match &data.source {
-            DataSource::File(file) => spec.text("file", &file.display().to_string()),
+            DataSource::File(file) => {
+                spec.text("file", &file.display().to_string());
+                if !data.axes.is_empty() {
+                    spec.texts("axes", &data.axes);
+                }
+            }
             DataSource::Chebyshev { degree, points } => {
                 spec.line("builtin", &format!("{{ chebyshev = {{ degree = {degree}, points = {points} }} }}"));
             }

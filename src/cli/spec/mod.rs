@@ -1,6 +1,7 @@
 //! What a fit or a sweep is asked to do, read from the command line or from a TOML file, and written as TOML.
 
 mod emit;
+mod file_form;
 mod hints;
 mod origin;
 mod read;
@@ -26,6 +27,7 @@ use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
 use crate::sweep::{Errors, History, Job, Reduction, StepBlock, Sweep};
 
+pub(super) use file_form::{FileForm, ending};
 pub(super) use origin::Origin;
 use read::read_spec;
 pub(super) use tables::{
@@ -127,7 +129,7 @@ impl Request {
 
     fn read_source(&self) -> Result<Data, Failure> {
         Ok(match &self.data.source {
-            DataSource::File(file) => Data::read_csv(self.path(file))?,
+            DataSource::File(file) => file_form::read(&self.path(file), &self.data.axes)?,
             DataSource::Chebyshev { degree, points } => builtin::chebyshev(*degree, *points)?,
             DataSource::Teacher(teacher) => {
                 teacher.data().map_err(|error| Failure::from(error).at(&self.origin.place("data.builtin.teacher")))?
@@ -162,7 +164,11 @@ impl Request {
             sweep = sweep.guess(parameter.as_str(), expression.as_str());
         }
         if let Some(file) = &self.start.file {
-            sweep = sweep.starts_from_csv(self.path(file));
+            let path = self.path(file);
+            sweep = match ending(&path) {
+                FileForm::Npy => sweep.starts_from_npy(path),
+                FileForm::Csv | FileForm::Parquet => sweep.starts_from_csv(path),
+            };
         }
         if let Some(random) = &self.start.random {
             sweep = sweep.random_starts(random.clone());

@@ -20,7 +20,7 @@ pub(super) const KEYS: [(&str, &[&str]); 23] = [
     ("", &["model", "data", "start", "step", "loss", "stop", "history", "run", "output", "stability"]),
     ("model", &["expression", "parameters", "constants", "network"]),
     ("model.network", &["layers", "activation", "parametrisation", "output_bias", "inputs"]),
-    ("data", &["file", "builtin", "response", "sigma", "group", "missing", "columns", "errors"]),
+    ("data", &["file", "axes", "builtin", "response", "sigma", "group", "missing", "columns", "errors"]),
     ("data.builtin", &["chebyshev", "teacher"]),
     ("data.builtin.chebyshev", &["degree", "points"]),
     ("data.builtin.teacher", TEACHER),

@@ -60,6 +60,8 @@ pub(in crate::cli) enum DataSource {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::cli) struct DataRequest {
     pub(in crate::cli) source: DataSource,
+    /// The axes of an array in a file.
+    pub(in crate::cli) axes: Vec<String>,
     /// One for each output of the model; none: the model's own names.
     pub(in crate::cli) responses: Vec<String>,
     pub(in crate::cli) sigma: Option<String>,

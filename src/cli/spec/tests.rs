@@ -281,7 +281,8 @@ fn a_request_written_as_toml_reads_back_as_itself() {
             constants: vec![("c".to_owned(), 8.617_333e-5), ("größe 2".to_owned(), -0.0)],
         }),
         data: DataRequest {
-            source: DataSource::File(PathBuf::from("a folder/d.csv")),
+            source: DataSource::File(PathBuf::from("a folder/d.npy")),
+            axes: vec!["set".to_owned(), "p x".to_owned()],
             responses: vec!["log(y)".to_owned()],
             sigma: Some("sqrt(max(y, 1))".to_owned()),
             group: vec!["cell".to_owned(), "Time [s]".to_owned()],
