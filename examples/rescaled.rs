@@ -5,6 +5,7 @@
 //! divided by it. For powers of two not a bit of a value changes, in f32 or f64.
 
 use natgrad::builtin::Teacher;
+use natgrad::data::Numbers;
 use natgrad::{
     Activation, Choice, Data, Distribution, Draw, Engine, Error, Initialisation, Initialiser, Model, Network,
     RandomStarts, Stop, Sweep,
@@ -57,8 +58,9 @@ pub fn minimiser() -> Result<(Vec<f64>, f64), Box<dyn std::error::Error>> {
     let (network, data) = (network()?, data()?);
     let names: Vec<&str> = network.inputs().iter().map(String::as_str).collect();
     let bound = data.bind(&names)?;
-    let columns: Vec<&[f64]> = names.iter().filter_map(|name| bound.column(name)).collect();
-    let points: Vec<Vec<f64>> = (0..bound.rows()).map(|i| columns.iter().map(|column| column[i]).collect()).collect();
+    let columns: Vec<&Numbers> = names.iter().filter_map(|name| bound.column(name)).collect();
+    let points: Vec<Vec<f64>> =
+        (0..bound.rows()).map(|i| columns.iter().map(|column| column.get(i)).collect()).collect();
     let initialiser = Initialiser::He { gain: 1.0 };
     let start = Initialisation { initialiser, distribution: Distribution::Normal, zero_output: false };
     let sweep = Sweep::new(&Model::from(network.clone()), &data)

@@ -18,13 +18,24 @@ mod csv;
 mod digest;
 mod error;
 mod join;
+mod layout;
+mod npy;
+mod numbers;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod sets;
+mod stack;
+mod start_array;
 mod table;
 
 pub use bound::BoundData;
-pub use error::{DataError, Place};
+pub use error::{DataError, NpyProblem, Place};
 pub use join::{JoinedStarts, StartTable};
+pub use layout::DataSets;
+pub use numbers::Numbers;
 pub use sets::{Key, KeyColumn, KeyValues};
+pub(crate) use stack::Stack;
+pub(crate) use start_array::StartArray;
 
 use table::Table;
 
@@ -106,6 +117,16 @@ impl Data {
         csv::read_table(name, reader).map(Self::new)
     }
 
+    /// Reads a Parquet file: its columns of numbers, truth values (0 and 1) and text under their names; a null is a missing
+    /// value. Columns of other types are left out.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read, is compressed otherwise than with Snappy, has two columns of one name, or no rows.
+    #[cfg(feature = "parquet")]
+    pub fn read_parquet(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        parquet::read_path(path.as_ref()).map(Self::new)
+    }
+
     /// Takes columns of numbers with their names.
     ///
     /// # Errors
@@ -130,8 +151,23 @@ impl Data {
     /// # Errors
     /// Values, shape and axes do not fit together, an axis is named twice or `y`, or there are no elements.
     pub fn from_array(values: &[f32], shape: &[usize], axes: &[&str]) -> Result<Self, DataError> {
-        let values = values.iter().map(|&value| f64::from(value));
-        array::array_table(values, shape, axes).map(|table| Self::with_axes(table, axes))
+        Self::of_numbers(values.to_vec().into(), shape, axes)
+    }
+
+    /// Maps an array in NumPy's NPY format into memory: its values are the column `y`, and the axes are those of
+    /// [`from_array`](Self::from_array). Values are read as they are asked for and never all converted: with `set` as the
+    /// first axis, a run holds the data sets at work and no others. The file must not change while it is in use.
+    ///
+    /// Numbers of 32 and 64 bits, integers of 8 to 64 bits and truth values are read, little-endian and in C order, from
+    /// versions 1 to 3 of the format.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is no such file or cut short; elements of another type or order; and as for
+    /// [`from_array`](Self::from_array).
+    pub fn read_npy(path: impl AsRef<Path>, axes: &[&str]) -> Result<Self, DataError> {
+        let (shape, values) = npy::open(path.as_ref())?;
+        let name = values.name().to_owned();
+        array::array_table(&name, values.into(), &shape, axes).map(|table| Self::with_axes(table, axes))
     }
 
     /// The same as [`from_array`](Self::from_array) from an `ndarray` array or view of `f32` or `f64`, whatever its
@@ -146,8 +182,8 @@ impl Data {
         S: ndarray::Data<Elem = A>,
         D: ndarray::Dimension,
     {
-        let numbers = values.iter().map(|&value| value.into());
-        array::array_table(numbers, values.shape(), axes).map(|table| Self::with_axes(table, axes))
+        let numbers: Vec<f64> = values.iter().map(|&value| value.into()).collect();
+        Self::of_numbers(numbers.into(), values.shape(), axes)
     }
 
     fn new(table: Table) -> Self {
@@ -159,6 +195,10 @@ impl Data {
             renames: Vec::new(),
         };
         Self { table: Arc::new(table), reading }
+    }
+
+    fn of_numbers(values: Numbers, shape: &[usize], axes: &[&str]) -> Result<Self, DataError> {
+        array::array_table("the array", values, shape, axes).map(|table| Self::with_axes(table, axes))
     }
 
     fn with_axes(table: Table, axes: &[&str]) -> Self {

@@ -12,7 +12,7 @@ use crate::memory;
 use crate::model::ModelError;
 use crate::ngd::Precision;
 use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOptions};
-use crate::sweep::{Context, Job, Outcome, Sweep};
+use crate::sweep::{Context, Detail, Job, Outcome, Sweep};
 
 /// Which device to run on.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -169,14 +169,12 @@ impl Engine {
         if self.precision() == Precision::F64 {
             return Vec::new();
         }
-        let data = job.data();
-        let names = job.model().inputs().iter();
+        let names = job.model().inputs().iter().enumerate();
         names
-            .zip(&data.inputs)
-            .filter_map(|(name, values)| {
-                let (low, high) = values
-                    .iter()
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+            .filter_map(|(k, name)| {
+                let (low, high) = job
+                    .input_values(k)
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
                 let rounding = Precision::F32.unit_roundoff() * low.abs().max(high.abs());
                 (high > low && rounding > BLUR * (high - low)).then(|| {
                     format!(
@@ -346,7 +344,7 @@ impl Engine {
         if let Some(point) = points.iter().find(|point| point.set >= job.sets()) {
             return Err(RequestError::NoSuchSet { set: point.set, sets: job.sets() }.into());
         }
-        stability::certify(&self.backend, job, points, options)
+        stability::certify(&self.backend, &job.held_whole()?, points, options)
     }
 
     /// Measures by steps how much perturbations of certified minimisers shrink or grow: over step sizes and dampings at the
@@ -362,7 +360,7 @@ impl Engine {
         step_sizes: &[f64],
         dampings: &[f64],
     ) -> Result<Option<ContractionMap>, Error> {
-        stability::contraction_map(&self.backend, job, found, options, step_sizes, dampings)
+        stability::contraction_map(&self.backend, &job.held_whole()?, found, options, step_sizes, dampings)
     }
 
     fn context(&self, job: &Job) -> Context {
@@ -370,13 +368,13 @@ impl Engine {
             parameters: job.model().parameters().to_vec(),
             network: job.model().as_network().is_some(),
             parameter_lists: false,
-            keys: job.data().keys.clone(),
+            keys: job.keys().to_vec(),
             rules: job.rules().to_vec(),
             device: self.description.clone(),
             precision: self.precision(),
             errors: job.errors(),
             detail: job.detail(),
-            dropped_rows: job.data().dropped,
+            dropped_rows: job.dropped_rows(),
             history: job.history(),
             notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),
         }
@@ -403,8 +401,11 @@ fn beyond_the_gpu(error: &Error) -> String {
 /// the row; and its history.
 pub(crate) fn bytes_each(job: &Job) -> u64 {
     let p = job.model().parameters().len() as u64;
-    let triangle = if job.model().as_network().is_some() { 0 } else { p * (p + 1) / 2 };
-    8 * (3 * p + triangle) + 128 + job.history().bytes(job.stop(), job.model().parameters().len())
+    let is_full = job.detail() == Detail::Full;
+    let triangle = if is_full && job.model().as_network().is_none() { p * (p + 1) / 2 } else { 0 };
+    8 * (if is_full { 3 * p } else { 2 * p } + triangle)
+        + 128
+        + job.history().bytes(job.stop(), job.model().parameters().len())
 }
 
 /// Refuses a run whose results would not fit in the memory that is free.

@@ -85,8 +85,9 @@ const NAMED: usize = 3;
 /// Repeats `count` problems of the outcome, chosen at random by a fixed seed, in f64 on the CPU.
 ///
 /// # Errors
-/// None today; the signature leaves room for backends that can fail.
+/// If data in a file can no longer be read.
 pub fn verify(job: &Job, outcome: &Outcome, count: usize) -> Result<Verification, Error> {
+    let job = &job.held_whole()?;
     let chosen = choose(outcome.len(), count);
     let ids: Vec<ProblemId> = chosen.iter().map(|&i| job.problem(outcome.problem(i).index())).collect();
     let again = backend::cpu::solve(job, &ids);

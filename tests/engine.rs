@@ -110,7 +110,7 @@ fn units_of_the_response_change_no_status_and_no_step_count() {
         let columns = data.bind(&["x"]).unwrap();
         let run = |unit: f64| {
             let y: Vec<f64> = columns.response.iter().map(|y| y * unit).collect();
-            let data = Data::from_columns([("x", columns.inputs[0].clone()), ("y", y)]).unwrap();
+            let data = Data::from_columns([("x", columns.inputs[0].to_vec()), ("y", y)]).unwrap();
             let sweep = Sweep::new(&model, &data).start([500.0 * unit, 1e-4]).start([250.0 * unit, 5e-4]);
             let sweep = sweep.dampings([Damping::Adaptive]);
             engine.run(&sweep).unwrap()

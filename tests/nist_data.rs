@@ -23,9 +23,9 @@ fn residual_sum_of_squares(problem: &Problem, parameters: &[f64]) -> f64 {
     let (mut scratch, mut value) = (Vec::new(), [0.0]);
     (0..bound.rows())
         .map(|row| {
-            let inputs: Vec<f64> = bound.inputs.iter().map(|column| column[row]).collect();
+            let inputs: Vec<f64> = bound.inputs.iter().map(|column| column.get(row)).collect();
             tape.evaluate(parameters, &inputs, &mut scratch, &mut value);
-            (value[0] - bound.response[row]).powi(2)
+            (value[0] - bound.response.get(row)).powi(2)
         })
         .sum()
 }

@@ -55,19 +55,33 @@ const RANGE: std::ops::RangeInclusive<f64> = 1e-36..=1e36;
 
 /// Refuses columns in units that f32 cannot hold: every value but zero turns into zero or infinity. Where only some do,
 /// they are too small to matter beside the others, or their problems end as `non_finite`.
-fn check_range(job: &Job) -> Result<(), RequestError> {
-    let inputs = job.model().inputs().iter().zip(&job.data().inputs);
-    let columns = inputs.map(|(name, values)| (format!("column \"{name}\""), values));
-    for (what, values) in columns.chain([("the response".to_owned(), &job.data().response)]) {
-        let mut sizes = values.iter().map(|value| value.abs()).filter(|&size| size > 0.0);
-        if let Some(value) = sizes.next()
-            && !RANGE.contains(&value)
-            && !sizes.any(|size| RANGE.contains(&size))
+fn check_range(job: &Job) -> Result<(), Error> {
+    for (k, name) in job.model().inputs().iter().enumerate() {
+        let mut first = None;
+        if !has_place(job.input_values(k), &mut first)
+            && let Some(value) = first
         {
-            return Err(RequestError::RangeOfF32 { what, value });
+            return Err(RequestError::RangeOfF32 { what: format!("column \"{name}\""), value }.into());
         }
     }
-    Ok(())
+    let mut first = None;
+    for window in job.windows() {
+        let (job, sets) = window?;
+        if sets.is_empty() || has_place(job.responses(sets), &mut first) {
+            return Ok(());
+        }
+    }
+    let what = "the response".to_owned();
+    first.map_or(Ok(()), |value| Err(RequestError::RangeOfF32 { what, value }.into()))
+}
+
+/// Whether a value has its place among the numbers of f32; `first` becomes the size of the first that is not zero.
+fn has_place(values: impl Iterator<Item = f64>, first: &mut Option<f64>) -> bool {
+    let mut sizes = values.map(f64::abs).filter(|&size| size > 0.0);
+    sizes.any(|size| {
+        first.get_or_insert(size);
+        RANGE.contains(&size)
+    })
 }
 
 impl GpuBackend {

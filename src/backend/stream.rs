@@ -53,13 +53,15 @@ impl Stream<'_> {
         while next < end || !flights.is_empty() {
             if next < end && flights.len() < IN_FLIGHT {
                 let last = (next + gpu.most_in_flight(self.job) as u64).min(end);
-                match gpu.launch(self.job, self.job.problems(next..last)) {
+                // Only the data sets at work are in memory.
+                let window = self.job.window(next..last);
+                match window.and_then(|job| gpu.launch(job, next..last)) {
                     Ok(flight) => flights.push_back(flight),
                     Err(error) => return (outcome, Some(error)),
                 }
                 next = last;
             } else if let Some(flight) = flights.pop_front() {
-                match gpu.land(self.job, self.context, flight) {
+                match gpu.land(self.context, flight) {
                     Ok(landed) => outcome.append(landed),
                     Err(error) => return (outcome, Some(error)),
                 }
@@ -87,11 +89,11 @@ impl Stream<'_> {
                     }
                 }
                 match solved {
-                    Some(Ok((ids, solved))) => {
+                    Some(Ok((job, ids, solved))) => {
                         next += solved.len() as u64;
                         end = end.max(next);
-                        let (job, context) = (self.job, self.context);
-                        looking = Some(scope.spawn(move || finish(job, context, &ids[..solved.len()], solved)));
+                        let context = self.context;
+                        looking = Some(scope.spawn(move || finish(&job, context, &ids[..solved.len()], solved)));
                     }
                     Some(Err(error)) => return (outcome, Some(error)),
                     None => return (outcome, None),
@@ -100,11 +102,13 @@ impl Stream<'_> {
         })
     }
 
-    fn solve_some(&self, range: Range<u64>) -> Result<(Vec<ProblemId>, Vec<Solved>), Error> {
+    fn solve_some(&self, range: Range<u64>) -> Result<(Job, Vec<ProblemId>, Vec<Solved>), Error> {
         let last = (range.start + self.backend.most_at_once(self.job) as u64).min(range.end);
-        let ids = self.job.problems(range.start..last);
-        let solved = self.backend.solve_some(self.job, &ids)?;
-        Ok((ids, solved))
+        // Only the data sets at work are in memory.
+        let job = self.job.window(range.start..last)?;
+        let ids = job.problems(range.start..last);
+        let solved = self.backend.solve_some(&job, &ids)?;
+        Ok((job, ids, solved))
     }
 }
 

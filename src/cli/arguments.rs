@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::failure::Failure;
 use super::output;
+use crate::sweep::Detail;
 
 /// `b1=500,b2=1e-4` as names and numbers.
 pub(super) fn named_numbers(text: &str) -> Result<Vec<(String, f64)>, String> {
@@ -19,6 +20,12 @@ pub(super) fn named_numbers(text: &str) -> Result<Vec<(String, f64)>, String> {
             Ok((name, number))
         })
         .collect()
+}
+
+/// How much is told of every problem.
+pub(super) fn detail(text: &str) -> Result<Detail, String> {
+    let found = Detail::WORDS.into_iter().find(|(name, _)| *name == text);
+    found.map(|(_, detail)| detail).ok_or_else(|| "it is \"full\" or \"essential\"".to_owned())
 }
 
 /// `b1=max(y)` as a name and an expression.

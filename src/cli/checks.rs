@@ -15,7 +15,18 @@ use super::output;
 use super::spec::Request;
 use crate::engine::Engine;
 use crate::report;
-use crate::sweep::{Job, Outcome};
+use crate::sweep::{Detail, Job, Outcome};
+
+/// Refuses to compare what is not told.
+pub(super) fn check_verify(request: &Request) -> Result<(), Failure> {
+    if request.output.detail == Detail::Essential && request.verify.is_some_and(|count| count > 0) {
+        let (verify, detail) = (request.origin.place("run.verify"), request.origin.place("output.detail"));
+        return Err(Failure::request(format!(
+            "{verify} compares in standard errors, and {detail} \"essential\" tells none; leave one of them out"
+        )));
+    }
+    Ok(())
+}
 
 /// Says how the same problems in f64 on the CPU compare, `count` of them taken at random.
 pub(super) fn verify(job: &Job, outcome: &Outcome, count: usize) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ use crate::sweep::{Job, Outcome};
 /// Runs `natgrad fit`.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let request = arguments.request()?;
+    checks::check_verify(&request)?;
     let piped = |path: &Path| path == Path::new("-");
     let data_are_piped = matches!(&request.data.source, DataSource::File(file) if piped(file));
     if arguments.emit_spec && (data_are_piped || request.start.file.as_deref().is_some_and(piped)) {

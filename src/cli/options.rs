@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::{cutoff, named_expression, named_numbers, names, nonnegative, positive, share};
+use super::arguments::{cutoff, detail, named_expression, named_numbers, names, nonnegative, positive, share};
 use super::failure::Failure;
 use super::spec::{
-    DataRequest, DataSource, ExpressionRequest, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request,
-    SavingRequest, StabilityRequest, StartRequest, TextForm,
+    DataRequest, DataSource, ExpressionRequest, FileForm, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice,
+    Request, SavingRequest, StabilityRequest, StartRequest, TextForm, ending,
 };
 use crate::data::Missing;
 use crate::model::ModelError;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{Errors, History, Reduction, SizeUnit, StepBlock};
+use crate::sweep::{Detail, Errors, History, Reduction, SizeUnit, StepBlock};
 
-/// Fit a model to the data sets of a CSV file.
+/// Fit a model to the data sets of a file.
 #[derive(Debug, Args)]
 #[command(after_help = "Expressions: + - * / ** ^, pi, exp log (ln) log10 log2 sqrt pow sin cos tan asin acos atan \
                         atan2 sinh cosh tanh abs sign min max; columns by name, in backticks where the name is no \
@@ -29,16 +29,20 @@ pub(super) struct Arguments {
     /// The parameters to fit, separated by commas
     #[arg(long, value_name = "NAMES")]
     parameters: String,
-    /// The data: a CSV file with a header row; - reads standard input
+    /// The data: a CSV file with a header row, a Parquet file (.parquet) or an array (.npy); - reads CSV from standard input
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    /// The axes of an array, separated by commas, as set,py,px: columns of coordinates; set, first, tells the data sets apart
+    #[arg(long, value_name = "NAMES")]
+    axes: Option<String>,
     /// A starting point, as b1=500,b2=1e-4; again for several; what is left out is guessed
     #[arg(long, value_name = "NAME=NUMBER,…", value_parser = parse_start, allow_hyphen_values = true)]
     start: Vec<NamedNumbers>,
     /// A starting value from each data set's own rows, as b1=max(y); again for several parameters
     #[arg(long, value_name = "NAME=EXPR", value_parser = named_expression, allow_hyphen_values = true)]
     guess: Vec<(String, String)>,
-    /// Starting points from a CSV file with a column a parameter, joined on the group columns
+    /// Starting points from a CSV file with a column a parameter, joined on the group columns, or from an array (.npy) with a
+    /// row a data set
     #[arg(long, value_name = "FILE")]
     starts: Option<PathBuf>,
     /// Hold parameters at these values, as s=1.0 [default: none]
@@ -105,6 +109,16 @@ pub(super) struct Arguments {
         hide_possible_values = true
     )]
     keep: Keep,
+    /// Tell all of every fit, or what is essential, in a fraction of the time: no standard errors [default: full]
+    #[arg(
+        long,
+        value_name = "full|essential",
+        default_value = "full",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_parser = detail
+    )]
+    detail: Detail,
     /// auto, gpu, cpu, or the index or name of an adapter [default: auto] [env: NATGRAD_DEVICE]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
@@ -200,6 +214,21 @@ fn parse_out(text: &str) -> Result<OutFile, String> {
 }
 
 impl Arguments {
+    /// The axes, which an array needs and no other data have.
+    fn axes(&self) -> Result<Vec<String>, Failure> {
+        let file = self.data.display();
+        match (&self.axes, ending(&self.data)) {
+            (Some(axes), FileForm::Npy) => Ok(names(axes)),
+            (None, FileForm::Npy) => Err(Failure::request(format!(
+                "--data {file}: an array needs names for its axes; add them, as in --axes set,py,px"
+            ))),
+            (Some(axes), _) => Err(Failure::request(format!(
+                "--axes {axes}: only an array has axes, in a file that ends in .npy, and --data is {file}; leave one out"
+            ))),
+            (None, _) => Ok(Vec::new()),
+        }
+    }
+
     /// The request that these options make.
     pub(super) fn request(&self) -> Result<Request, Failure> {
         let flat = |lists: &[NamedNumbers]| lists.iter().flat_map(|list| list.0.clone()).collect::<Vec<_>>();
@@ -234,6 +263,7 @@ impl Arguments {
             }),
             data: DataRequest {
                 source: DataSource::File(self.data.clone()),
+                axes: self.axes()?,
                 responses: self.response.iter().cloned().collect(),
                 sigma: self.sigma.clone(),
                 group: self.group.as_deref().map(names).unwrap_or_default(),
@@ -275,6 +305,7 @@ impl Arguments {
             stability: StabilityRequest::default(),
             output: OutputRequest {
                 keep: self.keep,
+                detail: self.detail,
                 formats: self.out.iter().filter_map(|out| out.form).collect(),
                 curves: self.curves.is_some(),
                 parameters: false,

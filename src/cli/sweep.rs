@@ -50,6 +50,7 @@ pub(super) struct Arguments {
 /// Runs `natgrad sweep`.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (request, text) = read_file(&arguments.spec)?;
+    checks::check_verify(&request)?;
     let existing = match (arguments.force, arguments.resume) {
         (true, _) => Existing::Replace,
         (_, true) => Existing::Resume,

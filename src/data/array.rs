@@ -1,6 +1,7 @@
 //! Data given in memory: named columns, and arrays with named axes.
 
 use super::error::{DataError, listed};
+use super::numbers::Numbers;
 use super::table::{Column, Numbering, Table};
 
 /// The column that an array's values become.
@@ -10,20 +11,16 @@ pub(super) const SET_AXIS: &str = "set";
 
 /// A table of columns of numbers.
 pub(super) fn columns_table(columns: impl Iterator<Item = (String, Vec<f64>)>) -> Result<Table, DataError> {
-    let (names, columns) = columns.map(|(name, values)| (name, Column::Numbers(values))).unzip();
+    let (names, columns) = columns.map(|(name, values)| (name, Column::Numbers(values.into()))).unzip();
     Table::new("the data", names, columns, Numbering::FromOne("row"))
 }
 
 /// A table of an array's elements in row-major order, with a column of coordinates for each axis.
-pub(super) fn array_table(
-    values: impl ExactSizeIterator<Item = f64>,
-    shape: &[usize],
-    axes: &[&str],
-) -> Result<Table, DataError> {
+pub(super) fn array_table(source: &str, values: Numbers, shape: &[usize], axes: &[&str]) -> Result<Table, DataError> {
     if shape.len() != axes.len() {
         return Err(DataError::Shape {
             problem: format!(
-                "an array of shape {shape:?} has {} axes, but {} are named ({}); name each once",
+                "{source} of shape {shape:?} has {} axes, but {} are named ({}); name each once",
                 shape.len(),
                 axes.len(),
                 listed(axes.iter().copied())
@@ -35,12 +32,12 @@ pub(super) fn array_table(
     if rows != values.len() {
         return Err(DataError::Shape {
             problem: format!(
-                "an array of shape {shape:?} has {rows} elements, but there are {} values; mend the shape",
+                "{source} of shape {shape:?} has {rows} elements, but there are {} values; mend the shape",
                 values.len()
             ),
         });
     }
-    let mut columns = vec![Column::Numbers(values.collect())];
+    let mut columns = vec![Column::Numbers(values)];
     let mut names = vec![VALUES.to_owned()];
     for (k, &axis) in axes.iter().enumerate() {
         // No overflow: with rows > 0 it divides their number, and with none the table is refused unread.
@@ -49,5 +46,5 @@ pub(super) fn array_table(
         names.push(axis.to_owned());
         columns.push(Column::Axis { stride, length, rows });
     }
-    Table::new("the array", names, columns, Numbering::FromOne("element"))
+    Table::new(source, names, columns, Numbering::FromOne("element"))
 }

@@ -1,19 +1,23 @@
 //! Data brought to a model: the columns it names, as numbers, sorted by data set.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
 use super::bound::{BoundData, SETS_PER_TASK, label, on_rows};
 use super::error::{DataError, one_line};
-use super::sets::{self, KeyColumn, Sets};
+use super::layout::{DataSets, Rows};
+use super::numbers::Numbers;
+use super::sets::{self, KeyColumn};
 use super::table::Column;
 use super::{Data, Missing};
 use crate::expr::{RowExpression, RowValue};
 
 /// Where the values of a response or a sigma come from.
-enum Source {
+#[derive(Clone, Debug)]
+pub(super) enum Source {
     Column(usize),
     Expression { expression: RowExpression, columns: Vec<usize> },
 }
@@ -38,11 +42,50 @@ impl Source {
         Ok(Self::Expression { expression, columns })
     }
 
-    fn columns(&self) -> &[usize] {
+    pub(super) fn columns(&self) -> &[usize] {
         match self {
             Self::Column(column) => std::slice::from_ref(column),
             Self::Expression { columns, .. } => columns,
         }
+    }
+}
+
+/// What a model and its guesses ask of the data, each name looked up.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) inputs: Vec<usize>,
+    pub(super) responses: Vec<Source>,
+    pub(super) sigma: Option<Source>,
+    /// Columns that guesses name.
+    pub(super) further: Vec<usize>,
+    pub(super) groups: Vec<usize>,
+}
+
+impl Wanted {
+    /// The columns in use, but for those that group.
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        let sigma = self.sigma.as_ref().map_or(&[][..], Source::columns);
+        let used = [self.inputs.as_slice(), sigma, &self.further].into_iter();
+        used.chain(self.responses.iter().map(Source::columns)).flatten().copied()
+    }
+}
+
+/// Some of the data sets.
+#[derive(Clone, Copy)]
+pub(super) struct Selection<'a> {
+    pub(super) sets: &'a DataSets,
+    pub(super) first: usize,
+    pub(super) end: usize,
+    pub(super) keys: &'a [KeyColumn],
+}
+
+impl<'a> Selection<'a> {
+    fn all(sets: &'a DataSets, keys: &'a [KeyColumn]) -> Self {
+        Self { sets, first: 0, end: sets.len(), keys }
+    }
+
+    pub(super) fn rows(&self) -> Range<usize> {
+        if self.first == self.end { 0..0 } else { self.sets.get(self.first).start..self.sets.get(self.end - 1).end }
     }
 }
 
@@ -62,82 +105,103 @@ impl Data {
     /// # Errors
     /// As for [`bind`](Self::bind).
     pub fn bind_with(&self, inputs: &[&str], further: &[&str]) -> Result<BoundData, DataError> {
+        let wanted = self.wanted(inputs, further)?;
+        if let Some(stack) = self.stack_of(&wanted) {
+            match stack.bind(0..stack.sets()) {
+                // Sets of unequal length are left, and with them no stack.
+                Err(error) if error.is_gap() && self.drops_gaps() => {}
+                bound => return bound,
+            }
+        }
+        self.bind_rows(wanted)
+    }
+
+    /// Looks up every name.
+    pub(super) fn wanted(&self, inputs: &[&str], further: &[&str]) -> Result<Wanted, DataError> {
         self.check_renames()?;
         let find_all = |names: &[&str], role: &str| -> Result<Vec<usize>, DataError> {
             names.iter().map(|name| self.find_for(name, role)).collect()
         };
-        let input_columns = find_all(inputs, "an input of the model")?;
+        let inputs = find_all(inputs, "an input of the model")?;
         let texts = self.response_texts();
-        let responses: Vec<Source> =
-            texts.iter().map(|text| Source::resolve(self, "response", text)).collect::<Result<_, _>>()?;
+        let responses = texts.iter().map(|text| Source::resolve(self, "response", text)).collect::<Result<_, _>>()?;
         let sigma = self.reading.sigma.as_deref().map(|text| Source::resolve(self, "sigma", text)).transpose()?;
         let further: Vec<&str> = further.iter().copied().filter(|&name| !self.is_response_name(name)).collect();
         let further = find_all(&further, "used by a guess")?;
-        let groups = self.group_columns()?;
+        Ok(Wanted { inputs, responses, sigma, further, groups: self.group_columns()? })
+    }
 
-        let sigma_columns = sigma.as_ref().map_or(&[][..], Source::columns);
-        let used = [input_columns.as_slice(), sigma_columns, &further].into_iter();
-        let used = used.chain(responses.iter().map(Source::columns));
-        let mut numbers = self.numbers(used.flatten().copied())?;
-        let rows = self.complete_rows(&numbers, &groups)?;
+    /// Brings rows together in whatever order they stand.
+    fn bind_rows(&self, wanted: Wanted) -> Result<BoundData, DataError> {
+        let mut numbers = self.numbers(wanted.columns())?;
+        let groups = &wanted.groups;
+        let rows = self.complete_rows(&numbers, groups)?;
 
-        let (mut sets, mut keys) = sets::group(&self.named(&groups), rows);
-        gather_all(&mut numbers, &sets.rows);
-        let mut values = Values {
-            responses: texts
-                .iter()
-                .zip(&responses)
-                .map(|(text, source)| self.evaluate("response", text, source, &numbers, &sets, &keys))
-                .collect::<Result<_, _>>()?,
-            sigma: match (&sigma, &self.reading.sigma) {
-                (Some(source), Some(text)) => Some(self.evaluate("sigma", text, source, &numbers, &sets, &keys)?),
-                _ => None,
-            },
-        };
-        if let Some(kept) = self.check_values(&values, &sets)? {
+        let (mut sets, mut keys) = sets::group(&self.named(groups), rows);
+        gather_all(&mut numbers, &sets.rows, self.rows());
+        let mut values = self.values(&wanted, &numbers, Selection::all(&sets.ranges, &keys))?;
+        if let Some(kept) = self.check_values(&wanted, &values, &sets.rows, 0..sets.rows.len())? {
             let rows_before = sets.rows;
-            let mut rows: Vec<usize> = kept.iter().map(|&k| rows_before[k]).collect();
+            let mut rows: Vec<usize> = kept.iter().map(|&k| rows_before.get(k)).collect();
             rows.sort_unstable();
-            (sets, keys) = sets::group(&self.named(&groups), rows);
+            (sets, keys) = sets::group(&self.named(groups), Rows::Listed(rows));
             // Where each row that stays was before.
             let mut place = vec![0_usize; self.rows()];
-            for (k, &row) in rows_before.iter().enumerate() {
+            for (k, row) in rows_before.iter().enumerate() {
                 place[row] = k;
             }
-            let moved: Vec<usize> = sets.rows.iter().map(|&row| place[row]).collect();
-            gather_all(&mut numbers, &moved);
-            values.responses.iter_mut().for_each(|response| *response = gather(response, &moved));
-            values.sigma = values.sigma.map(|sigma| gather(&sigma, &moved));
+            let moved = |numbers: &Numbers| numbers.gather(sets.rows.iter().map(|row| place[row]));
+            numbers.values_mut().for_each(|values| *values = moved(values));
+            values.responses.iter_mut().for_each(|response| *response = moved(response));
+            values.sigma = values.sigma.map(|sigma| moved(&sigma));
         }
 
-        let outputs = responses.len();
+        let outputs = wanted.responses.len();
+        let dropped = self.rows() - sets.rows.len();
+        let mut ranges = sets.ranges;
         if outputs > 1 {
             // A residual for each output, those of a row side by side.
-            sets = sets.repeated(outputs);
+            ranges = ranges.repeated(outputs);
             numbers.values_mut().for_each(|values| *values = repeated(values, outputs));
             values.sigma = values.sigma.map(|sigma| repeated(&sigma, outputs));
         }
-        let inputs = input_columns.iter().map(|column| numbers.get(column).cloned().unwrap_or_default()).collect();
-        let others: Vec<OnceLock<Vec<f64>>> = self.table.columns.iter().map(|_| OnceLock::new()).collect();
+        if let Some(period) = ranges.equal_rows() {
+            // What all data sets share is held once.
+            numbers = numbers.into_iter().map(|(column, values)| (column, values.compacted(period))).collect();
+        }
+        let rows = if sets.rows.iter().eq(0..self.rows()) { Rows::All(self.rows()) } else { sets.rows };
+        Ok(self.bound(wanted, numbers, values, BoundRows { sets: ranges, keys, dropped, outputs, rows }))
+    }
+
+    pub(super) fn bound(
+        &self,
+        wanted: Wanted,
+        numbers: HashMap<usize, Numbers>,
+        mut values: Values,
+        rows: BoundRows,
+    ) -> BoundData {
+        let input = |column: &usize| numbers.get(column).cloned().unwrap_or_else(|| Vec::<f64>::new().into());
+        let inputs = wanted.inputs.iter().map(input).collect();
+        let others: Vec<OnceLock<Numbers>> = self.table.columns.iter().map(|_| OnceLock::new()).collect();
         for (column, values) in numbers {
-            if !input_columns.contains(&column) {
+            if !wanted.inputs.contains(&column) {
                 // The cell is new, so nothing is lost.
                 let _ = others[column].set(values);
             }
         }
-        Ok(BoundData {
+        BoundData {
             inputs,
             response: values.interleaved(),
             sigma: values.sigma,
-            lines: sets.rows.iter().map(|&row| self.table.line(row)).collect(),
-            sets: sets.ranges,
-            keys,
-            dropped: self.rows() - sets.rows.len() / outputs,
+            sets: rows.sets,
+            keys: rows.keys,
+            dropped: rows.dropped,
+            outputs: rows.outputs,
+            rows: rows.rows,
             data: self.clone(),
-            rows: sets.rows,
-            input_columns,
+            input_columns: wanted.inputs,
             others,
-        })
+        }
     }
 
     /// The responses as they were named, `y` where none is.
@@ -166,7 +230,7 @@ impl Data {
     }
 
     /// The columns as numbers, all rows of the table, a missing value as NaN; or the first text in them.
-    fn numbers(&self, used: impl Iterator<Item = usize>) -> Result<HashMap<usize, Vec<f64>>, DataError> {
+    fn numbers(&self, used: impl Iterator<Item = usize>) -> Result<HashMap<usize, Numbers>, DataError> {
         let mut numbers = HashMap::new();
         let mut first_text: Option<(usize, usize)> = None;
         for column in used {
@@ -190,149 +254,192 @@ impl Data {
     }
 
     /// The rows without a missing value, in order.
-    fn complete_rows(&self, numbers: &HashMap<usize, Vec<f64>>, groups: &[usize]) -> Result<Vec<usize>, DataError> {
-        let mut complete = vec![true; self.rows()];
-        for values in numbers.values() {
-            for (complete, value) in complete.iter_mut().zip(values) {
-                *complete &= value.is_finite();
-            }
-        }
-        for &column in groups {
-            for (row, complete) in complete.iter_mut().enumerate() {
-                *complete &= !self.table.columns[column].is_missing(row);
-            }
-        }
-        let Some(first) = complete.iter().position(|complete| !complete) else {
-            return Ok((0..self.rows()).collect());
+    fn complete_rows(&self, numbers: &HashMap<usize, Numbers>, groups: &[usize]) -> Result<Rows, DataError> {
+        let has_gap = |column: &&usize| (0..self.rows()).any(|row| self.table.columns[**column].is_missing(row));
+        let gaps: Vec<usize> = groups.iter().filter(has_gap).copied().collect();
+        let broken: Vec<&Numbers> = numbers.values().filter(|values| values.first_not_finite().is_some()).collect();
+        let is_complete = |row: usize| {
+            broken.iter().all(|values| values.get(row).is_finite())
+                && gaps.iter().all(|&column| !self.table.columns[column].is_missing(row))
         };
-        if self.reading.missing == Missing::Error {
-            let used = numbers.keys().chain(groups).copied();
-            let column = used.filter(|&column| self.table.columns[column].is_missing(first)).min();
-            return Err(self.table.missing_value(first, column.unwrap_or_default()));
+        if broken.is_empty() && gaps.is_empty() {
+            return Ok(Rows::All(self.rows()));
         }
-        let rows: Vec<usize> = (0..self.rows()).filter(|&row| complete[row]).collect();
-        if rows.is_empty() { Err(self.no_rows_left()) } else { Ok(rows) }
+        if self.reading.missing == Missing::Error {
+            let first = (0..self.rows()).find(|&row| !is_complete(row)).unwrap_or(0);
+            return Err(self.missing_value(first, numbers.keys().chain(groups).copied()));
+        }
+        let rows: Vec<usize> = (0..self.rows()).filter(|&row| is_complete(row)).collect();
+        if rows.is_empty() { Err(self.no_rows_left()) } else { Ok(Rows::Listed(rows)) }
+    }
+
+    /// The error for a row in which one of these columns has no value.
+    pub(super) fn missing_value(&self, row: usize, used: impl Iterator<Item = usize>) -> DataError {
+        let column = { used }.filter(|&column| self.table.columns[column].is_missing(row)).min();
+        self.table.missing_value(row, column.unwrap_or_default())
     }
 
     fn no_rows_left(&self) -> DataError {
         DataError::NoRowsLeft { file: self.table.source.clone(), dropped: self.rows() }
     }
 
-    /// The values of a response or sigma for all rows; each data set is evaluated on its own.
+    /// Responses and sigma of the data sets selected.
+    pub(super) fn values(
+        &self,
+        wanted: &Wanted,
+        numbers: &HashMap<usize, Numbers>,
+        selection: Selection<'_>,
+    ) -> Result<Values, DataError> {
+        let texts = self.response_texts();
+        let responses = texts.iter().zip(&wanted.responses);
+        Ok(Values {
+            responses: responses
+                .map(|(text, source)| self.evaluate("response", text, source, numbers, selection))
+                .collect::<Result<_, _>>()?,
+            sigma: match (&wanted.sigma, &self.reading.sigma) {
+                (Some(source), Some(text)) => Some(self.evaluate("sigma", text, source, numbers, selection)?),
+                _ => None,
+            },
+        })
+    }
+
+    /// The values of a response or sigma; each data set is evaluated on its own.
     fn evaluate(
         &self,
         role: &'static str,
         text: &str,
         source: &Source,
-        numbers: &HashMap<usize, Vec<f64>>,
-        sets: &Sets,
-        keys: &[KeyColumn],
-    ) -> Result<Vec<f64>, DataError> {
+        numbers: &HashMap<usize, Numbers>,
+        selection: Selection<'_>,
+    ) -> Result<Numbers, DataError> {
         let (expression, columns) = match source {
-            Source::Column(column) => return Ok(numbers.get(column).cloned().unwrap_or_default()),
+            Source::Column(column) => {
+                return Ok(numbers.get(column).cloned().unwrap_or_else(|| Vec::<f64>::new().into()));
+            }
             Source::Expression { expression, columns } => (expression, columns),
         };
-        let named: Vec<(&str, &[f64])> = expression
-            .names()
-            .zip(columns)
-            .filter_map(|(name, column)| Some((name, numbers.get(column)?.as_slice())))
-            .collect();
+        let named: Vec<(&str, &Numbers)> =
+            expression.names().zip(columns).filter_map(|(name, column)| Some((name, numbers.get(column)?))).collect();
         let candidates = self.candidates();
-        let parts: Vec<RowValue> = sets
-            .ranges
-            .par_iter()
-            .with_min_len(SETS_PER_TASK)
-            .enumerate()
-            .map(|(set, range)| {
-                on_rows(expression, &named, range, &candidates).map_err(|source| DataError::Evaluate {
-                    role,
-                    expression: one_line(text),
-                    set: label(keys, set),
-                    source: Box::new(source),
-                })
+        let Selection { sets, first, end, keys } = selection;
+        let of_set = |set: usize| {
+            on_rows(expression, &named, sets.get(set), &candidates).map_err(|source| DataError::Evaluate {
+                role,
+                expression: one_line(text),
+                set: label(keys, set),
+                source: Box::new(source),
             })
-            .collect::<Result<_, _>>()?;
-        let mut values = Vec::with_capacity(sets.rows.len());
-        for (range, part) in sets.ranges.iter().zip(parts) {
+        };
+        let rows = selection.rows();
+        // Without names there is nothing that could go wrong.
+        if named.is_empty()
+            && let Ok(RowValue::Scalar(value)) = on_rows(expression, &named, 0..1, &candidates)
+        {
+            return Ok(Numbers::periodic(vec![value], rows));
+        }
+        let parts: Vec<RowValue> =
+            (first..end).into_par_iter().with_min_len(SETS_PER_TASK).map(of_set).collect::<Result<_, _>>()?;
+        let mut values = Vec::with_capacity(rows.len());
+        for (set, part) in (first..end).zip(parts) {
             match part {
-                RowValue::Scalar(value) => values.extend(std::iter::repeat_n(value, range.len())),
+                RowValue::Scalar(value) => values.extend(std::iter::repeat_n(value, sets.get(set).len())),
                 RowValue::Vector(part) => values.extend(part),
             }
         }
-        Ok(values)
+        Ok(Numbers::of_rows(values, rows))
     }
 
     /// Refuses a sigma that is not positive; tells the rows to keep where some response or sigma is not finite.
-    fn check_values(&self, values: &Values, sets: &Sets) -> Result<Option<Vec<usize>>, DataError> {
+    /// `rows` are those of the table, `range` the ones that have values.
+    pub(super) fn check_values(
+        &self,
+        wanted: &Wanted,
+        values: &Values,
+        rows: &Rows,
+        range: Range<usize>,
+    ) -> Result<Option<Vec<usize>>, DataError> {
         let sigma_text = || one_line(self.reading.sigma.as_deref().unwrap_or_default());
         let first = |is_bad: &dyn Fn(usize) -> bool| {
-            let bad = (0..sets.rows.len()).filter(|&k| is_bad(k));
-            bad.min_by_key(|&k| sets.rows[k])
+            let bad = range.clone().filter(|&k| is_bad(k));
+            bad.min_by_key(|&k| rows.get(k))
         };
         if let Some(sigma) = &values.sigma
-            && let Some(k) = first(&|k| sigma[k] <= 0.0)
+            && sigma.constant().is_none_or(|value| value <= 0.0)
+            && let Some(k) = first(&|k| sigma.get(k) <= 0.0)
         {
             return Err(DataError::SigmaNotPositive {
-                place: self.table.place(sets.rows[k]),
+                place: self.table.place(rows.get(k)),
                 expression: sigma_text(),
-                value: sigma[k],
+                value: sigma.get(k),
             });
         }
-        let sigma_is_finite = |k: usize| values.sigma.as_ref().is_none_or(|sigma| sigma[k].is_finite());
-        let responses_are_finite = |k: usize| values.responses.iter().all(|response| response[k].is_finite());
+        // Columns themselves have been looked at.
+        let is_column = |source: &Source| matches!(source, Source::Column(_));
+        let computed = values.responses.iter().zip(&wanted.responses).filter(|(_, source)| !is_column(source));
+        let computed = computed.map(|(response, _)| response).chain(&values.sigma);
+        if { computed }.all(|values| values.first_not_finite().is_none()) {
+            return Ok(None);
+        }
+        let sigma_is_finite = |k: usize| values.sigma.as_ref().is_none_or(|sigma| sigma.get(k).is_finite());
+        let responses_are_finite = |k: usize| values.responses.iter().all(|response| response.get(k).is_finite());
         let is_finite = |k: usize| responses_are_finite(k) && sigma_is_finite(k);
         let Some(bad) = first(&|k| !is_finite(k)) else {
             return Ok(None);
         };
         if self.reading.missing == Missing::Drop {
-            let kept: Vec<usize> = (0..sets.rows.len()).filter(|&k| is_finite(k)).collect();
+            let kept: Vec<usize> = range.filter(|&k| is_finite(k)).collect();
             return if kept.is_empty() { Err(self.no_rows_left()) } else { Ok(Some(kept)) };
         }
-        let place = self.table.place(sets.rows[bad]);
+        let place = self.table.place(rows.get(bad));
         Err(match &values.sigma {
             Some(sigma) if responses_are_finite(bad) => {
-                DataError::NotFinite { place, role: "sigma", expression: sigma_text(), value: sigma[bad] }
+                DataError::NotFinite { place, role: "sigma", expression: sigma_text(), value: sigma.get(bad) }
             }
             _ => {
-                let which = values.responses.iter().position(|response| !response[bad].is_finite()).unwrap_or(0);
-                let (expression, value) = (one_line(&self.response_texts()[which]), values.responses[which][bad]);
+                let which = values.responses.iter().position(|response| !response.get(bad).is_finite()).unwrap_or(0);
+                let (expression, value) = (one_line(&self.response_texts()[which]), values.responses[which].get(bad));
                 DataError::NotFinite { place, role: "response", expression, value }
             }
         })
     }
 }
 
+/// The rows of bound data.
+pub(super) struct BoundRows {
+    pub(super) sets: DataSets,
+    pub(super) keys: Vec<KeyColumn>,
+    pub(super) dropped: usize,
+    pub(super) outputs: usize,
+    pub(super) rows: Rows,
+}
+
 /// What was computed from the columns, set by set.
-struct Values {
-    responses: Vec<Vec<f64>>,
-    sigma: Option<Vec<f64>>,
+pub(super) struct Values {
+    pub(super) responses: Vec<Numbers>,
+    pub(super) sigma: Option<Numbers>,
 }
 
 impl Values {
     /// The responses of a row side by side.
-    fn interleaved(&mut self) -> Vec<f64> {
+    fn interleaved(&mut self) -> Numbers {
         if self.responses.len() == 1 {
             return self.responses.swap_remove(0);
         }
         let rows = self.responses[0].len();
-        (0..rows).flat_map(|row| self.responses.iter().map(move |response| response[row])).collect()
+        let values: Vec<f64> =
+            (0..rows).flat_map(|row| self.responses.iter().map(move |response| response.get(row))).collect();
+        values.into()
     }
 }
 
 /// Each value so many times.
-fn repeated(values: &[f64], times: usize) -> Vec<f64> {
-    values.iter().flat_map(|&value| std::iter::repeat_n(value, times)).collect()
+fn repeated(values: &Numbers, times: usize) -> Numbers {
+    values.iter().flat_map(|value| std::iter::repeat_n(value, times)).collect::<Vec<_>>().into()
 }
 
-pub(super) fn gather(values: &[f64], rows: &[usize]) -> Vec<f64> {
-    rows.iter().map(|&row| values[row]).collect()
-}
-
-fn gather_all(columns: &mut HashMap<usize, Vec<f64>>, rows: &[usize]) {
-    for values in columns.values_mut() {
-        let unchanged = values.len() == rows.len() && rows.is_sorted();
-        if !unchanged {
-            *values = gather(values, rows);
-        }
+fn gather_all(columns: &mut HashMap<usize, Numbers>, rows: &Rows, all: usize) {
+    if rows.len() == all && rows.iter().eq(0..all) {
+        return;
     }
+    columns.values_mut().for_each(|values| *values = values.gather(rows.iter()));
 }

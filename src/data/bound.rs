@@ -1,13 +1,15 @@
 //! What a model sees of the data, and the guesses made from it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
 use super::Data;
-use super::bind::gather;
 use super::error::{DataError, one_line};
+use super::layout::{DataSets, Rows};
+use super::numbers::Numbers;
 use super::sets::KeyColumn;
 use crate::expr::{RowError, RowExpression, RowValue};
 
@@ -22,27 +24,28 @@ pub(super) const SETS_PER_TASK: usize = 256;
 /// Data sets are in the order in which they first appear in the source, and so are the rows within each.
 #[derive(Debug)]
 pub struct BoundData {
-    /// The values of each of the model's inputs, in the order of the names given to [`Data::bind`]; all rows.
-    pub inputs: Vec<Vec<f64>>,
+    /// The values of each of the model's inputs, in the order of the names given to [`Data::bind`]; all rows. Those that
+    /// all data sets share are held once.
+    pub inputs: Vec<Numbers>,
     /// The response of every row.
-    pub response: Vec<f64>,
+    pub response: Numbers,
     /// The standard deviation of every row's response, in its units; all positive. None: every row weighs the same.
-    pub sigma: Option<Vec<f64>>,
+    pub sigma: Option<Numbers>,
     /// Each data set's rows; their lengths may differ.
-    pub sets: Vec<Range<usize>>,
+    pub sets: DataSets,
     /// The group columns' values, one for each data set.
     pub keys: Vec<KeyColumn>,
-    /// The line of the file from which each row came (1-based, the header is line 1; rows in memory count from 1).
-    pub lines: Vec<u64>,
     /// How many rows were left out for a missing value.
     pub dropped: usize,
     pub(super) data: Data,
-    /// The table's row of each row.
-    pub(super) rows: Vec<usize>,
+    /// How many rows a row of the table makes: one for each output of the model.
+    pub(super) outputs: usize,
+    /// The table's row of each row, the outputs of one counted once.
+    pub(super) rows: Rows,
     /// The table's column of each input.
     pub(super) input_columns: Vec<usize>,
     /// Further columns that guesses asked for, by their place in the table.
-    pub(super) others: Vec<OnceLock<Vec<f64>>>,
+    pub(super) others: Vec<OnceLock<Numbers>>,
 }
 
 impl Data {
@@ -70,13 +73,15 @@ impl Data {
 /// Evaluates an expression on some of the rows of its columns.
 pub(super) fn on_rows(
     expression: &RowExpression,
-    named: &[(&str, &[f64])],
-    range: &Range<usize>,
+    named: &[(&str, &Numbers)],
+    range: Range<usize>,
     candidates: &[&str],
 ) -> Result<RowValue, RowError> {
+    let slices: Vec<(&str, Cow<'_, [f64]>)> =
+        named.iter().map(|(name, values)| (*name, values.slice(range.clone()))).collect();
     let column = |name: &str| {
-        let found = named.iter().find(|(n, _)| *n == name);
-        found.map(|(_, values)| &values[range.clone()])
+        let found = slices.iter().find(|(n, _)| *n == name);
+        found.map(|(_, values)| values.as_ref())
     };
     expression.evaluate(range.len(), &column, candidates)
 }
@@ -96,6 +101,23 @@ impl BoundData {
         self.response.len()
     }
 
+    /// The line of the file from which a row came (1-based, the header is line 1; rows in memory count from 1).
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    pub fn line(&self, row: usize) -> u64 {
+        self.data.table.line(self.table_row(row))
+    }
+
+    fn table_row(&self, row: usize) -> usize {
+        self.rows.get(row / self.outputs)
+    }
+
+    /// The number of rows of every data set, where all have the same inputs, bit for bit and in the same order.
+    pub(crate) fn shared_grid(&self) -> Option<usize> {
+        self.sets.equal_rows().filter(|&rows| self.inputs.iter().all(|input| input.repeats(rows)))
+    }
+
     /// Where the data came from: the file's name, or what data in memory are called.
     pub fn source(&self) -> &str {
         self.data.source()
@@ -111,11 +133,11 @@ impl BoundData {
 
     /// A column over the rows kept, in their order; `response` is the response as it is fitted, unless a column has
     /// that name. None where there is no such column or where it does not hold a finite number in each of the rows.
-    pub fn column(&self, name: &str) -> Option<&[f64]> {
+    pub fn column(&self, name: &str) -> Option<&Numbers> {
         self.column_for_guess(name).ok()
     }
 
-    fn column_for_guess(&self, name: &str) -> Result<&[f64], DataError> {
+    fn column_for_guess(&self, name: &str) -> Result<&Numbers, DataError> {
         if self.data.is_response_name(name) {
             return Ok(&self.response);
         }
@@ -130,12 +152,15 @@ impl BoundData {
             return Ok(values);
         }
         let values = table.columns[column].numbers().map_err(|row| table.not_a_number(row, column))?;
-        let values = gather(&values, &self.rows);
-        if let Some(k) = values.iter().position(|value| !value.is_finite()) {
+        let values = match self.rows {
+            Rows::All(_) if self.outputs == 1 => values,
+            _ => values.gather((0..self.response.len()).map(|row| self.table_row(row))),
+        };
+        if let Some(k) = values.first_not_finite() {
             return Err(DataError::MissingInGuess {
-                place: table.place(self.rows[k]),
+                place: table.place(self.table_row(k)),
                 column: table.names[column].clone(),
-                value: table.columns[column].shown(self.rows[k]),
+                value: table.columns[column].shown(self.table_row(k)),
             });
         }
         Ok(self.others[column].get_or_init(|| values))
@@ -160,16 +185,20 @@ impl BoundData {
     /// # Errors
     /// As for [`guess`](Self::guess).
     pub fn guesses(&self, expression: &RowExpression) -> Result<Vec<f64>, DataError> {
+        self.guesses_of(expression, 0..self.sets.len())
+    }
+
+    /// The values of a guess on some of the data sets.
+    pub(crate) fn guesses_of(&self, expression: &RowExpression, sets: Range<usize>) -> Result<Vec<f64>, DataError> {
         let named = self.guess_columns(expression)?;
         let candidates = self.guess_candidates();
-        (0..self.sets.len())
-            .into_par_iter()
+        sets.into_par_iter()
             .with_min_len(SETS_PER_TASK)
             .map(|set| self.guess_on(set, expression, &named, &candidates))
             .collect()
     }
 
-    fn guess_columns<'a>(&'a self, expression: &'a RowExpression) -> Result<Vec<(&'a str, &'a [f64])>, DataError> {
+    fn guess_columns<'a>(&'a self, expression: &'a RowExpression) -> Result<Vec<(&'a str, &'a Numbers)>, DataError> {
         expression.names().map(|name| Ok((name, self.column_for_guess(name)?))).collect()
     }
 
@@ -183,10 +212,10 @@ impl BoundData {
         &self,
         set: usize,
         expression: &RowExpression,
-        named: &[(&str, &[f64])],
+        named: &[(&str, &Numbers)],
         candidates: &[&str],
     ) -> Result<f64, DataError> {
-        match on_rows(expression, named, &self.sets[set], candidates) {
+        match on_rows(expression, named, self.sets.get(set), candidates) {
             Ok(RowValue::Scalar(value)) => Ok(value),
             Ok(RowValue::Vector(_)) => Err(DataError::NotScalar { expression: one_line(expression.text()) }),
             Err(source) => Err(DataError::Evaluate {

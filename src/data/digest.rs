@@ -47,10 +47,7 @@ fn add_column(hash: &mut Sha256, column: &Column) {
             }
         }
         Column::Numbers(numbers) => {
-            hash.update([1]);
-            for number in numbers {
-                hash.update(number.to_bits().to_le_bytes());
-            }
+            numbers.bytes(|bytes| hash.update(bytes));
         }
         Column::Axis { stride, length, .. } => {
             hash.update([2]);

@@ -34,6 +34,56 @@ impl fmt::Display for Place {
     }
 }
 
+/// What can be the matter with an NPY file, said after its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NpyProblem {
+    /// It does not begin as such a file does.
+    #[error(" is no NPY file; write it with numpy.save")]
+    NotNpy,
+    /// A version of the form that is not known.
+    #[error(" is NPY of version {version}, and versions 1 to 3 are read; write it again with numpy.save")]
+    Version {
+        /// The version.
+        version: u8,
+    },
+    /// It ends within its header.
+    #[error(" ends within its header; write it again")]
+    HeaderCut,
+    /// The header is no such header.
+    #[error(" has an NPY header that cannot be read; write it again with numpy.save")]
+    Header,
+    /// Its elements are no plain numbers.
+    #[error(" holds elements of the type {descr:?}; save plain numbers, as in numpy.save(file, a.astype(\"f4\"))")]
+    Kind {
+        /// Their type, as numpy names it.
+        descr: String,
+    },
+    /// The bytes of its elements stand in the other order.
+    #[error(" holds big-endian elements ({descr:?}); save a.astype(a.dtype.newbyteorder(\"<\"))")]
+    BigEndian {
+        /// Their type, as numpy names it.
+        descr: String,
+    },
+    /// Its first axis runs fastest.
+    #[error(" is in Fortran order; save numpy.ascontiguousarray(a)")]
+    FortranOrder,
+    /// It ends before its last element.
+    #[error(
+        " is cut short: {shape:?} elements of the type {descr:?} take {wanted} bytes and {found} are there; write it again"
+    )]
+    Truncated {
+        /// The shape of the array.
+        shape: Vec<usize>,
+        /// The type of its elements.
+        descr: String,
+        /// The bytes that they take.
+        wanted: u64,
+        /// The bytes that are there.
+        found: u64,
+    },
+}
+
 /// Why data could not be read or bound to a model. Every message is one line.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -125,6 +175,22 @@ pub enum DataError {
     Shape {
         /// What does not fit, and the mend.
         problem: String,
+    },
+    /// A file that is no Parquet, or is compressed in a way that is not read.
+    #[error("cannot read {file} as Parquet: {message}; write it again, with compression snappy or none")]
+    Parquet {
+        /// The file's path.
+        file: String,
+        /// What the reader said.
+        message: String,
+    },
+    /// A file that is not in the form of NumPy's NPY, or in one that is not read.
+    #[error("{file}{problem}")]
+    Npy {
+        /// The file's path.
+        file: String,
+        /// What is the matter, and the mend.
+        problem: NpyProblem,
     },
     /// A product of lengths that no machine can address.
     #[error("an array of shape {shape:?} is too large: its number of elements overflows; give it in parts")]
@@ -288,6 +354,20 @@ pub enum DataError {
         /// The value as it stands there.
         value: String,
     },
+    /// An array of starts that does not have a row for each data set.
+    #[error(
+        "{file} has the shape {shape:?}, but {sets} data sets and {parameters} parameters need [{sets}, {parameters}]; give a row a data set and a column a parameter"
+    )]
+    StartShape {
+        /// The file, or what the array in memory is called.
+        file: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Data sets there are.
+        sets: usize,
+        /// Parameters of the model.
+        parameters: usize,
+    },
     /// A data set has no row in the start file.
     #[error("{file} has no start for {sets}; add a row for each")]
     NoStart {
@@ -296,6 +376,13 @@ pub enum DataError {
         /// How many such data sets there are, and the first of them.
         sets: String,
     },
+}
+
+impl DataError {
+    /// Whether a value is missing, so that its row could be left out.
+    pub(crate) fn is_gap(&self) -> bool {
+        matches!(self, Self::MissingValue { .. } | Self::NotFinite { .. })
+    }
 }
 
 /// A cell or value as it is shown in a message: quoted, on one line, and not longer than a line bears.

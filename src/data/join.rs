@@ -93,7 +93,7 @@ impl StartTable {
                 columns: listed(table.names.iter().map(String::as_str)),
             })?;
             let numbers = table.columns[column].numbers().map_err(|row| table.not_a_number(row, column))?;
-            for (row, &number) in numbers.iter().enumerate() {
+            for (row, number) in numbers.iter().enumerate() {
                 if !number.is_finite() {
                     return Err(DataError::StartNotFinite {
                         place: table.place(row),
@@ -182,7 +182,7 @@ fn part_of_cell<'a>(values: &KeyValues, column: &'a Column, row: usize) -> Optio
     let cell = text.cell(row);
     match values {
         // `3.0` in the start file means the data's `3`.
-        KeyValues::Integer(_) => integer(cell)
+        KeyValues::Places(_) | KeyValues::Integer(_) => integer(cell)
             .or_else(|| number(cell).filter(|value| value.fract() == 0.0).map(|value| value as i64))
             .map(Part::Integer),
         KeyValues::Number(_) => number(cell).map(|value| Part::Bits(value.to_bits())),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
-use std::ops::Range;
 
+use super::layout::{DataSets, Rows};
 use super::table::{Cell, Column, read_cell};
 
 /// Below this an integer is exact as f64, and no other number rounds to it.
@@ -23,9 +23,11 @@ pub struct KeyColumn {
 ///
 /// A column with an integer that f64 cannot hold beside numbers that are no integers is text: as numbers, different
 /// keys could become one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KeyValues {
+    /// The places 0, 1, 2, … along an array's axis: how many there are.
+    Places(usize),
     /// All values are integers.
     Integer(Vec<i64>),
     /// All values are numbers.
@@ -63,6 +65,11 @@ impl KeyValues {
     /// Where there is no such data set.
     pub fn get(&self, set: usize) -> Key<'_> {
         match self {
+            Self::Places(count) => {
+                assert!(set < *count, "data set {set} of {count}");
+                // An axis is shorter than memory, so it fits i64.
+                Key::Integer(set as i64)
+            }
             Self::Integer(values) => Key::Integer(values[set]),
             Self::Number(values) => Key::Number(values[set]),
             Self::Text(values) => Key::Text(&values[set]),
@@ -72,6 +79,7 @@ impl KeyValues {
     /// The number of data sets.
     pub fn len(&self) -> usize {
         match self {
+            Self::Places(count) => *count,
             Self::Integer(values) => values.len(),
             Self::Number(values) => values.len(),
             Self::Text(values) => values.len(),
@@ -81,6 +89,21 @@ impl KeyValues {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl PartialEq for KeyValues {
+    /// Places along an axis are integers like others.
+    fn eq(&self, other: &Self) -> bool {
+        let is_integer = |values: &Self| matches!(values, Self::Places(_) | Self::Integer(_));
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a == b,
+            (Self::Text(a), Self::Text(b)) => a == b,
+            (a, b) if is_integer(a) && is_integer(b) => {
+                a.len() == b.len() && (0..a.len()).all(|set| a.get(set) == b.get(set))
+            }
+            _ => false,
+        }
     }
 }
 
@@ -111,19 +134,20 @@ enum Kind {
     Text,
 }
 
-fn kind(column: &Column, rows: &[usize]) -> Kind {
+fn kind(column: &Column, rows: &Rows) -> Kind {
     match column {
         Column::Axis { .. } => Kind::Integers,
         Column::Numbers(values) => {
-            let whole = rows.iter().all(|&row| values[row].fract() == 0.0 && values[row].abs() < EXACT);
+            let is_whole = |value: f64| value.fract() == 0.0 && value.abs() < EXACT;
+            let whole = rows.iter().all(|row| is_whole(values.get(row)));
             if whole { Kind::Integers } else { Kind::Numbers }
         }
         Column::Text(text) => {
-            if rows.iter().all(|&row| integer(text.cell(row)).is_some()) {
+            if rows.iter().all(|row| integer(text.cell(row)).is_some()) {
                 return Kind::Integers;
             }
             let exact = |cell: &str| number(cell).is_some_and(|v| !is_integer_text(cell) || v.abs() < EXACT);
-            if rows.iter().all(|&row| exact(text.cell(row))) { Kind::Numbers } else { Kind::Text }
+            if rows.iter().all(|row| exact(text.cell(row))) { Kind::Numbers } else { Kind::Text }
         }
     }
 }
@@ -131,26 +155,20 @@ fn kind(column: &Column, rows: &[usize]) -> Kind {
 /// The rows of every data set: sets in the order of their first rows, rows in the order of the table.
 pub(super) struct Sets {
     /// The rows of the table, set by set.
-    pub(super) rows: Vec<usize>,
+    pub(super) rows: Rows,
     /// Each set's part of `rows`.
-    pub(super) ranges: Vec<Range<usize>>,
-}
-
-impl Sets {
-    /// The same with every row so many times.
-    pub(super) fn repeated(self, times: usize) -> Self {
-        Self {
-            rows: self.rows.iter().flat_map(|&row| std::iter::repeat_n(row, times)).collect(),
-            ranges: self.ranges.into_iter().map(|range| range.start * times..range.end * times).collect(),
-        }
-    }
+    pub(super) ranges: DataSets,
 }
 
 /// Groups `rows` of the table by the columns' values; no column: all rows are one set.
 ///
 /// Rows of one set mostly follow each other, so a key is looked up only where it differs from the row's before.
-pub(super) fn group(columns: &[(&str, &Column)], rows: Vec<usize>) -> (Sets, Vec<KeyColumn>) {
+pub(super) fn group(columns: &[(&str, &Column)], rows: Rows) -> (Sets, Vec<KeyColumn>) {
     let kinds: Vec<Kind> = columns.iter().map(|(_, column)| kind(column, &rows)).collect();
+    if columns.is_empty() {
+        let ranges = DataSets::equal(1, rows.len());
+        return (Sets { rows, ranges }, Vec::new());
+    }
     let mut ids = vec![0_usize; rows.len()];
     for (&(_, column), &kind) in columns.iter().zip(&kinds) {
         refine(&mut ids, &rows, column, kind);
@@ -160,7 +178,7 @@ pub(super) fn group(columns: &[(&str, &Column)], rows: Vec<usize>) -> (Sets, Vec
         .iter()
         .zip(&kinds)
         .map(|(&(name, column), &kind)| {
-            let firsts = sets.ranges.iter().map(|range| sets.rows[range.start]);
+            let firsts = sets.ranges.iter().map(|range| sets.rows.get(range.start));
             KeyColumn { name: name.to_owned(), values: values(column, kind, firsts) }
         })
         .collect();
@@ -168,22 +186,22 @@ pub(super) fn group(columns: &[(&str, &Column)], rows: Vec<usize>) -> (Sets, Vec
 }
 
 /// Splits the sets in `ids` by one more column. New ids count up in the order of first appearance.
-fn refine(ids: &mut [usize], rows: &[usize], column: &Column, kind: Kind) {
+fn refine(ids: &mut [usize], rows: &Rows, column: &Column, kind: Kind) {
     match (column, kind) {
         (Column::Axis { stride, length, .. }, _) => {
-            number_runs(ids, rows.iter().map(|&row| Column::axis_value(row, *stride, *length)));
+            number_runs(ids, rows.iter().map(|row| Column::axis_value(row, *stride, *length)));
         }
         (Column::Numbers(values), _) => {
-            number_runs(ids, rows.iter().map(|&row| (values[row] + 0.0).to_bits()));
+            number_runs(ids, rows.iter().map(|row| (values.get(row) + 0.0).to_bits()));
         }
         (Column::Text(text), Kind::Integers) => {
-            number_runs(ids, rows.iter().map(|&row| integer(text.cell(row)).unwrap_or_default()));
+            number_runs(ids, rows.iter().map(|row| integer(text.cell(row)).unwrap_or_default()));
         }
         (Column::Text(text), Kind::Numbers) => {
-            number_runs(ids, rows.iter().map(|&row| number(text.cell(row)).unwrap_or_default().to_bits()));
+            number_runs(ids, rows.iter().map(|row| number(text.cell(row)).unwrap_or_default().to_bits()));
         }
         (Column::Text(text), Kind::Text) => {
-            number_runs(ids, rows.iter().map(|&row| text.cell(row)));
+            number_runs(ids, rows.iter().map(|row| text.cell(row)));
         }
     }
 }
@@ -205,31 +223,23 @@ fn number_runs<K: Copy + Eq + Hash>(ids: &mut [usize], keys: impl Iterator<Item 
 }
 
 /// A stable counting sort of the rows by their set.
-fn sort_by_set(ids: &[usize], rows: Vec<usize>) -> Sets {
+fn sort_by_set(ids: &[usize], rows: Rows) -> Sets {
     let count = ids.iter().max().map_or(0, |last| last + 1);
     let mut lengths = vec![0_usize; count];
     for &id in ids {
         lengths[id] += 1;
     }
-    let mut start = 0;
-    let ranges: Vec<Range<usize>> = lengths
-        .iter()
-        .map(|length| {
-            let range = start..start + length;
-            start = range.end;
-            range
-        })
-        .collect();
+    let ranges = DataSets::of_lengths(&lengths);
     if ids.is_sorted() {
         return Sets { rows, ranges };
     }
     let mut next: Vec<usize> = ranges.iter().map(|range| range.start).collect();
     let mut sorted = vec![0_usize; rows.len()];
-    for (&id, row) in ids.iter().zip(rows) {
+    for (&id, row) in ids.iter().zip(rows.iter()) {
         sorted[next[id]] = row;
         next[id] += 1;
     }
-    Sets { rows: sorted, ranges }
+    Sets { rows: Rows::Listed(sorted), ranges }
 }
 
 fn values(column: &Column, kind: Kind, rows: impl Iterator<Item = usize>) -> KeyValues {
@@ -239,8 +249,10 @@ fn values(column: &Column, kind: Kind, rows: impl Iterator<Item = usize>) -> Key
             KeyValues::Integer(rows.map(|row| Column::axis_value(row, *stride, *length) as i64).collect())
         }
         // Exact: `kind` let only whole numbers below 2^53 be integers.
-        (Column::Numbers(values), Kind::Integers) => KeyValues::Integer(rows.map(|row| values[row] as i64).collect()),
-        (Column::Numbers(values), _) => KeyValues::Number(rows.map(|row| values[row] + 0.0).collect()),
+        (Column::Numbers(values), Kind::Integers) => {
+            KeyValues::Integer(rows.map(|row| values.get(row) as i64).collect())
+        }
+        (Column::Numbers(values), _) => KeyValues::Number(rows.map(|row| values.get(row) + 0.0).collect()),
         (Column::Text(text), Kind::Integers) => {
             KeyValues::Integer(rows.map(|row| integer(text.cell(row)).unwrap_or_default()).collect())
         }

@@ -1,10 +1,12 @@
 //! Named columns of equal length, kept as they came until somebody asks for numbers.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::error::{DataError, Place, listed, one_line, shown};
+use super::numbers::Numbers;
 use crate::expr::did_you_mean;
 
 /// A column of text: all cells in one string, so that millions of them cost two allocations.
@@ -36,8 +38,8 @@ impl TextColumn {
 pub(super) enum Column {
     /// Cells of a file, not yet looked at.
     Text(TextColumn),
-    /// Numbers given in memory.
-    Numbers(Vec<f64>),
+    /// Numbers.
+    Numbers(Numbers),
     /// A coordinate of an array: row `r` has the value `r / stride % length`.
     Axis { stride: usize, length: usize, rows: usize },
 }
@@ -86,17 +88,17 @@ impl Column {
     pub(super) fn is_missing(&self, row: usize) -> bool {
         match self {
             Self::Text(text) => read_cell(text.cell(row)) == Cell::Missing,
-            Self::Numbers(numbers) => !numbers[row].is_finite(),
+            Self::Numbers(numbers) => !numbers.get(row).is_finite(),
             Self::Axis { .. } => false,
         }
     }
 
     /// All values as numbers, a missing one as NaN; or the first row that holds other text.
-    pub(super) fn numbers(&self) -> Result<Vec<f64>, usize> {
+    pub(super) fn numbers(&self) -> Result<Numbers, usize> {
         match self {
             Self::Text(text) => {
                 let first_text = AtomicUsize::new(usize::MAX);
-                let numbers = (0..text.len())
+                let numbers: Vec<f64> = (0..text.len())
                     .into_par_iter()
                     .map(|row| match read_cell(text.cell(row)) {
                         Cell::Number(value) => value,
@@ -108,15 +110,21 @@ impl Column {
                     })
                     .collect();
                 match first_text.into_inner() {
-                    usize::MAX => Ok(numbers),
+                    usize::MAX => Ok(numbers.into()),
                     row => Err(row),
                 }
             }
             Self::Numbers(numbers) => Ok(numbers.clone()),
-            Self::Axis { stride, length, rows } => {
-                // Below 2^53 and so exact: more rows than that fit no memory.
-                Ok((0..*rows).map(|row| Self::axis_value(row, *stride, *length) as f64).collect())
-            }
+            Self::Axis { stride, length, rows } => Ok(Numbers::axis(*stride, *length, *rows)),
+        }
+    }
+
+    /// Some of the rows of a column of numbers; of text none.
+    pub(super) fn part(&self, rows: Range<usize>) -> Result<Numbers, DataError> {
+        match self {
+            Self::Text(_) => Ok(Vec::<f64>::new().into()),
+            Self::Numbers(numbers) => numbers.part(rows),
+            Self::Axis { stride, length, .. } => Numbers::axis(*stride, *length, rows.end).part(rows),
         }
     }
 
@@ -124,7 +132,7 @@ impl Column {
     pub(super) fn shown(&self, row: usize) -> String {
         match self {
             Self::Text(text) => shown(text.cell(row)),
-            Self::Numbers(numbers) => numbers[row].to_string(),
+            Self::Numbers(numbers) => numbers.get(row).to_string(),
             Self::Axis { stride, length, .. } => Self::axis_value(row, *stride, *length).to_string(),
         }
     }
@@ -147,6 +155,8 @@ pub(super) struct Table {
     pub(super) names: Vec<String>,
     pub(super) columns: Vec<Column>,
     numbering: Numbering,
+    /// Columns of the file that are not read, with their types.
+    left_out: Vec<(String, String)>,
 }
 
 impl Table {
@@ -176,7 +186,13 @@ impl Table {
         if columns.first().is_none_or(|column| column.len() == 0) {
             return Err(DataError::NoRows { file: source });
         }
-        Ok(Self { source, names, columns, numbering })
+        Ok(Self { source, names, columns, numbering, left_out: Vec::new() })
+    }
+
+    /// The same, with the names and types of columns that were not read.
+    #[cfg(feature = "parquet")]
+    pub(super) fn without(self, left_out: Vec<(String, String)>) -> Self {
+        Self { left_out, ..self }
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -227,9 +243,13 @@ impl Table {
         aliases: impl IntoIterator<Item = &'a str>,
     ) -> DataError {
         let known: Vec<&str> = self.names.iter().map(String::as_str).chain(aliases).filter(|n| !n.is_empty()).collect();
-        let hint = match did_you_mean(name, &known) {
-            Some(near) => format!("; did you mean {near:?}?"),
-            None => format!("; its columns are {}", listed(known)),
+        let left_out = self.left_out.iter().find(|(other, _)| other == name);
+        let hint = match (left_out, did_you_mean(name, &known)) {
+            (Some((_, kind)), _) => {
+                format!(" that can be used: its type is {}; write it as numbers or text", one_line(kind))
+            }
+            (None, Some(near)) => format!("; did you mean {near:?}?"),
+            (None, None) => format!("; its columns are {}", listed(known)),
         };
         DataError::NoSuchColumn { file: self.source.clone(), column: name.to_owned(), role: role.to_owned(), hint }
     }

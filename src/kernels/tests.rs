@@ -4,6 +4,7 @@
 
 mod blocked;
 mod dual;
+mod fused;
 mod history;
 mod jacobi;
 mod network;

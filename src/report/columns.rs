@@ -229,6 +229,7 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
 
 fn key_values<'a>(outcome: &'a Outcome, values: &'a KeyValues) -> Values<'a> {
     match values {
+        KeyValues::Places(_) => Values::Integer(outcome.iter().map(|p| p.set() as i64).collect()),
         KeyValues::Integer(values) => Values::Integer(outcome.iter().map(|p| values[p.set()]).collect()),
         KeyValues::Number(values) => Values::Number(outcome.iter().map(|p| finite(values[p.set()])).collect()),
         KeyValues::Text(values) => {

@@ -20,14 +20,24 @@ pub struct CurvePoint {
 }
 
 /// The data of a problem beside the model at its final parameters.
+///
+/// # Panics
+/// If the data are in a file that can no longer be read as it was when the sweep was resolved.
 #[must_use]
 pub fn curve(job: &Job, problem: &Problem<'_>) -> Vec<CurvePoint> {
+    let index = problem.index();
+    let window = job.window(index..index + 1);
+    at_hand(&window.expect("data that were sound when the sweep was resolved"), problem)
+}
+
+/// The same where the problem's data set is at hand.
+fn at_hand(job: &Job, problem: &Problem<'_>) -> Vec<CurvePoint> {
     job.rows(problem.set())
         .map(|row| {
             let (inputs, response) = (job.inputs(row), job.response(row));
             let fit = job.model().evaluate(problem.parameters(), inputs);
             CurvePoint {
-                line: job.data().lines[row],
+                line: job.data().line(row),
                 inputs: shown(inputs, job.model().outputs()),
                 response,
                 fit,
@@ -54,13 +64,18 @@ fn shown(inputs: &[f64], outputs: usize) -> Vec<f64> {
 pub fn write_curves(job: &Job, outcome: &Outcome, writer: impl Write) -> io::Result<()> {
     let mut names = job.model().inputs().to_vec();
     names.extend((job.model().outputs() > 1).then(|| "output".to_owned()));
-    write_points(outcome, &names, |problem| curve(job, problem), writer)
+    let points = |problem: &Problem<'_>| {
+        let index = problem.index();
+        let window = job.window(index..index + 1).map_err(io::Error::other)?;
+        Ok(at_hand(&window, problem))
+    };
+    write_points(outcome, &names, points, writer)
 }
 
 fn write_points(
     outcome: &Outcome,
     inputs: &[String],
-    points: impl Fn(&Problem<'_>) -> Vec<CurvePoint>,
+    points: impl Fn(&Problem<'_>) -> io::Result<Vec<CurvePoint>>,
     writer: impl Write,
 ) -> io::Result<()> {
     let context = outcome.context();
@@ -78,7 +93,7 @@ fn write_points(
         }
         csv.write_record(["response", "fit", "residual"])?;
         for problem in outcome.iter() {
-            for point in points(&problem) {
+            for point in points(&problem)? {
                 csv.write_field(problem.index().to_string())?;
                 for key in &context.keys {
                     csv.write_field(key.values.get(problem.set()).to_string())?;
@@ -113,13 +128,13 @@ mod tests {
     #[test]
     fn every_point_of_every_problem_has_a_row() {
         let points = |problem: &Problem<'_>| {
-            vec![CurvePoint {
+            Ok(vec![CurvePoint {
                 line: 2,
                 inputs: vec![77.6, 1.0],
                 response: 10.07,
                 fit: if problem.index() == 2 { f64::NAN } else { 10.0 },
                 residual: -0.07,
-            }]
+            }])
         };
         let mut bytes = Vec::new();
         let inputs = ["x".to_owned(), "line".to_owned()];

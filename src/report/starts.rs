@@ -9,15 +9,21 @@ use crate::sweep::Job;
 /// # Errors
 /// What the writer answers.
 pub fn write_starts(job: &Job, writer: impl Write) -> io::Result<()> {
-    let keys = if job.starts_are_shared() { &[][..] } else { &job.data().keys };
-    let sets = if job.starts_are_shared() { 1 } else { job.sets() };
+    let keys = if job.starts_are_shared() { &[][..] } else { job.keys() };
+    let wanted = if job.starts_are_shared() { 1 } else { job.sets() };
     write_with(writer, |csv| {
         keys.iter().try_for_each(|key| csv.write_field(&key.name))?;
         csv.write_record(job.model().parameters())?;
-        for set in 0..sets {
-            for theta in job.starts_of(set) {
-                keys.iter().try_for_each(|key| csv.write_field(key.values.get(set).to_string()))?;
-                csv.write_record(theta.iter().map(|&value| shortest(value)))?;
+        for window in job.windows() {
+            let (job, sets) = window.map_err(io::Error::other)?;
+            if sets.start >= wanted {
+                break;
+            }
+            for set in sets.start..sets.end.min(wanted) {
+                for theta in job.starts_of(set) {
+                    keys.iter().try_for_each(|key| csv.write_field(key.values.get(set).to_string()))?;
+                    csv.write_record(theta.iter().map(|&value| shortest(value)))?;
+                }
             }
         }
         Ok(())

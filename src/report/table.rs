@@ -100,7 +100,8 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
     let ranks = outcome.iter().any(|problem| is_short(&problem));
     header.extend(ranks.then(|| "rank".to_owned()));
     for name in context.parameters.iter().filter(|_| !context.network) {
-        header.extend([name.clone(), "±".to_owned()]);
+        header.push(name.clone());
+        header.extend((context.told() > 0).then(|| "±".to_owned()));
     }
     let mut table = TextTable::with_header(header);
     for problem in outcome.iter().take(ROWS) {
@@ -115,7 +116,8 @@ fn write_rows(outcome: &Outcome, writer: &mut impl Write) -> io::Result<()> {
         row.extend([ending(&problem), problem.steps().to_string(), significant(problem.loss(), 6)]);
         row.extend(ranks.then(|| problem.rank().map_or("-".to_owned(), |rank| rank.to_string())));
         for (value, error) in problem.parameters().iter().zip(problem.standard_errors()) {
-            row.extend([significant(*value, digits(context)), significant(error, 3)]);
+            row.push(significant(*value, digits(context)));
+            row.extend((context.told() > 0).then(|| significant(error, 3)));
         }
         table.row(row);
     }

@@ -1,25 +1,32 @@
 //! What no job can be: numbers out of their range, looked at one by one.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 use crate::data::BoundData;
 use crate::error::RequestError;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 
 use super::{SizeUnit, StepRule};
 
+/// Fewest data sets that are worth a task of their own.
+const SETS_PER_TASK: usize = 256;
+
 /// The standard deviation of a row's response, 1 where none is given.
 pub(super) fn sigma(data: &BoundData, row: usize) -> f64 {
-    data.sigma.as_ref().map_or(1.0, |sigma| sigma[row])
+    data.sigma.as_ref().map_or(1.0, |sigma| sigma.get(row))
 }
 
 /// Refuses responses whose squares, and so the loss, leave the range of f64.
-pub(super) fn check_response(data: &BoundData) -> Result<(), RequestError> {
-    for (set, rows) in data.sets.iter().enumerate() {
-        let value = rows.clone().map(|i| (data.response[i] / sigma(data, i)).abs()).fold(0.0, f64::max);
-        if value != 0.0 && !(1e-150..=1e150).contains(&value) {
-            return Err(RequestError::ResponseRange { set, value });
-        }
-    }
-    Ok(())
+pub(super) fn check_response(data: &BoundData, sets: Range<usize>) -> Result<(), RequestError> {
+    let largest = |set: usize| {
+        let rows = data.sets.get(set);
+        let value = rows.map(|i| (data.response.get(i) / sigma(data, i)).abs()).fold(0.0, f64::max);
+        (value != 0.0 && !(1e-150..=1e150).contains(&value)).then_some((set, value))
+    };
+    let fault = sets.into_par_iter().with_min_len(SETS_PER_TASK).filter_map(largest).find_first(|_| true);
+    fault.map_or(Ok(()), |(set, value)| Err(RequestError::ResponseRange { set, value }))
 }
 
 /// Refuses a rule that takes no sound step.

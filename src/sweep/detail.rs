@@ -1,7 +1,8 @@
 //! How much is told of every problem.
 
 /// How much is told of every problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Detail {
     /// All that there is: loss and gradient once more in f64, singular values, covariance and standard errors.
@@ -14,12 +15,7 @@ pub enum Detail {
 }
 
 impl Detail {
-    /// The name in specs and plans.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Essential => "essential",
-        }
-    }
+    /// Both, with their names in specs.
+    #[cfg(feature = "cli")]
+    pub(crate) const WORDS: [(&'static str, Self); 2] = [("full", Self::Full), ("essential", Self::Essential)];
 }

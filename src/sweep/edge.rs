@@ -8,18 +8,33 @@ use crate::error::RequestError;
 use super::{Job, ProblemId, SizeUnit};
 
 impl Job {
-    /// 2/sharpness at each start of each data set, in f64 on the host and so equal on every device; none where no rule
-    /// asks for it.
-    pub(super) fn edges(&self) -> Result<Vec<f64>, RequestError> {
-        if self.rules().iter().all(|rule| rule.unit == SizeUnit::Absolute) {
-            return Ok(Vec::new());
+    /// Whether a rule goes by the edge of stability.
+    fn has_edges(&self) -> bool {
+        self.rules().iter().any(|rule| rule.unit != SizeUnit::Absolute)
+    }
+
+    /// Refuses models whose sharpness is not measured, where a rule asks for it.
+    pub(super) fn check_edges(&self) -> Result<(), RequestError> {
+        if !self.has_edges() {
+            return Ok(());
         }
         let parameters = self.model().parameters().len();
         if self.model().as_network().is_none() && parameters > MOST_OF_EXPRESSION {
             return Err(RequestError::SharpnessOfParameters { parameters, most: MOST_OF_EXPRESSION });
         }
+        Ok(())
+    }
+
+    /// 2/sharpness at each start of each data set at hand, in f64 on the host and so equal on every device; none where no
+    /// rule asks for it.
+    pub(super) fn edges(&self) -> Vec<f64> {
+        if !self.has_edges() {
+            return Vec::new();
+        }
         let rules = self.rules().len() as u64;
-        Ok((0..self.len() / rules).into_par_iter().map(|start| self.edge(self.problem(start * rules))).collect())
+        let held = self.held_problems();
+        let starts = held.start / rules..held.end / rules;
+        starts.into_par_iter().map(|start| self.edge(self.problem(start * rules))).collect()
     }
 
     /// The rows of a data set.

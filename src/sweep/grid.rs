@@ -1,8 +1,9 @@
 //! The starting points of all data sets: values, guesses, a file and random draws brought together.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::data::{BoundData, StartTable};
+use crate::data::{BoundData, JoinedStarts, Numbers, StartTable};
 use crate::error::{Error, RequestError};
 use crate::expr::RowExpression;
 use crate::memory;
@@ -10,21 +11,24 @@ use crate::starts::{Distribution, Initialisation, StartRange, random_start};
 
 use super::{Draw, RandomStarts, Sweep};
 
-/// The starting points of all data sets.
+/// The starting points of data sets.
 #[derive(Debug)]
 pub(super) struct StartGrid {
     /// θ after θ.
-    pub(super) values: Vec<f64>,
-    /// First start of each data set in `values`, and the end; or one range that all data sets share.
+    values: Arc<Vec<f64>>,
+    parameters: usize,
+    /// Which of them are those of a data set.
     offsets: Offsets,
-    /// The seeds of the random starts, which come last among the starts of a data set.
-    pub(super) seeds: Option<Range<u64>>,
 }
 
 #[derive(Debug)]
 enum Offsets {
+    /// All data sets have all of them, so many.
     Shared(usize),
-    PerSet(Vec<usize>),
+    /// Each data set from the first on has so many.
+    Each { first: usize, count: usize },
+    /// Where the starts of each data set from the first on begin, and the end.
+    PerSet { first: usize, offsets: Vec<usize> },
 }
 
 impl StartGrid {
@@ -45,18 +49,119 @@ impl StartGrid {
             values.extend_from_slice(theta);
         }
         offsets.resize(sets + 1, values.len() / parameters);
-        Ok(Self { values, offsets: Offsets::PerSet(offsets), seeds: None })
+        Ok(Self { values: Arc::new(values), parameters, offsets: Offsets::PerSet { first: 0, offsets } })
     }
 
-    pub(super) fn is_shared(&self) -> bool {
-        matches!(self.offsets, Offsets::Shared(_))
+    /// All values, start after start.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
     }
 
+    /// The starts of a data set.
     pub(super) fn range(&self, set: usize) -> Range<usize> {
         match &self.offsets {
             Offsets::Shared(count) => 0..*count,
-            Offsets::PerSet(offsets) => offsets[set]..offsets[set + 1],
+            Offsets::Each { first, count } => (set - first) * count..(set - first + 1) * count,
+            Offsets::PerSet { first, offsets } => offsets[set - first]..offsets[set - first + 1],
         }
+    }
+
+    pub(super) fn theta(&self, start: usize) -> &[f64] {
+        &self.values[start * self.parameters..(start + 1) * self.parameters]
+    }
+}
+
+/// What the starts of data sets are made of, everything read and checked but for the guesses.
+#[derive(Clone, Debug)]
+pub(super) struct Recipe {
+    parameters: Vec<String>,
+    templates: Vec<Template>,
+    guesses: Vec<Option<RowExpression>>,
+    /// Whether a guess is in use.
+    guessed: bool,
+    table: Option<Arc<JoinedStarts>>,
+    /// One start a data set.
+    array: Option<Numbers>,
+    marginals: Option<Vec<Option<Marginal>>>,
+    seeds: Option<Range<u64>>,
+}
+
+impl Recipe {
+    /// Whether all data sets have the same starts.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.guessed && self.table.is_none() && self.array.is_none()
+    }
+
+    /// The seeds of the random starts, which come last among the starts of a data set.
+    pub(super) fn seeds(&self) -> Option<Range<u64>> {
+        self.seeds.clone()
+    }
+
+    /// How many starts every data set has, where all have as many.
+    pub(super) fn equal_count(&self) -> Option<usize> {
+        self.table.is_none().then(|| self.count(0))
+    }
+
+    /// How many starts a data set has.
+    pub(super) fn count(&self, set: usize) -> usize {
+        let read = self.table.as_ref().map_or(0, |table| table.of_set(set).len()) + usize::from(self.array.is_some());
+        let random = self.seeds.as_ref().map_or(0, |seeds| seeds.end.saturating_sub(seeds.start) as usize);
+        self.templates.len() + read + random
+    }
+
+    /// The starts of some data sets, the guesses made from their rows.
+    pub(super) fn grid(&self, data: &BoundData, sets: Range<usize>) -> Result<StartGrid, Error> {
+        let p = self.parameters.len();
+        if let Some(array) = &self.array
+            && self.templates.is_empty()
+            && self.table.is_none()
+            && self.seeds.is_none()
+        {
+            let values = array.part(sets.start * p..sets.end * p)?;
+            let (values, first) = match values.whole() {
+                Some(whole) => (whole, 0),
+                None => (Arc::new(values.to_vec()), sets.start),
+            };
+            return Ok(StartGrid { values, parameters: p, offsets: Offsets::Each { first, count: 1 } });
+        }
+        // Starts without guesses are those of every data set.
+        let made = if self.is_shared() { 0..1 } else { sets.clone() };
+        let seeds = self.seeds.clone().unwrap_or(0..0);
+        check_memory(&seeds, p as u64 * made.len() as u64)?;
+
+        let guess = |(name, guess): (&String, &Option<RowExpression>)| {
+            let values = guess.as_ref().map(|guess| data.guesses_of(guess, sets.clone())).transpose();
+            values.map_err(|error| Error::guess(name, error.into()))
+        };
+        let guessed: Vec<Option<Vec<f64>>> =
+            self.parameters.iter().zip(&self.guesses).map(guess).collect::<Result<_, _>>()?;
+        let array = self.array.as_ref().map(|array| array.part(sets.start * p..sets.end * p)).transpose()?;
+        let mut values = Vec::new();
+        let mut offsets = vec![0];
+        for set in made {
+            // What has neither a value nor a guess was refused above.
+            let fill = |j: usize| guessed[j].as_ref().map_or(f64::NAN, |guess| guess[set - sets.start]);
+            for template in &self.templates {
+                values.extend(template.iter().enumerate().map(|(j, value)| value.unwrap_or_else(|| fill(j))));
+            }
+            if let Some(table) = &self.table {
+                values.extend(table.of_set(set).flatten());
+            }
+            if let Some(array) = &array {
+                values.extend_from_slice(&array.slice(set * p..(set + 1) * p));
+            }
+            for (seed, marginals) in seeds.clone().flat_map(|seed| self.marginals.iter().map(move |m| (seed, m))) {
+                let draw = |(j, marginal): (usize, &Option<Marginal>)| match marginal {
+                    Some(marginal) => marginal.draw(seed, j as u32),
+                    None => fill(j),
+                };
+                values.extend(marginals.iter().enumerate().map(draw));
+            }
+            offsets.push(values.len() / p);
+        }
+        let offsets =
+            if self.is_shared() { Offsets::Shared(offsets[1]) } else { Offsets::PerSet { first: sets.start, offsets } };
+        Ok(StartGrid { values: Arc::new(values), parameters: p, offsets })
     }
 }
 
@@ -78,7 +183,8 @@ impl Sweep {
         Ok(guesses)
     }
 
-    pub(super) fn start_grid(&self, data: &BoundData, guesses: &[Option<RowExpression>]) -> Result<StartGrid, Error> {
+    /// What the starts of every data set are made of.
+    pub(super) fn recipe(&self, data: &BoundData, guesses: &[Option<RowExpression>]) -> Result<Recipe, Error> {
         let sources = &self.starts;
         let parameters = self.model.parameters();
         let marginals = sources.random.as_ref().map(|random| self.marginals(random, guesses)).transpose()?;
@@ -93,43 +199,22 @@ impl Sweep {
                 StartTable::read_csv(path, &names, &groups)?.join(data)
             })
             .transpose()?;
-        if templates.is_empty() && table.is_none() && marginals.is_none() {
+        let names: Vec<&str> = parameters.iter().map(String::as_str).collect();
+        let array = sources.array.as_ref().map(|array| array.read(&names, data.sets.len())).transpose()?;
+        if templates.is_empty() && table.is_none() && array.is_none() && marginals.is_none() {
             return Err(RequestError::NoStart { parameter: parameters[0].clone() }.into());
         }
-        let guessed = random_gap || templates.iter().flatten().any(Option::is_none);
-        // Starts without guesses are those of every data set.
-        let shared = !guessed && table.is_none();
-        let sets = if shared { 1 } else { data.sets.len() };
-        let seeds = sources.random.as_ref().map_or(0..0, |random| random.seeds.clone());
-        check_memory(&seeds, parameters.len() as u64 * sets as u64)?;
-
-        let guess = |(name, guess): (&String, &Option<RowExpression>)| {
-            let values = guess.as_ref().map(|guess| data.guesses(guess)).transpose();
-            values.map_err(|error| Error::guess(name, error.into()))
-        };
-        let guessed: Vec<Option<Vec<f64>>> = parameters.iter().zip(guesses).map(guess).collect::<Result<_, _>>()?;
-        let mut values = Vec::new();
-        let mut offsets = vec![0];
-        for set in 0..sets {
-            // What has neither a value nor a guess was refused above.
-            let fill = |j: usize| guessed[j].as_ref().map_or(f64::NAN, |guess| guess[set]);
-            for template in &templates {
-                values.extend(template.iter().enumerate().map(|(j, value)| value.unwrap_or_else(|| fill(j))));
-            }
-            if let Some(table) = &table {
-                values.extend(table.of_set(set).flatten());
-            }
-            for (seed, marginals) in seeds.clone().flat_map(|seed| marginals.iter().map(move |m| (seed, m))) {
-                let draw = |(j, marginal): (usize, &Option<Marginal>)| match marginal {
-                    Some(marginal) => marginal.draw(seed, j as u32),
-                    None => fill(j),
-                };
-                values.extend(marginals.iter().enumerate().map(draw));
-            }
-            offsets.push(values.len() / parameters.len());
-        }
-        let offsets = if shared { Offsets::Shared(offsets[1]) } else { Offsets::PerSet(offsets) };
-        Ok(StartGrid { values, offsets, seeds: sources.random.as_ref().map(|_| seeds) })
+        let seeds = sources.random.as_ref().map(|random| random.seeds.clone());
+        Ok(Recipe {
+            parameters: parameters.to_vec(),
+            guessed: random_gap || templates.iter().flatten().any(Option::is_none),
+            templates,
+            guesses: guesses.to_vec(),
+            table: table.map(Arc::new),
+            array,
+            marginals,
+            seeds,
+        })
     }
 
     /// The starts given by value and those that guesses make. With gaps in the random starts the guesses may be there

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::data::Data;
+use crate::data::{Data, StartArray};
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, Initialisation, StartRange};
@@ -44,7 +44,24 @@ pub(crate) struct StartSources {
     /// Data expressions by parameter name, evaluated per data set.
     pub(crate) guesses: Vec<(String, String)>,
     pub(crate) file: Option<PathBuf>,
+    /// One start a data set.
+    pub(crate) array: Option<StartArray>,
     pub(crate) random: Option<RandomStarts>,
+}
+
+impl StartSources {
+    /// Hands the bytes that decide the starts to `add`. Of a file joined on keys and of an array those are the contents.
+    pub(crate) fn add_to(&self, add: &mut dyn FnMut(&[u8])) {
+        let text = format!("{:?} {:?} {:?} {:?}", self.named, self.positional, self.guesses, self.random);
+        add(text.as_bytes());
+        // What cannot be read any more was refused before; it is no part of the starts.
+        if let Some(contents) = self.file.as_ref().and_then(|file| std::fs::read(file).ok()) {
+            add(&contents);
+        }
+        if let Some(array) = &self.array {
+            array.add_to(add);
+        }
+    }
 }
 
 /// A request: one model, data sets, starting points and step rules. Every combination is a problem of its own.
@@ -108,6 +125,21 @@ impl Sweep {
     #[must_use]
     pub fn starts_from_csv(mut self, path: impl AsRef<Path>) -> Self {
         self.starts.file = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// Takes a starting point for each data set from an array of data sets × parameters in row-major order, the parameters in
+    /// the model's order. Data sets are in the order in which they first appear in the data.
+    #[must_use]
+    pub fn starts_from_array(mut self, values: Vec<f64>) -> Self {
+        self.starts.array = Some(StartArray::of_values(values));
+        self
+    }
+
+    /// The same from a file in NumPy's NPY format of the shape data sets × parameters, mapped into memory.
+    #[must_use]
+    pub fn starts_from_npy(mut self, path: impl AsRef<Path>) -> Self {
+        self.starts.array = Some(StartArray::of_npy(path.as_ref().to_owned()));
         self
     }
 

@@ -1,6 +1,7 @@
 //! Chunks of which no more is told than what the steps themselves know: down, through their steps and back in one submit,
 //! several at a time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::Zeroable;
@@ -12,7 +13,7 @@ use crate::kernels::problem::{Brief, End, Problem, Rules, State};
 use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
 
 use super::fused::{self, FusedSteps, Operands};
-use super::problems::{Uploaded, gridded_rows, starts, unit_scale};
+use super::problems::{Uploaded, gridded_rows, starts, units};
 use super::{GpuBackend, LANES};
 use crate::backend::finish;
 
@@ -21,6 +22,8 @@ const MOST: u64 = 1 << 17;
 
 /// A chunk on its way.
 pub(crate) struct Flight {
+    /// With its data sets at hand.
+    job: Job,
     ids: Vec<ProblemId>,
     cargo: Cargo,
     /// `None` where none of its problems is one for registers.
@@ -66,14 +69,13 @@ impl Cargo {
         }
         let p = job.model().parameters().len();
         let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
-        let scales: Vec<f64> =
-            (first_set..last_set + 1).into_par_iter().with_min_len(TASK).map(|set| unit_scale(job, set)).collect();
+        let (scales, norms) = units(job, first_set..last_set + 1);
         let first_row = job.rows(first_set).start;
         let brief = |&id: &ProblemId| {
             let scale = scales[id.set - first_set];
             Brief {
                 first_row: (job.rows(id.set).start - first_row) as u32,
-                response_norm: (job.response_norm(id.set) * scale) as f32,
+                response_norm: (norms[id.set - first_set] * scale) as f32,
                 weight: scale as f32,
             }
         };
@@ -125,12 +127,13 @@ impl GpuBackend {
         (most as usize / LANES * LANES).max(LANES)
     }
 
-    /// Sends the problems `ids` off.
-    pub(crate) fn launch(&self, job: &Job, ids: Vec<ProblemId>) -> Result<Flight, Error> {
-        let cargo = Cargo::new(&self.device, job, &ids)?;
-        let form = fused::form(job, true, matches!(cargo.description, Description::Brief(_)));
-        let steps = FusedSteps::new(&self.device, job, &ids, cargo.is_grid, form)?;
-        let mut flight = Flight { ids, cargo, steps, back: None };
+    /// Sends a range of problems off, of a job that has their data sets at hand.
+    pub(crate) fn launch(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
+        let ids = job.problems(range);
+        let cargo = Cargo::new(&self.device, &job, &ids)?;
+        let form = fused::form(&job, true, matches!(cargo.description, Description::Brief(_)));
+        let steps = FusedSteps::new(&self.device, &job, &ids, cargo.is_grid, form)?;
+        let mut flight = Flight { job, ids, cargo, steps, back: None };
         self.send(&mut flight, true)?;
         Ok(flight)
     }
@@ -150,7 +153,7 @@ impl GpuBackend {
     }
 
     /// Meets a chunk again, all of its problems at their ends.
-    pub(crate) fn land(&self, job: &Job, context: &Arc<Context>, mut flight: Flight) -> Result<Outcome, Error> {
+    pub(crate) fn land(&self, context: &Arc<Context>, mut flight: Flight) -> Result<Outcome, Error> {
         let mut ends = vec![End::zeroed(); flight.ids.len()];
         let mut theta = Vec::new();
         while let Some(Back { left, ends: of_ends, theta: of_theta }) = flight.back.take() {
@@ -162,7 +165,8 @@ impl GpuBackend {
             ends = pollster::block_on(of_ends.wait())?;
             theta = pollster::block_on(of_theta.wait())?;
         }
-        let Flight { ids, cargo, .. } = flight;
+        let Flight { job, ids, cargo, .. } = flight;
+        let job = &job;
         let mut outcome = rows(job, context, &ids, &cargo.scales, &ends, &theta);
         // In doubt, or of another kind: all over again, with singular values.
         let rest: Vec<usize> = (0..ids.len()).filter(|&b| ends[b].status().is_none()).collect();

@@ -59,12 +59,12 @@ impl Uploaded {
         let p = job.model().parameters().len();
         let batch = Batch { count: ids.len(), lanes };
         let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
-        let scales: Vec<f64> = (first_set..=last_set).into_par_iter().map(|set| unit_scale(job, set)).collect();
+        let (scales, norms) = units(job, first_set..last_set + 1);
         let first_row = job.rows(first_set).start;
         let describe = |&id: &ProblemId| {
             let rows = job.rows(id.set);
             let scale = scales[id.set - first_set];
-            let norm = job.response_norm(id.set) * scale;
+            let norm = norms[id.set - first_set] * scale;
             Problem::new(&job.rule(id), (rows.start - first_row) as u32, rows.len() as u32, p, scale, norm)
         };
         let description: Vec<Problem> = ids.par_iter().with_min_len(TASK).map(describe).collect();
@@ -159,8 +159,7 @@ pub(super) fn gridded_rows(job: &Job, sets: std::ops::RangeInclusive<usize>) -> 
     for (row, at) in data[..before].chunks_mut(width.max(1)).enumerate() {
         at.iter_mut().zip(job.inputs(rows.start + row)).for_each(|(at, &x)| *at = x as f32);
     }
-    let places = data[before..].par_iter_mut().with_min_len(TASK);
-    places.zip(rows).for_each(|(at, row)| *at = job.response(row) as f32);
+    data[before..].copy_from_slice(&job.responses_f32(rows));
     data
 }
 
@@ -177,12 +176,21 @@ fn rows(job: &Job, sets: std::ops::RangeInclusive<usize>, scales: &[f64]) -> Vec
     data
 }
 
+/// What the data of each of these sets are multiplied by, and ‖w∘y‖ before that.
+pub(super) fn units(job: &Job, sets: std::ops::Range<usize>) -> (Vec<f64>, Vec<f64>) {
+    let of = |set: usize| {
+        let norm = job.response_norm(set);
+        (unit_scale(job, set, norm), norm)
+    };
+    sets.into_par_iter().with_min_len(TASK).map(of).unzip()
+}
+
 /// The power of two that brings the root mean square of w∘y (of w, where y is zero) into [½, 1): the weights then hold
 /// in f32 whatever the units of y, and no bit of the problem changes otherwise.
-pub(super) fn unit_scale(job: &Job, set: usize) -> f64 {
+fn unit_scale(job: &Job, set: usize, norm: f64) -> f64 {
     let rows = job.rows(set);
     let points = rows.len().max(1) as f64;
-    let mut mean = job.response_norm(set) / points.sqrt();
+    let mut mean = norm / points.sqrt();
     if mean == 0.0 {
         mean = (rows.map(|row| job.weight(row).powi(2)).sum::<f64>() / points).sqrt();
     }

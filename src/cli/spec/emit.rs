@@ -8,7 +8,7 @@ use crate::data::Missing;
 use crate::model::Network;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
 use crate::starts::{Distribution, Initialisation, Initialiser, Spacing, StartRange};
-use crate::sweep::{Draw, Errors, History, Reduction, SizeUnit, StepBlock};
+use crate::sweep::{Detail, Draw, Errors, History, Reduction, SizeUnit, StepBlock};
 
 impl Request {
     /// The spec that `natgrad sweep` runs to the same results; what is at its default is left out.
@@ -69,7 +69,12 @@ impl Request {
         let data = &self.data;
         spec.table("[data]");
         match &data.source {
-            DataSource::File(file) => spec.text("file", &file.display().to_string()),
+            DataSource::File(file) => {
+                spec.text("file", &file.display().to_string());
+                if !data.axes.is_empty() {
+                    spec.texts("axes", &data.axes);
+                }
+            }
             DataSource::Chebyshev { degree, points } => {
                 spec.line("builtin", &format!("{{ chebyshev = {{ degree = {degree}, points = {points} }} }}"));
             }
@@ -247,6 +252,9 @@ fn output_table(spec: &mut Spec, output: &OutputRequest) {
     let mut table = Spec::default();
     if output.keep == Keep::Best {
         table.text("keep", "best");
+    }
+    if output.detail == Detail::Essential {
+        table.text("detail", "essential");
     }
     if !output.formats.is_empty() {
         let formats: Vec<String> = output.formats.iter().map(|form| form.extension().to_owned()).collect();

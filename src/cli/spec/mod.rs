@@ -1,6 +1,7 @@
 //! What a fit or a sweep is asked to do, read from the command line or from a TOML file, and written as TOML.
 
 mod emit;
+mod file_form;
 mod hints;
 mod origin;
 mod read;
@@ -26,6 +27,7 @@ use crate::model::{Model, ModelError};
 use crate::ngd::Stop;
 use crate::sweep::{Errors, History, Job, Reduction, StepBlock, StepRule, Sweep};
 
+pub(super) use file_form::{FileForm, ending};
 pub(super) use origin::Origin;
 use read::read_spec;
 pub(super) use tables::{
@@ -135,7 +137,7 @@ impl Request {
 
     fn read_source(&self) -> Result<Data, Failure> {
         Ok(match &self.data.source {
-            DataSource::File(file) => Data::read_csv(self.path(file))?,
+            DataSource::File(file) => file_form::read(&self.path(file), &self.data.axes)?,
             DataSource::Chebyshev { degree, points } => builtin::chebyshev(*degree, *points)?,
             DataSource::Teacher(teacher) => {
                 teacher.data().map_err(|error| Failure::from(error).at(&self.origin.place("data.builtin.teacher")))?
@@ -162,7 +164,7 @@ impl Request {
 
     fn sweep(&self, model: &Model, data: &Data) -> Sweep {
         let mut sweep = Sweep::new(model, data).reduction(self.reduction).stop(self.stop).errors(self.data.errors);
-        sweep = sweep.history(self.history);
+        sweep = sweep.history(self.history).detail(self.output.detail);
         for values in &self.start.values {
             sweep = sweep.start_named(values.iter().map(|(name, value)| (name.as_str(), *value)));
         }
@@ -170,7 +172,11 @@ impl Request {
             sweep = sweep.guess(parameter.as_str(), expression.as_str());
         }
         if let Some(file) = &self.start.file {
-            sweep = sweep.starts_from_csv(self.path(file));
+            let path = self.path(file);
+            sweep = match ending(&path) {
+                FileForm::Npy => sweep.starts_from_npy(path),
+                FileForm::Csv | FileForm::Parquet => sweep.starts_from_csv(path),
+            };
         }
         if let Some(random) = &self.start.random {
             sweep = sweep.random_starts(random.clone());

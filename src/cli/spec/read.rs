@@ -12,7 +12,7 @@ use super::read_start::read_start;
 use super::reader::{Source, Table, Value};
 use super::{Failure, Keep, ModelRequest, Origin, OutputRequest, PrecisionChoice, Request, SavingRequest, TextForm};
 use crate::ngd::{Damping, Filter, Scaling, Stop};
-use crate::sweep::{History, Reduction, SizeUnit, StepBlock};
+use crate::sweep::{Detail, History, Reduction, SizeUnit, StepBlock};
 
 /// Every key that a spec may have, table by table. What a table may hold is looked up here and nowhere else, so that
 /// the reference in docs/spec.md can be held against it.
@@ -20,7 +20,7 @@ pub(super) const KEYS: [(&str, &[&str]); 23] = [
     ("", &["model", "data", "start", "step", "loss", "stop", "history", "run", "output", "stability"]),
     ("model", &["expression", "parameters", "constants", "network"]),
     ("model.network", &["layers", "activation", "parametrisation", "output_bias", "inputs"]),
-    ("data", &["file", "builtin", "response", "sigma", "group", "missing", "columns", "errors"]),
+    ("data", &["file", "axes", "builtin", "response", "sigma", "group", "missing", "columns", "errors"]),
     ("data.builtin", &["chebyshev", "teacher"]),
     ("data.builtin.chebyshev", &["degree", "points"]),
     ("data.builtin.teacher", TEACHER),
@@ -36,7 +36,7 @@ pub(super) const KEYS: [(&str, &[&str]); 23] = [
     ("history", &["every", "parameters", "hessian_sharpness"]),
     ("run", &["device", "precision", "verify", "require_converged", "part", "save_every"]),
     ("loss", &["reduction"]),
-    ("output", &["keep", "formats", "curves", "parameters"]),
+    ("output", &["keep", "detail", "formats", "curves", "parameters"]),
     ("stability", STABILITY),
     ("stability.filters", &["filter", "damping", "momentum"]),
     ("stability.map", &["step_sizes", "dampings"]),
@@ -176,6 +176,7 @@ fn read_output(output: Table<'_>) -> Result<OutputRequest, Failure> {
     }
     Ok(OutputRequest {
         keep: output.get("output.keep").map_or(Ok(Keep::All), |keep| keep.word(&Keep::WORDS))?,
+        detail: output.get("output.detail").map_or(Ok(Detail::Full), |detail| detail.word(&Detail::WORDS))?,
         formats,
         curves: output.get("output.curves").map_or(Ok(false), |curves| curves.flag())?,
         parameters: output.get("output.parameters").map_or(Ok(false), |parameters| parameters.flag())?,

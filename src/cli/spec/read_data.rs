@@ -1,7 +1,8 @@
 //! The data of a spec: a file, or a set that is built in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::file_form::{FileForm, ending};
 use super::read::{keys, texts};
 use super::read_model::read_layers;
 use super::read_start::{read_initialisation, read_seeds};
@@ -10,6 +11,10 @@ use super::{DataRequest, DataSource, Failure};
 use crate::builtin::Teacher;
 use crate::data::Missing;
 use crate::sweep::Errors;
+
+/// Axes where there is no array.
+pub(super) const AXES_OF_NO_ARRAY: &str = "only an array has axes, in a file that ends in .npy; leave this key out";
+const AXES_EXAMPLE: &str = "axes = [\"set\", \"py\", \"px\"]";
 
 /// Where the data come from, and how they are read.
 pub(super) fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
@@ -23,6 +28,7 @@ pub(super) fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
     }
     Ok(DataRequest {
         source: read_source(&table)?,
+        axes: read_axes(&table)?,
         responses: table.get("data.response").map(|response| texts(&response)).transpose()?.unwrap_or_default(),
         sigma: match table.get("data.sigma") {
             // A number is an expression too; written without quotes it reads better.
@@ -40,6 +46,24 @@ pub(super) fn read_data(table: Table<'_>) -> Result<DataRequest, Failure> {
             None => Errors::default(),
         },
     })
+}
+
+/// The axes, which a file of an array needs and no other data have.
+fn read_axes(table: &Table<'_>) -> Result<Vec<String>, Failure> {
+    let axes = table.get("data.axes");
+    let file = table.get("data.file");
+    let is_array = match &file {
+        Some(file) => ending(Path::new(file.text()?)) == FileForm::Npy,
+        None => false,
+    };
+    match (axes, file) {
+        (Some(axes), _) if is_array => texts(&axes),
+        (Some(axes), _) => Err(axes.fail(AXES_OF_NO_ARRAY)),
+        (None, Some(file)) if is_array => {
+            Err(file.fail(format!("an array needs names for its axes; add {AXES_EXAMPLE}")))
+        }
+        (None, _) => Ok(Vec::new()),
+    }
 }
 
 fn read_source(table: &Table<'_>) -> Result<DataSource, Failure> {

@@ -9,7 +9,7 @@ use crate::data::Missing;
 use crate::model::Network;
 use crate::report;
 use crate::stability::StabilityOptions;
-use crate::sweep::{Errors, Outcome, RandomStarts, linspace};
+use crate::sweep::{Detail, Errors, Outcome, RandomStarts, linspace};
 
 /// What is fitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,8 @@ pub(in crate::cli) enum DataSource {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::cli) struct DataRequest {
     pub(in crate::cli) source: DataSource,
+    /// The axes of an array in a file.
+    pub(in crate::cli) axes: Vec<String>,
     /// One for each output of the model; none: the model's own names.
     pub(in crate::cli) responses: Vec<String>,
     pub(in crate::cli) sigma: Option<String>,
@@ -97,6 +99,8 @@ impl Default for SavingRequest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(in crate::cli) struct OutputRequest {
     pub(in crate::cli) keep: Keep,
+    /// How much is told of every problem.
+    pub(in crate::cli) detail: Detail,
     /// Forms beside the Parquet file.
     pub(in crate::cli) formats: Vec<TextForm>,
     /// Whether data, fit and residual are written row by row.

@@ -2,7 +2,7 @@ use super::*;
 use crate::data::Missing;
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::starts::{Distribution, Spacing, StartRange};
-use crate::sweep::{Draw, History, RandomStarts, SizeUnit, linspace};
+use crate::sweep::{Detail, Draw, History, RandomStarts, SizeUnit, linspace};
 
 const PLAIN: &str = r#"
 [model]
@@ -121,7 +121,10 @@ curves = true
     assert_eq!((request.verify, request.require_converged), (Some(10), Some(0.99)));
     assert_eq!(request.saving, SavingRequest { part: Some(500), seconds: 0.5 });
     let formats = vec![TextForm::Csv, TextForm::Jsonl];
-    assert_eq!(request.output, OutputRequest { keep: Keep::Best, formats, curves: true, parameters: false });
+    assert_eq!(
+        request.output,
+        OutputRequest { keep: Keep::Best, detail: Detail::Full, formats, curves: true, parameters: false }
+    );
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn sizes_without_a_damping_take_exact_steps() {
 }
 
 /// What is wrong, the line it is on, and words that the message must hold.
-const WRONG: [(&str, usize, &[&str]); 51] = [
+const WRONG: [(&str, usize, &[&str]); 52] = [
     ("[stepp]\nsize = 1", 9, &["unknown key \"stepp\"", "did you mean \"step\"?"]),
     ("[[step]]\nsize = 1\ndampng = 0", 11, &["unknown key \"dampng\"", "did you mean \"damping\"?"]),
     ("[frobnicate]", 9, &["unknown key", "the keys here are model, data"]),
@@ -207,6 +210,7 @@ const WRONG: [(&str, usize, &[&str]); 51] = [
     ("[run]\nsave_every = -1", 10, &["run.save_every", "outside 0 to 1e9"]),
     ("[run]\nverify = -1", 10, &["run.verify", "-1 is negative"]),
     ("[run]\nrequire_converged = 99", 10, &["run.require_converged", "outside 0 to 1"]),
+    ("[output]\ndetail = \"esential\"", 10, &["output.detail", "did you mean \"essential\"?"]),
     ("[output]\nkeep = \"bset\"", 10, &["output.keep", "did you mean \"best\"?"]),
     ("[output]\nformats = [\"xml\"]", 10, &["output.formats", "\"jsonl\""]),
     ("[output]\ncurves = \"curves.csv\"", 10, &["output.curves", "true or false"]),
@@ -286,7 +290,8 @@ fn a_request_written_as_toml_reads_back_as_itself() {
             constants: vec![("c".to_owned(), 8.617_333e-5), ("größe 2".to_owned(), -0.0)],
         }),
         data: DataRequest {
-            source: DataSource::File(PathBuf::from("a folder/d.csv")),
+            source: DataSource::File(PathBuf::from("a folder/d.npy")),
+            axes: vec!["set".to_owned(), "p x".to_owned()],
             responses: vec!["log(y)".to_owned()],
             sigma: Some("sqrt(max(y, 1))".to_owned()),
             group: vec!["cell".to_owned(), "Time [s]".to_owned()],
@@ -338,7 +343,13 @@ fn a_request_written_as_toml_reads_back_as_itself() {
         require_converged: Some(0.5),
         saving: SavingRequest { part: Some(7), seconds: 0.0 },
         stability: StabilityRequest::default(),
-        output: OutputRequest { keep: Keep::Best, formats: vec![TextForm::Jsonl], curves: true, parameters: true },
+        output: OutputRequest {
+            keep: Keep::Best,
+            detail: Detail::Essential,
+            formats: vec![TextForm::Jsonl],
+            curves: true,
+            parameters: true,
+        },
         origin: Origin::CommandLine,
         folder: PathBuf::from("folder"),
     };
