@@ -13,6 +13,8 @@ use crate::ngd::Precision;
 use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOptions};
 use crate::sweep::{Context, Job, Outcome, ProblemId, Sweep};
 
+mod each;
+
 /// Which device to run on.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]

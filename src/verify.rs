@@ -144,7 +144,7 @@ fn name_of_set(problem: &Problem<'_>, context: &Context) -> String {
     if context.keys.is_empty() {
         return format!("set {}", problem.set());
     }
-    let keys = context.keys.iter().map(|key| format!("{} {}", key.name, key.values.get(problem.set())));
+    let keys = context.keys.iter().map(|key| format!("{} {}", key.name, key.get(problem.set())));
     keys.collect::<Vec<_>>().join(", ")
 }
 
