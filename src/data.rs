@@ -14,6 +14,7 @@ use std::sync::Arc;
 mod array;
 mod bind;
 mod bound;
+mod check;
 mod csv;
 mod digest;
 mod error;

@@ -14,6 +14,8 @@ use crate::ngd::Precision;
 use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOptions};
 use crate::sweep::{Context, Detail, Job, Outcome, Sweep};
 
+mod each;
+
 /// Which device to run on.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::backend;
+use rayon::prelude::*;
+
+use crate::backend::{self, Solved};
 use crate::error::Error;
 use crate::ngd::Status;
 use crate::report::significant;
 use crate::starts::Distribution;
 use crate::starts::random_start;
-use crate::sweep::{Context, Job, Outcome, Problem, ProblemId};
+use crate::sweep::{Context, Job, Outcome, Problem};
 
 /// How an outcome compares with the same problems run in f64 on the CPU. Its `Display` says it in one line.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,15 +89,26 @@ const NAMED: usize = 3;
 /// # Errors
 /// If data in a file can no longer be read.
 pub fn verify(job: &Job, outcome: &Outcome, count: usize) -> Result<Verification, Error> {
-    let job = &job.held_whole()?;
     let chosen = choose(outcome.len(), count);
-    let ids: Vec<ProblemId> = chosen.iter().map(|&i| job.problem(outcome.problem(i).index())).collect();
-    let again = backend::cpu::solve(job, &ids);
-    let restarted = backend::cpu::solve_from(job, &ids, |k| outcome.problem(chosen[k]).parameters().to_vec());
+    // Each from the data set that it belongs to: of a file no more than those are read.
+    let repeated: Vec<(Solved, Solved)> = chosen
+        .par_iter()
+        .map(|&i| {
+            let problem = outcome.problem(i);
+            let window = job.window(problem.index()..problem.index() + 1)?;
+            let ids = [window.problem(problem.index())];
+            let again = backend::cpu::solve(&window, &ids);
+            let restarted = backend::cpu::solve_from(&window, &ids, |_| problem.parameters().to_vec());
+            Ok(again.into_iter().zip(restarted))
+        })
+        .collect::<Result<Vec<_>, Error>>()?
+        .into_iter()
+        .flatten()
+        .collect();
     let mut status_differs = 0;
     let mut early = 0;
     let mut differences = Vec::new();
-    for ((&i, again), restarted) in chosen.iter().zip(&again).zip(&restarted) {
+    for (&i, (again, restarted)) in chosen.iter().zip(&repeated) {
         let problem = outcome.problem(i);
         status_differs += usize::from(problem.status() != again.status);
         if problem.status() != Status::Converged || again.status != Status::Converged {
@@ -121,7 +134,7 @@ pub fn verify(job: &Job, outcome: &Outcome, count: usize) -> Result<Verification
     differences.retain(|d| d.difference > 0.0);
     differences.truncate(NAMED);
     Ok(Verification {
-        checked: ids.len(),
+        checked: chosen.len(),
         compared,
         worst_difference,
         worst: differences,
@@ -144,7 +157,7 @@ fn name_of_set(problem: &Problem<'_>, context: &Context) -> String {
     if context.keys.is_empty() {
         return format!("set {}", problem.set());
     }
-    let keys = context.keys.iter().map(|key| format!("{} {}", key.name, key.values.get(problem.set())));
+    let keys = context.keys.iter().map(|key| format!("{} {}", key.name, key.get(problem.set())));
     keys.collect::<Vec<_>>().join(", ")
 }
 

@@ -91,7 +91,7 @@ pub(super) fn label(keys: &[KeyColumn], set: usize) -> String {
     if keys.is_empty() {
         return "all rows".to_owned();
     }
-    let parts = keys.iter().map(|key| format!("{}={}", key.name, key.values.get(set)));
+    let parts = keys.iter().map(|key| format!("{}={}", key.name, key.get(set)));
     one_line(&parts.collect::<Vec<_>>().join(", "))
 }
 

@@ -17,6 +17,33 @@ pub struct KeyColumn {
     pub name: String,
     /// One value for each data set.
     pub values: KeyValues,
+    /// The data set that the first value belongs to.
+    first: usize,
+}
+
+impl KeyColumn {
+    /// The values of all data sets.
+    pub(crate) fn new(name: String, values: KeyValues) -> Self {
+        Self { name, values, first: 0 }
+    }
+
+    /// The same where `sets` data sets come before these.
+    pub(crate) fn counted_from(self, sets: usize) -> Self {
+        Self { first: self.first + sets, ..self }
+    }
+
+    /// The value of a data set, counted as in results.
+    ///
+    /// # Panics
+    /// Where there is no such data set.
+    pub fn get(&self, set: usize) -> Key<'_> {
+        self.values.get(self.place(set))
+    }
+
+    /// Where the value of a data set stands in `values`.
+    pub(crate) fn place(&self, set: usize) -> usize {
+        set - self.first
+    }
 }
 
 /// The values of a group column: integers where all are, else numbers where all are, else text.
@@ -179,7 +206,7 @@ pub(super) fn group(columns: &[(&str, &Column)], rows: Rows) -> (Sets, Vec<KeyCo
         .zip(&kinds)
         .map(|(&(name, column), &kind)| {
             let firsts = sets.ranges.iter().map(|range| sets.rows.get(range.start));
-            KeyColumn { name: name.to_owned(), values: values(column, kind, firsts) }
+            KeyColumn::new(name.to_owned(), values(column, kind, firsts))
         })
         .collect();
     (sets, keys)

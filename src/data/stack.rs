@@ -49,7 +49,7 @@ impl Data {
             data: self.clone(),
             wanted: wanted.clone(),
             sets: DataSets::equal(length, stride),
-            keys: vec![KeyColumn { name: self.reading.groups[0].clone(), values: KeyValues::Places(length) }],
+            keys: vec![KeyColumn::new(self.reading.groups[0].clone(), KeyValues::Places(length))],
         })
     }
 }

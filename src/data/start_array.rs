@@ -8,7 +8,11 @@ use super::numbers::Numbers;
 
 /// An array of starting points, data sets × parameters in row-major order.
 #[derive(Clone, Debug)]
-pub(crate) struct StartArray(Source);
+pub(crate) struct StartArray {
+    source: Source,
+    /// Where it holds the starts of more data sets than these: how many come before.
+    before: Option<usize>,
+}
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -18,12 +22,17 @@ enum Source {
 
 impl StartArray {
     pub(crate) fn of_values(values: Vec<f64>) -> Self {
-        Self(Source::Values(values.into()))
+        Self { source: Source::Values(values.into()), before: None }
     }
 
     /// An NPY file, opened when it is read.
     pub(crate) fn of_npy(path: PathBuf) -> Self {
-        Self(Source::Npy(path))
+        Self { source: Source::Npy(path), before: None }
+    }
+
+    /// The starts of data sets before which there are so many; others may follow.
+    pub(crate) fn behind(self, sets: usize) -> Self {
+        Self { before: Some(sets), ..self }
     }
 
     /// The array, once its shape and numbers have been checked.
@@ -31,7 +40,7 @@ impl StartArray {
     /// # Errors
     /// Another shape than `sets` × parameters, or a value that is no finite number.
     pub(crate) fn read(&self, parameters: &[&str], sets: usize) -> Result<Numbers, DataError> {
-        let (file, values, shape) = match &self.0 {
+        let (file, values, shape) = match &self.source {
             Source::Values(values) => ("the array of starts".to_owned(), values.clone(), vec![values.len()]),
             Source::Npy(path) => {
                 let (shape, values) = npy::open(path)?;
@@ -39,14 +48,20 @@ impl StartArray {
             }
         };
         let p = parameters.len();
-        let fits = match *shape.as_slice() {
-            [values] => sets.checked_mul(p) == Some(values),
-            [rows, columns] => (rows, columns) == (sets, p),
-            _ => false,
+        let sets_so_far = self.before.unwrap_or(0) + sets;
+        let rows = match *shape.as_slice() {
+            [values] if values % p == 0 => Some(values / p),
+            [rows, columns] if columns == p => Some(rows),
+            _ => None,
         };
-        if !fits {
-            return Err(DataError::StartShape { file, shape, sets, parameters: p });
+        let fits = |&rows: &usize| if self.before.is_some() { rows >= sets_so_far } else { rows == sets };
+        if rows.filter(fits).is_none() {
+            return Err(DataError::StartShape { file, shape, sets: sets_so_far, parameters: p });
         }
+        let values = match self.before {
+            Some(before) => values.part(before * p..sets_so_far * p)?.to_vec().into(),
+            None => values,
+        };
         match first_not_finite(&values)? {
             None => Ok(values),
             Some(k) => Err(DataError::StartNotFinite {
@@ -59,7 +74,7 @@ impl StartArray {
 
     /// Hands the bytes that decide the starts to `add`.
     pub(crate) fn add_to(&self, add: &mut dyn FnMut(&[u8])) {
-        match &self.0 {
+        match &self.source {
             Source::Values(values) => values.bytes(add),
             // What cannot be read any more was refused before.
             Source::Npy(path) => {

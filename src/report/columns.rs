@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::data::KeyValues;
+use crate::data::{KeyColumn, KeyValues};
 use crate::ngd::{Damping, Reason};
 use crate::sweep::{Context, Outcome, Problem, SizeUnit, StepRule};
 
@@ -208,9 +208,7 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
         }
         if name == "set" {
             let keys = context.keys.iter().zip(&names.groups);
-            columns.extend(
-                keys.map(|(key, name)| Column { name: name.clone(), values: key_values(outcome, &key.values) }),
-            );
+            columns.extend(keys.map(|(key, name)| Column { name: name.clone(), values: key_values(outcome, key) }));
         }
     }
     if context.network && context.parameter_lists {
@@ -227,13 +225,14 @@ pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
     columns
 }
 
-fn key_values<'a>(outcome: &'a Outcome, values: &'a KeyValues) -> Values<'a> {
-    match values {
-        KeyValues::Places(_) => Values::Integer(outcome.iter().map(|p| p.set() as i64).collect()),
-        KeyValues::Integer(values) => Values::Integer(outcome.iter().map(|p| values[p.set()]).collect()),
-        KeyValues::Number(values) => Values::Number(outcome.iter().map(|p| finite(values[p.set()])).collect()),
+fn key_values<'a>(outcome: &'a Outcome, key: &'a KeyColumn) -> Values<'a> {
+    let places = outcome.iter().map(|p| key.place(p.set()));
+    match &key.values {
+        KeyValues::Places(_) => Values::Integer(places.map(|place| place as i64).collect()),
+        KeyValues::Integer(values) => Values::Integer(places.map(|place| values[place]).collect()),
+        KeyValues::Number(values) => Values::Number(places.map(|place| finite(values[place])).collect()),
         KeyValues::Text(values) => {
-            Values::Text(outcome.iter().map(|p| Some(Cow::Borrowed(values[p.set()].as_str()))).collect())
+            Values::Text(places.map(|place| Some(Cow::Borrowed(values[place].as_str()))).collect())
         }
     }
 }

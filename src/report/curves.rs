@@ -96,7 +96,7 @@ fn write_points(
             for point in points(&problem)? {
                 csv.write_field(problem.index().to_string())?;
                 for key in &context.keys {
-                    csv.write_field(key.values.get(problem.set()).to_string())?;
+                    csv.write_field(key.get(problem.set()).to_string())?;
                 }
                 csv.write_field(problem.start_index().to_string())?;
                 csv.write_field(point.line.to_string())?;

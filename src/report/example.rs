@@ -30,10 +30,7 @@ fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
 
 /// No problems, with these group columns and parameters.
 pub(crate) fn empty_outcome_with(groups: &[&str], parameters: &[&str]) -> Outcome {
-    let keys = groups
-        .iter()
-        .map(|&name| KeyColumn { name: name.to_owned(), values: KeyValues::Integer(Vec::new()) })
-        .collect();
+    let keys = groups.iter().map(|&name| KeyColumn::new(name.to_owned(), KeyValues::Integer(Vec::new()))).collect();
     Outcome {
         context: Arc::new(context(parameters, keys)),
         rows: Vec::new(),
@@ -84,7 +81,7 @@ pub(crate) fn outcome() -> Outcome {
         Row { problem: 3, set: 1, rule: 1, step_size: 1.0, seed: Some(7), rank: 1, loss: 0.75, ..row },
     ];
     Outcome {
-        context: Arc::new(context(&["b1", "b2"], vec![KeyColumn { name: "cell".to_owned(), values: cells }])),
+        context: Arc::new(context(&["b1", "b2"], vec![KeyColumn::new("cell".to_owned(), cells)])),
         rows,
         parameters: vec![238.5, 5.5e-4, 238.5, 5.5e-4, 500.0, -1.0, 2.0, 0.0],
         starts: vec![500.0, 1e-4, 500.0, 1e-4, 500.0, -1.0, 1.0, 1.0],

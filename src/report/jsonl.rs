@@ -38,7 +38,7 @@ impl Serialize for Line<'_> {
         let problem = &self.problem;
         let mut line = serializer.serialize_map(None)?;
         for (name, key) in self.names.groups.iter().zip(&self.context.keys) {
-            match key.values.get(problem.set()) {
+            match key.get(problem.set()) {
                 Key::Integer(value) => line.serialize_entry(name, &value)?,
                 Key::Number(value) => line.serialize_entry(name, &value)?,
                 Key::Text(value) => line.serialize_entry(name, value)?,

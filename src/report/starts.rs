@@ -21,7 +21,7 @@ pub fn write_starts(job: &Job, writer: impl Write) -> io::Result<()> {
             }
             for set in sets.start..sets.end.min(wanted) {
                 for theta in job.starts_of(set) {
-                    keys.iter().try_for_each(|key| csv.write_field(key.values.get(set).to_string()))?;
+                    keys.iter().try_for_each(|key| csv.write_field(key.get(set).to_string()))?;
                     csv.write_record(theta.iter().map(|&value| shortest(value)))?;
                 }
             }

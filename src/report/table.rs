@@ -146,7 +146,7 @@ pub(crate) fn damping_name(damping: Damping) -> String {
 }
 
 fn key(column: &KeyColumn, set: usize) -> String {
-    match column.values.get(set) {
+    match column.get(set) {
         Key::Number(value) => significant(value, 10),
         other => other.to_string(),
     }

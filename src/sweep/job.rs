@@ -114,7 +114,9 @@ impl Job {
         let starts = whole.problems.len() / (sets.max(1) * whole.rules.len().max(1)) as u64;
         let starts = if whole.starts_are_shared { 0 } else { starts as usize * whole.model.parameters().len() };
         let size = (WINDOW_NUMBERS / (rows + starts).max(1)).max(1);
-        (0..sets).step_by(size).map(move |first| first..(first + size).min(sets))
+        // The first is of one data set: it answers most questions.
+        let first = std::iter::once(0..sets.min(1));
+        first.chain((1..sets).step_by(size).map(move |first| first..(first + size).min(sets)))
     }
 
     /// Windows over all data sets, one after the other: what walks through all of a job holds one at a time.

@@ -214,6 +214,18 @@ impl Outcome {
     }
 
     /// Appends the problems of another part of the same run.
+    /// The same with problems and data sets counted on from so many before.
+    pub(crate) fn counted_from(mut self, problems: u64, sets: usize) -> Self {
+        let context = Arc::make_mut(&mut self.context);
+        context.keys = std::mem::take(&mut context.keys).into_iter().map(|key| key.counted_from(sets)).collect();
+        for row in &mut self.rows {
+            row.problem += problems;
+            // That they are no more than fit is seen to where they are counted.
+            row.set += sets as u32;
+        }
+        self
+    }
+
     pub(crate) fn append(&mut self, mut other: Self) {
         self.rows.append(&mut other.rows);
         self.parameters.append(&mut other.parameters);

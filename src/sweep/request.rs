@@ -100,6 +100,13 @@ impl Sweep {
         }
     }
 
+    /// The same sweep of other data, before which `sets` data sets have been.
+    pub(crate) fn on(&self, data: &Data, sets: usize) -> Self {
+        let mut sweep = Self { data: data.clone(), ..self.clone() };
+        sweep.starts.array = sweep.starts.array.map(|array| array.behind(sets));
+        sweep
+    }
+
     /// Adds a starting point: all parameters in the model's order. Several make several problems a data set.
     #[must_use]
     pub fn start(mut self, theta: impl IntoIterator<Item = f64>) -> Self {
