@@ -49,6 +49,8 @@ impl Stream<'_> {
     ) -> (Outcome, Option<Error>) {
         let Range { start: mut next, mut end } = range;
         let mut outcome = self.nothing();
+        // The engine has made sure that there is room.
+        outcome.reserve(usize::try_from(end - next).unwrap_or(0));
         let mut flights: VecDeque<Flight> = VecDeque::new();
         while next < end || !flights.is_empty() {
             if next < end && flights.len() < IN_FLIGHT {

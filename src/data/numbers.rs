@@ -155,10 +155,15 @@ impl Numbers {
     /// The same rounded to f32.
     pub(crate) fn slice_f32(&self, rows: Range<usize>) -> Cow<'_, [f32]> {
         assert!(self.holds(&rows), "the rows {rows:?} of the rows {:?}", self.rows);
-        match self.narrow().and_then(|values| self.unbroken(values, &rows)) {
+        match self.as_f32(&rows) {
             Some(values) => Cow::Borrowed(values),
             None => Cow::Owned(rows.map(|row| self.value(row) as f32).collect()),
         }
+    }
+
+    /// The values of a range of rows, where they are f32 and held side by side.
+    pub(crate) fn as_f32(&self, rows: &Range<usize>) -> Option<&[f32]> {
+        self.narrow().and_then(|values| self.unbroken(values, rows))
     }
 
     /// The values held, where they are f64.

@@ -177,11 +177,10 @@ impl Commands {
     /// # Errors
     /// If the range ends beyond the buffer, or memory is exhausted.
     pub fn read_later<T: Pod>(&mut self, buffer: &Buffer<T>, range: Range<usize>) -> Result<Readback<T>, DeviceError> {
-        use wgpu::BufferUsages as Usage;
         self.keep(buffer);
         let bytes = buffer.bytes("a read-back", &range)?;
         let size = bytes.end - bytes.start;
-        let staging = self.device.raw_buffer("read-back", size, Usage::MAP_READ | Usage::COPY_DST)?;
+        let staging = self.device.return_buffer(size)?;
         if size > 0 {
             self.encode("a read-back", |encoder| {
                 encoder.copy_buffer_to_buffer(buffer.raw(), bytes.start, &staging, 0, Some(size));

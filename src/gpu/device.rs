@@ -48,6 +48,8 @@ struct Inner {
     capabilities: Capabilities,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     pool: Arc<Pool>,
+    /// Buffers for results on their way back.
+    returns: Arc<Pool>,
     pace: Arc<Pace>,
     tuner: Arc<Tuner>,
     /// Why the device is lost, once it is.
@@ -154,6 +156,7 @@ impl Device {
             capabilities: Capabilities::default(),
             kernels: Mutex::default(),
             pool: Arc::default(),
+            returns: Arc::default(),
             pace: Arc::default(),
             lost,
         }))
@@ -175,6 +178,7 @@ impl Device {
             capabilities,
             kernels: Mutex::default(),
             pool: Arc::default(),
+            returns: Arc::default(),
             pace: Arc::clone(&self.0.pace),
             tuner: Arc::clone(&self.0.tuner),
             lost: Arc::clone(&self.0.lost),

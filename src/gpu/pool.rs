@@ -21,8 +21,14 @@ pub(super) struct Lease {
 }
 
 impl Pool {
-    /// A buffer of at least `bytes`, and less than twice as many, if there is one.
+    /// A buffer of at least `bytes`, and less than twice as many, if there is one; it goes back to the pool by itself.
     pub(super) fn take(self: &Arc<Self>, bytes: u64) -> Option<(wgpu::Buffer, Lease)> {
+        let buffer = self.find(bytes)?;
+        Some((buffer.clone(), self.lend(buffer)))
+    }
+
+    /// The same for good.
+    pub(super) fn find(&self, bytes: u64) -> Option<wgpu::Buffer> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |size: u64| (bytes..2 * bytes.max(2048)).contains(&size);
         let (at, _) = kept
@@ -30,8 +36,16 @@ impl Pool {
             .enumerate()
             .filter(|(_, buffer)| fits(buffer.size()))
             .min_by_key(|(_, buffer)| buffer.size())?;
-        let buffer = kept.remove(at);
-        Some((buffer.clone(), self.lend(buffer)))
+        Some(kept.remove(at))
+    }
+
+    /// Takes a buffer that nobody uses, or will for now; the oldest go where there are too many.
+    pub(super) fn keep(&self, buffer: wgpu::Buffer) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(buffer);
+        while kept.iter().map(wgpu::Buffer::size).sum::<u64>() > MOST_KEPT {
+            kept.remove(0);
+        }
     }
 
     /// Makes a new buffer one of the pool's.
@@ -47,11 +61,6 @@ impl Pool {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut kept = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push(self.buffer.clone());
-        // The oldest go first.
-        while kept.iter().map(wgpu::Buffer::size).sum::<u64>() > MOST_KEPT {
-            kept.remove(0);
-        }
+        self.pool.keep(self.buffer.clone());
     }
 }

@@ -54,6 +54,7 @@ impl<T: Pod> Readback<T> {
         bytemuck::cast_slice_mut(&mut elements).copy_from_slice(&view[..bytes]);
         drop(view);
         self.staging.unmap();
+        self.device.give_back(self.staging);
         Ok(elements)
     }
 

@@ -213,6 +213,14 @@ impl Outcome {
         }
     }
 
+    /// Makes room for so many problems more, of which only what is essential is told.
+    pub(crate) fn reserve(&mut self, problems: usize) {
+        let p = self.context.parameters.len();
+        self.rows.reserve(problems);
+        self.parameters.reserve(problems * p);
+        self.starts.reserve(problems * p);
+    }
+
     /// Appends the problems of another part of the same run.
     /// The same with problems and data sets counted on from so many before.
     pub(crate) fn counted_from(mut self, problems: u64, sets: usize) -> Self {

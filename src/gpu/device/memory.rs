@@ -57,9 +57,24 @@ impl Device {
         Ok(buffer)
     }
 
+    /// A buffer of at least so many bytes for results on their way back. Whoever has read it gives it back.
+    pub(in crate::gpu) fn return_buffer(&self, bytes: u64) -> Result<wgpu::Buffer, DeviceError> {
+        use wgpu::BufferUsages as Usage;
+        if let Some(raw) = self.0.returns.find(bytes) {
+            return Ok(raw);
+        }
+        self.raw_buffer("read-back", bytes, Usage::MAP_READ | Usage::COPY_DST)
+    }
+
+    /// Gives such a buffer back, unmapped.
+    pub(in crate::gpu) fn give_back(&self, raw: wgpu::Buffer) {
+        self.0.returns.keep(raw);
+    }
+
     /// Frees the device memory that is kept for later operations, at most 1 GiB.
     pub fn release_memory(&self) {
         self.0.pool.clear();
+        self.0.returns.clear();
     }
 
     /// A storage buffer with these contents.
