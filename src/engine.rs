@@ -15,6 +15,9 @@ use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOpti
 use crate::sweep::{Context, Detail, Job, Outcome, Sweep};
 
 mod each;
+mod resident;
+
+pub use resident::Resident;
 
 /// Which device to run on.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

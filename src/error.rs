@@ -128,6 +128,12 @@ pub enum RequestError {
     /// The product of data sets, starts and step rules is empty.
     #[error("the sweep has no problems: give at least one data set, start and step rule")]
     NoProblems,
+    /// Problems that cannot stay on the device.
+    #[error("the sweep cannot stay on the device: {why}")]
+    NotResident {
+        /// Why, and what to do.
+        why: String,
+    },
     /// The product of data sets, starts and step rules is too large.
     #[error("the sweep has more than {most} problems: make an axis shorter or split it into several sweeps")]
     TooManyProblems {

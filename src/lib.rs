@@ -33,7 +33,7 @@ mod selftest;
 mod verify;
 
 pub use data::{Data, DataError, Missing};
-pub use engine::{Choice, Engine, PlanInfo, Progress};
+pub use engine::{Choice, Engine, PlanInfo, Progress, Resident};
 pub use error::{Error, RequestError};
 pub use expr::{Expr, ParseError, Rewrites};
 pub use gpu::{Device, DeviceError};

@@ -225,3 +225,25 @@ fn a_way_to_take_steps_that_there_is_not_is_told_with_those_there_are() {
         Engine::open(Choice::Cpu).unwrap().run(&peaks(2).detail(Detail::Essential)).unwrap().converged_share() > 0.9
     );
 }
+
+#[test]
+fn what_stays_on_the_device_is_run_again_to_the_same_bits() {
+    each_gpu(|engine| {
+        let sweep = peaks(200).detail(Detail::Essential);
+        let expected = bits(&engine.run(&sweep).unwrap());
+        let mut fits = engine.resident(&sweep).unwrap();
+        for _ in 0..2 {
+            fits.run().unwrap();
+            assert_eq!(bits(&fits.outcome().unwrap()), expected);
+        }
+        let on_device: Vec<f32> = engine.device().unwrap().read(fits.parameters()).unwrap();
+        for (b, (theta, ..)) in expected.iter().enumerate() {
+            let found = |j: usize| f64::from(on_device[fits.place(b, j)]).to_bits();
+            assert!((0..5).all(|j| found(j) == theta[j]));
+        }
+        let network = Model::network(&[1, 3, 1], natgrad::Activation::Tanh).unwrap();
+        let data = Data::from_columns([("x", vec![0.0, 1.0]), ("y", vec![0.0, 1.0])]).unwrap();
+        let refused = engine.resident(&Sweep::new(&network, &data).start([0.1; 10])).unwrap_err().to_string();
+        assert!(refused.contains("at most 8 parameters"), "{refused}");
+    });
+}

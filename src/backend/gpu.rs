@@ -13,6 +13,7 @@ mod fused;
 mod history;
 mod lane;
 mod problems;
+mod resident;
 mod shape;
 
 use crate::error::{Error, RequestError};
@@ -29,6 +30,7 @@ use shape::{ChunkShape, Way};
 
 pub(crate) use crate::gpu::layout::LANES;
 pub(crate) use essential::Flight;
+pub(crate) use resident::Settled;
 
 /// The longest that one dispatch may take. Watchdogs end a dispatch after about 2 s.
 const DISPATCH_BUDGET: Duration = Duration::from_millis(200);

@@ -23,8 +23,8 @@ pub(crate) struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Runs a range of problems, and tells after every chunk how many have ended. Told to break off, it meets what is on its
-    /// way and stops. Where a device fails, what ended before comes with the error.
+    /// Runs a range of problems, and tells after every chunk how many have ended. Told to break off, it gives up what is on
+    /// its way. Where a device fails, what ended before comes with the error.
     pub(crate) fn run(
         &self,
         range: Range<u64>,
@@ -47,7 +47,7 @@ impl Stream<'_> {
         range: Range<u64>,
         report: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> (Outcome, Option<Error>) {
-        let Range { start: mut next, mut end } = range;
+        let Range { start: mut next, end } = range;
         let mut outcome = self.nothing();
         // The engine has made sure that there is room.
         outcome.reserve(usize::try_from(end - next).unwrap_or(0));
@@ -68,7 +68,7 @@ impl Stream<'_> {
                     Err(error) => return (outcome, Some(error)),
                 }
                 if report(outcome.len() as u64).is_break() {
-                    end = next;
+                    return (outcome, None);
                 }
             }
         }
@@ -77,7 +77,7 @@ impl Stream<'_> {
 
     /// One chunk after the other, the host's last look at each beside the next one's steps.
     fn solve(&self, range: Range<u64>, report: &mut dyn FnMut(u64) -> ControlFlow<()>) -> (Outcome, Option<Error>) {
-        let Range { start: mut next, mut end } = range;
+        let Range { start: mut next, end } = range;
         let mut outcome = self.nothing();
         thread::scope(|scope| {
             let mut looking = None;
@@ -86,14 +86,13 @@ impl Stream<'_> {
                 if let Some(looking) = looking.take() {
                     outcome.append(joined(looking));
                     if report(outcome.len() as u64).is_break() {
-                        // What has just been solved is met, and no more begun.
-                        end = next;
+                        // What has just been solved is given up: whoever breaks off knows what was reported.
+                        return (outcome, None);
                     }
                 }
                 match solved {
                     Some(Ok((job, ids, solved))) => {
                         next += solved.len() as u64;
-                        end = end.max(next);
                         let context = self.context;
                         looking = Some(scope.spawn(move || finish(&job, context, &ids[..solved.len()], solved)));
                     }

@@ -8,7 +8,7 @@ use bytemuck::Zeroable;
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::gpu::{Buffer, Device, Readback, Uniform, layout};
+use crate::gpu::{Buffer, Commands, Device, DeviceError, Readback, Uniform, layout};
 use crate::kernels::problem::{Brief, End, Problem, Rules, State};
 use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
 
@@ -120,36 +120,34 @@ impl GpuBackend {
 
     /// The most problems of the next chunk.
     pub(crate) fn most_in_flight(&self, job: &Job) -> usize {
-        let bytes = 4 * (job.most_rows() * (job.model().row_inputs() + 2)).max(16) as u64;
-        let fits = self.device.largest_buffer() / bytes;
+        let most = fused::most_at_once(&self.device, job).min(MOST) as usize;
+        most.min(self.most_settled(job)).max(LANES)
+    }
+
+    /// The most problems that the device holds at once.
+    pub(crate) fn most_settled(&self, job: &Job) -> usize {
+        let data = 4 * job.most_rows() * (job.model().row_inputs() + 2);
+        let each = data.max(size_of::<State>()).max(4 * job.model().parameters().len()) as u64;
+        let fits = self.device.largest_buffer() / each;
         let workgroups = u64::from(self.device.limits().max_compute_workgroups_per_dimension);
-        let most = fused::most_at_once(&self.device, job).min(MOST).min(fits).min(workgroups * LANES as u64);
+        let most = fits.min(workgroups * LANES as u64);
         (most as usize / LANES * LANES).max(LANES)
     }
 
-    /// Sends a range of problems off, of a job that has their data sets at hand.
-    pub(crate) fn launch(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
+    /// Puts a range of problems on the device, of a job that has their data sets at hand.
+    pub(crate) fn load(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
         let ids = job.problems(range);
         let cargo = Cargo::new(&self.device, &job, &ids)?;
         let form = fused::form(&job, true, matches!(cargo.description, Description::Brief(_)));
         let steps = FusedSteps::new(&self.device, &job, &ids, cargo.is_grid, form)?;
-        let mut flight = Flight { job, ids, cargo, steps, back: None };
-        self.send(&mut flight, true)?;
-        Ok(flight)
+        Ok(Flight { job, ids, cargo, steps, back: None })
     }
 
-    fn send(&self, flight: &mut Flight, fresh: bool) -> Result<(), Error> {
-        let Some(steps) = &flight.steps else { return Ok(()) };
-        let cargo = &flight.cargo;
-        let mut commands = self.device.record("steps in registers");
-        let left = steps.record(&self.device, &mut commands, &cargo.operands(), fresh)?;
-        flight.back = Some(Back {
-            left: commands.read_later(left, 0..1)?,
-            ends: commands.read_later(&cargo.ends, 0..flight.ids.len())?,
-            theta: commands.read_later(&cargo.theta, 0..cargo.theta.len())?,
-        });
-        commands.submit()?;
-        Ok(())
+    /// The same, and sends them off.
+    pub(crate) fn launch(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
+        let mut flight = self.load(job, range)?;
+        flight.send(&self.device, true)?;
+        Ok(flight)
     }
 
     /// Meets a chunk again, all of its problems at their ends.
@@ -159,15 +157,25 @@ impl GpuBackend {
         while let Some(Back { left, ends: of_ends, theta: of_theta }) = flight.back.take() {
             let left = pollster::block_on(left.wait())?.first().copied().unwrap_or(0);
             if left > 0 {
-                self.send(&mut flight, false)?;
+                flight.send(&self.device, false)?;
                 continue;
             }
             ends = pollster::block_on(of_ends.wait())?;
             theta = pollster::block_on(of_theta.wait())?;
         }
+        self.tell(&flight, context, &ends, &theta)
+    }
+
+    /// What problems came to, once those of which f32 was in doubt are done over again.
+    pub(super) fn tell(
+        &self,
+        flight: &Flight,
+        context: &Arc<Context>,
+        ends: &[End],
+        theta: &[f32],
+    ) -> Result<Outcome, Error> {
         let Flight { job, ids, cargo, .. } = flight;
-        let job = &job;
-        let mut outcome = rows(job, context, &ids, &cargo.scales, &ends, &theta);
+        let mut outcome = rows(job, context, ids, &cargo.scales, ends, theta);
         // In doubt, or of another kind: all over again, with singular values.
         let rest: Vec<usize> = (0..ids.len()).filter(|&b| ends[b].status().is_none()).collect();
         let again: Vec<ProblemId> = rest.iter().map(|&b| ids[b]).collect();
@@ -181,6 +189,50 @@ impl GpuBackend {
             done += count;
         }
         Ok(outcome)
+    }
+}
+
+impl Flight {
+    /// Records many steps; the list of the problems still at work after them, `None` where there never was one.
+    pub(super) fn record(
+        &self,
+        device: &Device,
+        commands: &mut Commands,
+        fresh: bool,
+    ) -> Result<Option<&Buffer<u32>>, DeviceError> {
+        self.steps.as_ref().map(|steps| steps.record(device, commands, &self.cargo.operands(), fresh)).transpose()
+    }
+
+    fn send(&mut self, device: &Device, fresh: bool) -> Result<(), Error> {
+        let mut commands = device.record("steps in registers");
+        let Some(left) = self.record(device, &mut commands, fresh)? else { return Ok(()) };
+        let back = Back {
+            left: commands.read_later(left, 0..1)?,
+            ends: commands.read_later(&self.cargo.ends, 0..self.ids.len())?,
+            theta: commands.read_later(&self.cargo.theta, 0..self.cargo.theta.len())?,
+        };
+        commands.submit()?;
+        self.back = Some(back);
+        Ok(())
+    }
+
+    /// How problems ended, and θ.
+    pub(super) fn read(&self, device: &Device) -> Result<(Vec<End>, Vec<f32>), DeviceError> {
+        let mut commands = device.record("a read-back");
+        let ends = commands.read_later(&self.cargo.ends, 0..self.ids.len())?;
+        let theta = commands.read_later(&self.cargo.theta, 0..self.cargo.theta.len())?;
+        commands.submit()?;
+        Ok((pollster::block_on(ends.wait())?, pollster::block_on(theta.wait())?))
+    }
+
+    /// Where a run finds its starts and its list of problems, both of which it writes over.
+    pub(super) fn beginning(&self) -> Option<(&Buffer<f32>, &Buffer<u32>)> {
+        self.steps.as_ref().map(|steps| (&self.cargo.trial, steps.roster()))
+    }
+
+    /// θ, P × 1 in tiles.
+    pub(super) fn parameters(&self) -> &Buffer<f32> {
+        &self.cargo.theta
     }
 }
 

@@ -151,6 +151,11 @@ impl FusedSteps {
         }))
     }
 
+    /// The problems that are at work when a run begins.
+    pub(super) fn roster(&self) -> &Buffer<u32> {
+        &self.rosters[0]
+    }
+
     /// Records many steps, of problems never evaluated or some that were; the list of those still at work after them.
     pub(super) fn record(
         &self,
