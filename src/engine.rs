@@ -235,6 +235,9 @@ impl Engine {
     /// problems takes on the device.
     #[cfg(feature = "cli")]
     pub(crate) fn chunk(&self, job: &Job, most: u64) -> (u64, u64) {
+        if let Some(gpu) = self.backend.flying(job) {
+            return gpu.in_flight(job, most);
+        }
         let problems = (self.backend.most_at_once(job) as u64).min(most);
         // The data sets of as many problems, in f32: inputs, response and weight.
         let sets = (most * job.sets() as u64).div_ceil(job.len().max(1)).min(job.sets() as u64);

@@ -29,7 +29,7 @@ use chunk::{Chunk, Work};
 use shape::{ChunkShape, Way};
 
 pub(crate) use crate::gpu::layout::LANES;
-pub(crate) use essential::Flight;
+pub(crate) use essential::{Flight, IN_FLIGHT};
 pub(crate) use resident::Settled;
 
 /// The longest that one dispatch may take. Watchdogs end a dispatch after about 2 s.

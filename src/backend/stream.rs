@@ -8,12 +8,11 @@ use std::thread;
 use crate::error::Error;
 use crate::sweep::{Context, Job, Outcome, ProblemId};
 
-use super::gpu::{Flight, GpuBackend};
+use super::gpu::{Flight, GpuBackend, IN_FLIGHT};
 use super::{Backend, Solved, finish};
 
-/// Chunks that are on their way to a device and back at the same time: the host makes one ready while the device works on
-/// another.
-const IN_FLIGHT: usize = 2;
+/// Problems from which on a chunk is not cut in two for the sake of having two.
+const WORTH_A_CHUNK: u64 = 1 << 13;
 
 /// A stretch of a job on its way.
 pub(crate) struct Stream<'a> {
@@ -51,10 +50,12 @@ impl Stream<'_> {
         let mut outcome = self.nothing();
         // The engine has made sure that there is room.
         outcome.reserve(usize::try_from(end - next).unwrap_or(0));
+        // At least two, where that is worth a chunk.
+        let half = ((end - next) / 2).max(WORTH_A_CHUNK);
         let mut flights: VecDeque<Flight> = VecDeque::new();
         while next < end || !flights.is_empty() {
             if next < end && flights.len() < IN_FLIGHT {
-                let last = (next + gpu.most_in_flight(self.job) as u64).min(end);
+                let last = (next + (gpu.most_in_flight(self.job) as u64).min(half)).min(end);
                 // Only the data sets at work are in memory.
                 let window = self.job.window(next..last);
                 match window.and_then(|job| gpu.launch(job, next..last)) {

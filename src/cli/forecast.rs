@@ -116,13 +116,21 @@ impl Forecast {
         let points = (0..job.sets()).map(|set| job.rows(set).len() as u64).sum::<u64>();
         let parameters = job.model().parameters().len() as u64;
         let chunks = plan.parts().iter().map(|part| part.len().div_ceil(chunk.max(1))).sum();
-        // In f64: the inputs by column and by row, response and sigma; of each data set its place, norm and key.
-        let data = 8 * points * (2 * job.model().row_inputs() as u64 + 2) + 48 * job.sets() as u64;
+        // Of a file that is mapped into memory the data sets of the chunks in flight, and their starts.
+        let share = if job.is_windowed() { (2.0 * chunk as f64 / job.len() as f64).min(1.0) } else { 1.0 };
+        // In f64: response and sigma; the inputs by column and by row, where they are not the same for all data sets, whose
+        // places and keys are then counted and not kept.
+        let inputs = 2 * job.model().row_inputs() as u64;
+        let data = match job.shared_grid() {
+            Some(rows) => 16 * points + 8 * rows as u64 * inputs,
+            None => 8 * points * (inputs + 2) + 48 * job.sets() as u64,
+        };
+        let of_share = |bytes: u64| (bytes as f64 * share).ceil() as u64;
         // A number that may be missing takes 16 bytes as a column, and 8 more as it is encoded.
         let columns = 24 * (21 + if job.model().as_network().is_some() { 0 } else { 2 * parameters });
         let host = HostBytes {
-            data,
-            starts: 8 * job.starts() as u64 * parameters,
+            data: of_share(data),
+            starts: of_share(8 * job.starts() as u64 * parameters),
             results: held * (2 * bytes_each(job) + columns),
         };
         let dispatches = if device_bytes == 0 { 0.0 } else { chunks as f64 * calibration.longest_steps };

@@ -333,6 +333,12 @@ impl Job {
         if sets.is_empty() { 0..0 } else { self.problems_of(sets.start).start..self.problems_of(sets.end - 1).end }
     }
 
+    /// Whether the data sets at work are at hand, and no others.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_windowed(&self) -> bool {
+        self.0.whole.source.is_some()
+    }
+
     /// The group columns' values of all data sets.
     pub(crate) fn keys(&self) -> &[KeyColumn] {
         &self.0.whole.keys

@@ -13,9 +13,13 @@ use crate::kernels::problem::{Brief, End, Problem, Rules, State};
 use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
 
 use super::fused::{self, FusedSteps, Operands};
-use super::problems::{Uploaded, gridded_rows, starts, units};
+use super::problems::{Uploaded, gridded_rows, has_grid, starts, units};
 use super::{GpuBackend, LANES};
 use crate::backend::finish;
+
+/// Chunks that are on their way to a device and back at the same time: the host makes one ready while the device works on
+/// another.
+pub(crate) const IN_FLIGHT: usize = 2;
 
 /// The most problems of such a chunk.
 const MOST: u64 = 1 << 17;
@@ -122,6 +126,19 @@ impl GpuBackend {
     pub(crate) fn most_in_flight(&self, job: &Job) -> usize {
         let most = fused::most_at_once(&self.device, job).min(MOST) as usize;
         most.min(self.most_settled(job)).max(LANES)
+    }
+
+    /// The problems of the next chunk, of at most so many, and the bytes of the chunks in flight on the device.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_flight(&self, job: &Job, most: u64) -> (u64, u64) {
+        let problems = (self.most_in_flight(job) as u64).min(most);
+        let p = job.model().parameters().len() as u64;
+        let width = if has_grid(job) { 1 } else { job.model().row_inputs() as u64 + 2 };
+        // θ and the trial point, the lists of problems, and, once more on their way back, θ and ends.
+        let description = if fused::is_uniform(job) { size_of::<Brief>() } else { size_of::<Problem>() };
+        let own = size_of::<State>() + 2 * size_of::<End>() + description + 2 * size_of::<u32>();
+        let each = 4 * width * job.most_rows() as u64 + own as u64 + 12 * p;
+        (problems, IN_FLIGHT as u64 * problems * each)
     }
 
     /// The most problems that the device holds at once.
