@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::gpu::{GpuBackend, Settled};
 use crate::error::{Error, RequestError};
 use crate::gpu::{Buffer, layout};
-use crate::sweep::{Context, Job, Outcome, Sweep};
+use crate::sweep::{Context, Outcome, Sweep};
 
 use super::Engine;
 
@@ -54,21 +54,10 @@ impl Engine {
         }
         let context = Arc::new(self.context(&job));
         let problems = job.len();
-        self.settled(gpu, job, context, problems)
-            .transpose()
-            .unwrap_or_else(|| Err(refused("none of its problems has as many points as parameters".to_owned())))
-    }
-
-    fn settled<'e>(
-        &'e self,
-        gpu: &'e GpuBackend,
-        job: Job,
-        context: Arc<Context>,
-        problems: u64,
-    ) -> Result<Option<Resident<'e>>, Error> {
-        let job = job.window(0..problems)?;
-        let settled = gpu.settle(job, 0..problems)?;
-        Ok(settled.map(|settled| Resident { gpu, context, settled, problems }))
+        match gpu.settle(job.window(0..problems)?, 0..problems)? {
+            Some(settled) => Ok(Resident { gpu, context, settled, problems }),
+            None => Err(refused("none of its problems has as many points as parameters".to_owned())),
+        }
     }
 }
 

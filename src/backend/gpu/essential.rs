@@ -13,7 +13,7 @@ use crate::kernels::problem::{Brief, End, Problem, Rules, State};
 use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
 
 use super::fused::{self, FusedSteps, Operands};
-use super::problems::{Uploaded, gridded_rows, has_grid, starts, units};
+use super::problems::{Uploaded, gridded_rows, starts, units};
 use super::{GpuBackend, LANES};
 use crate::backend::finish;
 
@@ -133,7 +133,7 @@ impl GpuBackend {
     pub(crate) fn in_flight(&self, job: &Job, most: u64) -> (u64, u64) {
         let problems = (self.most_in_flight(job) as u64).min(most);
         let p = job.model().parameters().len() as u64;
-        let width = if has_grid(job) { 1 } else { job.model().row_inputs() as u64 + 2 };
+        let width = if super::problems::has_grid(job) { 1 } else { job.model().row_inputs() as u64 + 2 };
         // θ and the trial point, the lists of problems, and, once more on their way back, θ and ends.
         let description = if fused::is_uniform(job) { size_of::<Brief>() } else { size_of::<Problem>() };
         let own = size_of::<State>() + 2 * size_of::<End>() + description + 2 * size_of::<u32>();
