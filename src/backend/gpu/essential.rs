@@ -13,7 +13,7 @@ use crate::kernels::problem::{Brief, End, Problem, Rules, State};
 use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
 
 use super::fused::{self, FusedSteps, Operands};
-use super::problems::{Uploaded, gridded_rows, starts, units};
+use super::problems::{Uploaded, gridded_rows, has_grid, starts, units};
 use super::{GpuBackend, LANES};
 use crate::backend::finish;
 
@@ -133,7 +133,7 @@ impl GpuBackend {
     pub(crate) fn in_flight(&self, job: &Job, most: u64) -> (u64, u64) {
         let problems = (self.most_in_flight(job) as u64).min(most);
         let p = job.model().parameters().len() as u64;
-        let width = if super::problems::has_grid(job) { 1 } else { job.model().row_inputs() as u64 + 2 };
+        let width = if has_grid(job) { 1 } else { job.model().row_inputs() as u64 + 2 };
         // θ and the trial point, the lists of problems, and, once more on their way back, θ and ends.
         let description = if fused::is_uniform(job) { size_of::<Brief>() } else { size_of::<Problem>() };
         let own = size_of::<State>() + 2 * size_of::<End>() + description + 2 * size_of::<u32>();
@@ -143,7 +143,8 @@ impl GpuBackend {
 
     /// The most problems that the device holds at once.
     pub(crate) fn most_settled(&self, job: &Job) -> usize {
-        let data = 4 * job.most_rows() * (job.model().row_inputs() + 2);
+        let width = if has_grid(job) { 1 } else { job.model().row_inputs() + 2 };
+        let data = 4 * job.most_rows() * width;
         let each = data.max(size_of::<State>()).max(4 * job.model().parameters().len()) as u64;
         let fits = self.device.largest_buffer() / each;
         let workgroups = u64::from(self.device.limits().max_compute_workgroups_per_dimension);

@@ -8,7 +8,7 @@ use crate::gpu::GeneratedModule;
 use crate::model::Expression;
 
 /// The most rows that are written out one by one.
-const MOST_ROWS: usize = 64;
+const MOST_ROWS: usize = 128;
 
 /// The most statements of all rows together: beyond them a loop is as good, and a driver compiles it in a moment.
 const MOST_STATEMENTS: usize = 4096;
