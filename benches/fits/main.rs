@@ -167,20 +167,16 @@ fn measure(
     let full = (count <= MOST_FULL).then(|| fits.sweep(Detail::Full));
     let full = full.and_then(|sweep| best(&mut group, "full", || run(engine, &sweep).0));
     let mut peers = Vec::new();
-    // What a fit costs a peer does not depend on how many there are.
-    if let Some(line) = before.last().filter(|line| line.kind == kind && line.count >= MOST_OF_PEERS) {
-        peers.clone_from(&line.peers);
-    } else {
-        let fits = Fits::new(kind, count.min(MOST_OF_PEERS), 1);
-        for peer in Peer::ALL {
-            let mut found = None;
-            let time = best(&mut group, peer.name(), || {
-                let (time, of_run) = peer.run(&fits);
-                found = Some(of_run);
-                time
-            });
-            peers.extend(rate(fits.count, time).zip(found).map(|(rate, found)| (peer.name(), rate, found)));
-        }
+    // At every size anew: a machine shared with others is not equally fast all the time.
+    let few = Fits::new(kind, count.min(MOST_OF_PEERS), 1);
+    for peer in Peer::ALL {
+        let mut found = None;
+        let time = best(&mut group, peer.name(), || {
+            let (time, of_run) = peer.run(&few);
+            found = Some(of_run);
+            time
+        });
+        peers.extend(rate(few.count, time).zip(found).map(|(rate, found)| (peer.name(), rate, found)));
     }
     group.finish();
     Some(Line {

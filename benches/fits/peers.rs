@@ -3,7 +3,8 @@
 //! Where the stop rules differ. Gauss–Newton's test is natgrad's own, ‖Uᵀe‖ ≤ tolerance·‖e‖ before the step. MINPACK's rule in
 //! the crate tests the decrease of χ² after a step against tolerance² (Gpufit's own test for the 1e-4 of the peaks), and before
 //! it the largest cosine between e and a column of J against the tolerance: a weaker test, since ‖Uᵀe‖/‖e‖ is at least that
-//! large, and so to the peer's advantage. It counts evaluations and not steps, in multiples of p + 1: 12 where natgrad has 10
+//! large, and so to the peer's advantage; of the mixed fits it leaves the hard ones in their valley, where χ² falls slowly, and
+//! calls them converged: their RMSE tells. It counts evaluations and not steps, in multiples of p + 1: 12 where natgrad has 10
 //! steps, that is 11 evaluations. Where there are no tests the crate takes as many damped steps in place of the exact ones.
 //! natgrad's steps are damped by trust-region rule, those of Gauss–Newton are halved until they descend; a trial is a step.
 
