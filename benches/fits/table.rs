@@ -104,7 +104,7 @@ fn rates(lines: &[Line], peak: f64) {
         "cold: the first run on a device just opened, with the compilation of its shaders; opening is not counted. Drivers"
     );
     println!(
-        "keep what they compiled in the process and on disk. resident: data and results on the device. of peak: of warm."
+        "keep what they compiled in the process and on disk. resident: data and results on the device. of peak: of resident, or else of warm."
     );
 }
 
