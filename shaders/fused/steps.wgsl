@@ -2,9 +2,9 @@
 // summed as they come, the trial point judged, the tests, the next step. J is never in memory.
 //
 // A step is that of the normal equations, by Cholesky. Their error grows with κ², so they are taken at their word only where
-// the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told, or whose numbers
-// leave the range of f32, is handed over to the kernels that factor J itself. So is one that a test would end, unless
-// ESSENTIAL: those kernels then find singular values, rank and covariance at the end, and have the last word.
+// the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told, or
+// whose numbers leave the range of f32, is handed over to the kernels that factor J itself. So is one that a test would
+// end, unless ESSENTIAL: those kernels then find singular values, rank and covariance at the end, and have the last word.
 //
 // After a rejected step θ is evaluated once more: cheaper than to keep what was there, in registers through every step or
 // in memory between dispatches. What a problem goes through therefore does not depend on where dispatches end.

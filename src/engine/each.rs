@@ -14,7 +14,7 @@ impl Engine {
     ///
     /// Model, starts, rules and stops are the sweep's; its own data are not used, and each block is read as it says itself.
     /// Problems and data sets are counted on from block to block, and each problem's result is that of a single run over all
-    /// of them, to the bit. Group columns keep the values that the block gives them. An
+    /// of them, to the bit, as long as in each block, as in all, the data sets have the same coordinates or have not. Group columns keep the values that the block gives them. An
     /// [array of starts](Sweep::starts_from_array) has a row for each data set of all blocks.
     ///
     /// ```
