@@ -188,6 +188,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         // Once as it is, for the tests and the exact step, and once damped: M = JᵀJ + εD = LELᵀ with unit diagonal in L, D the
         // diagonal of JᵀJ where columns are scaled, and I where they are not. No root is taken.
         var epsilon: Real = 0.0;
+        let plain = problem.damping == 0.0 && problem.filter_kind != RESIDUAL_SCALED;
+        var doubted = false;
         var handed = false;
         var status = FUSED;
         var reason = REASON_NONE;
@@ -237,7 +239,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     delta[j] -= factor[k * (k + 1u) / 2u + j] * delta[k];
                 }
             }
-            handed = handed || !definite;
+            var small = !descends;
+            // @unroll
+            for (var j = 0u; j < P; j++) {
+                small = small && abs(delta[j]) * unit <= rules.change * abs(here[j]);
+            }
+            let promise = 0.5 * tangent;
+            tangent = sqrt(tangent) * unit;
+            let noise = rules.rounding * (state.residual_norm * by_unit)
+                * ((problem.response_norm + state.residual_norm) * by_unit);
+            let flat = tangent <= rules.gradient * state.residual_norm + rules.rounding * problem.response_norm;
+            if solve == 1u {
+                // Damping makes a step and ‖Uᵀe‖ shorter: where even so no test is near, none holds, whatever f32 can tell
+                // of the undamped ones.
+                handed = handed || !definite || (doubted && rules.tests != 0u && (small || flat || promise <= noise));
+            }
 
             if solve == 0u {
                 // With unit columns the trace of (JᵀJ)⁻¹ bounds 1/σ² from above.
@@ -260,28 +276,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     }
                     inverse += square * sum;
                 }
-                // A plain step is in error by κ²u, and has no other to mend it; a damped one need only lead downhill. And the
-                // cutoff is one on σ over σ₁, σ₁² ≤ P: the least σ has to be clear of it.
-                let plain = problem.damping == 0.0 && problem.filter_kind != RESIDUAL_SCALED;
+                // A plain step is in error by κ²u, and has no other to mend it; a damped one is less so, and the adaptive
+                // rule judges where it leads: there doubt concerns the tests alone. And the cutoff is one on σ over σ₁,
+                // σ₁² ≤ P: the least σ has to be clear of it.
                 let most = select(fused.most_damped, fused.most_plain, plain);
                 let spread = select(trace / shortest, Real(P), in_columns);
-                handed = handed || !(inverse <= most) || !(inverse * spread * problem.cutoff * problem.cutoff <= 0.25);
+                let clear = definite && inverse * spread * problem.cutoff * problem.cutoff <= 0.25;
+                doubted = !(inverse <= most);
+                let ends = state.steps >= rules.steps || loss_ends(rules, problem, state);
+                handed = !clear || (doubted && (!adaptive || ends));
 
                 // The tests of step, at a point just accepted.
-                var small = !descends;
-                // @unroll
-                for (var j = 0u; j < P; j++) {
-                    small = small && abs(delta[j]) * unit <= rules.change * abs(here[j]);
-                }
-                let promise = 0.5 * tangent;
-                tangent = sqrt(tangent) * unit;
-                let noise = rules.rounding * (state.residual_norm * by_unit)
-                    * ((problem.response_norm + state.residual_norm) * by_unit);
                 let quiet = promise <= noise && tangent > 0.5 * state.best_tangent;
-                let flat = tangent <= rules.gradient * state.residual_norm + rules.rounding * problem.response_norm;
                 let rests = quiet && state.quiet_steps + 1u >= problem.window;
                 let tests = rules.tests != 0u;
-                let tested = !returns;
+                let tested = !returns && !doubted;
                 // The first that holds; the later ones are looked at first.
                 reason = select(reason, REASON_ROUNDING, tested && tests && rests);
                 reason = select(reason, REASON_CHANGE, tested && tests && small);

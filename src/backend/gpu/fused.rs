@@ -48,11 +48,15 @@ fn is_free_of_units(rule: &StepRule) -> bool {
     matches!(rule.filter, Filter::Exact | Filter::FixedRank(_)) && (rule.scaling == Scaling::Columns || !damped)
 }
 
+/// Multiply-adds in the kernel's code, for drivers to which that matters.
+const MUCH_CODE: usize = 1000;
+
 /// Whether steps that can be are taken in registers on this device: by rule, unless somebody has named the other way
 /// (`step=memory`).
 pub(super) fn in_registers(device: &Device, job: &Job) -> Result<bool, DeviceError> {
-    let candidate = |name: &str, worth| Candidate { name: name.to_owned(), code: 0, worth };
-    let candidates = [candidate("registers", Worth::Everywhere), candidate("memory", Worth::Never)];
+    let candidate = |name: &str, code, worth| Candidate { name: name.to_owned(), code, worth };
+    // SwiftShader looks for minutes for paths through the kernel's branches.
+    let candidates = [candidate("registers", MUCH_CODE, Worth::Everywhere), candidate("memory", 0, Worth::Never)];
     let shape = format!("of {} parameters", job.model().parameters().len());
     let chosen = device.tuner().choose("step", &shape, &candidates, |_| -> Result<Timing, DeviceError> {
         unreachable!("one of the candidates is never tried")
