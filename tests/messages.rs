@@ -57,6 +57,10 @@ fn a_request_that_cannot_be_meant_is_refused_in_one_line() {
     place
         .fit(&["--step-size", "0.5", "--damping", "adaptive"])
         .refused(2, &["--step-size 0.5", "leave one of them out"]);
+    place
+        .fit(&["--detail", "essential", "--verify", "3"])
+        .refused(2, &["--verify", "--detail \"essential\"", "leave one of them out"]);
+    place.fit(&["--detail", "some"]).refused(2, &["--detail", "\"full\" or \"essential\""]);
     place.fit(&["--damping", "-1"]).refused(2, &["--damping", "0 or more, or adaptive"]);
     place.fit(&["--require-converged", "99"]).refused(2, &["--require-converged", "from 0 to 1"]);
     place.fit(&["--out", "results.txt"]).refused(2, &["--out", ".parquet, .csv or .jsonl"]);

@@ -69,23 +69,36 @@ pub(crate) fn finish(job: &Job, context: &std::sync::Arc<Context>, ids: &[Proble
             0
         };
         outcome.rows.push(Row {
-            problem: id.index,
-            set: id.set as u32,
-            start: id.start as u32,
-            rule: id.rule as u32,
-            seed: job.seed(id),
-            step_size: job.rule(id).size,
-            points: job.rows(id.set).len() as u32,
-            status: solved.status,
             reason: solved.reason,
             steps: solved.steps,
             rank: rank as u32,
             loss: figures.loss,
             gradient_norm: figures.gradient_norm,
             gn_sharpness: figures.gn_sharpness,
+            ..row(job, id, solved.status)
         });
     }
     outcome
+}
+
+/// What is known of a problem before it is told what it came to: which one it is. What is a number is NaN.
+pub(crate) fn row(job: &Job, id: ProblemId, status: Status) -> Row {
+    Row {
+        problem: id.index,
+        set: id.set as u32,
+        start: id.start as u32,
+        rule: id.rule as u32,
+        seed: job.seed(id),
+        step_size: job.rule(id).size,
+        points: job.rows(id.set).len() as u32,
+        status,
+        reason: None,
+        steps: 0,
+        rank: 0,
+        loss: f64::NAN,
+        gradient_norm: f64::NAN,
+        gn_sharpness: f64::NAN,
+    }
 }
 
 /// The records of a problem on its way and at its end.

@@ -10,7 +10,7 @@ mod spectrum;
 pub(crate) mod stream;
 
 pub(crate) use evaluation::{residual_and_jacobian, weighted_rows};
-pub(crate) use finish::{finish, largest_eigenvalue};
+pub(crate) use finish::{finish, largest_eigenvalue, row};
 pub(crate) use row_space::{MOST_DENSE, RowSpace};
 pub(crate) use second_look::second_look;
 pub(crate) use spectrum::{Factorisation, Spectrum};

@@ -99,3 +99,76 @@ fn terms_of(graph: &mut Graph, node: Node, (map, inputs, terms): (&[NodeId], &[I
     };
     ((2..=MOST_TERMS).contains(&all.len())).then_some(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::unrolled::{Grid, GridNames, emit_rows};
+    use crate::expr::{Ast, Rewrite, Symbol, Tape};
+    use proptest::prelude::*;
+
+    fn lowered(text: &str) -> (Graph, NodeId) {
+        let mut graph = Graph::new();
+        let mut resolve = |name: &str| match name {
+            "a" => Some(Symbol::Parameter(0)),
+            "b" => Some(Symbol::Parameter(1)),
+            "x" => Some(Symbol::Input(0)),
+            "y" => Some(Symbol::Input(1)),
+            _ => None,
+        };
+        let output = Ast::parse(text).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap();
+        (graph, output)
+    }
+
+    struct Plain;
+
+    impl GridNames for Plain {
+        fn parameter(&self, index: u32) -> String {
+            format!("p{index}")
+        }
+
+        fn input(&self, index: u32, value: u32) -> String {
+            format!("g{index}_{value}")
+        }
+    }
+
+    /// Exponentials in the code for a grid of 5 columns and 4 rows, as written and separated.
+    fn exponentials(text: &str) -> [usize; 2] {
+        let (mut graph, output) = lowered(text);
+        let grid = Grid::of(20, 2, |row, input| if input == 0 { (row % 5) as f64 } else { (row / 5) as f64 });
+        let separated = separate_exponentials(&mut graph, &[output]);
+        [vec![output], separated].map(|outputs| {
+            emit_rows(&graph, &outputs, &grid, &Plain, |_, _| String::new()).text.matches("ng_exp(").count()
+        })
+    }
+
+    #[test]
+    fn a_grid_takes_an_exponential_for_each_column_and_each_row() {
+        for sum in ["-((x - a)**2 + (y - b)**2)/(2*a*a)", "a*x - b*y", "x + a + y", "(x - a)/b - (y*y + y)"] {
+            assert_eq!(exponentials(&format!("exp({sum})")), [20, 9], "{sum}");
+        }
+    }
+
+    #[test]
+    fn what_mixes_the_axes_or_lies_along_one_stays_as_it_is() {
+        for (sum, count) in [("a*x*y", 20), ("(x + y)**2", 20), ("x + y + a*x*y", 20), ("a*x + b", 5), ("a - b", 1)] {
+            assert_eq!(exponentials(&format!("exp({sum})")), [count; 2], "{sum}");
+        }
+    }
+
+    proptest! {
+        /// The product is within its bound of exp(a)·exp(b), and the exponential of the sum is off by half a unit for its own
+        /// rounding and by |a + b|·u for that of the sum. Exponentials are good to a unit in f64 here.
+        #[test]
+        fn the_product_stays_in_its_bound(x in -9.0..9.0f64, y in -9.0..9.0f64, a in -3.0..3.0f64, b in -3.0..3.0f64) {
+            let (mut graph, output) = lowered("exp(a*x + b*y)");
+            let separated = separate_exponentials(&mut graph, &[output]);
+            prop_assert!(separated != [output]);
+            let mut out = [0.0; 2];
+            let outputs = [output, separated[0]];
+            Tape::new(&graph, &outputs).evaluate(&[a, b], &[x, y], &mut Vec::new(), &mut out);
+            let units = f64::from(Rewrite::GridExponential.bound_ulps()) + 3.0 + (a * x + b * y).abs();
+            prop_assert!((out[0] - out[1]).abs() <= units * f64::EPSILON * out[0], "{} and {}", out[0], out[1]);
+        }
+    }
+}

@@ -15,7 +15,8 @@ use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
 use super::fused::{self, FusedSteps, Operands};
 use super::problems::{Uploaded, gridded_rows, has_grid, starts, units};
 use super::{GpuBackend, LANES};
-use crate::backend::finish;
+use crate::backend::{finish, row};
+use crate::ngd::Status;
 
 /// Chunks that are on their way to a device and back at the same time: the host makes one ready while the device works on
 /// another.
@@ -261,27 +262,19 @@ const TASK: usize = 4096;
 fn rows(job: &Job, context: &Arc<Context>, ids: &[ProblemId], scales: &[f64], ends: &[End], theta: &[f32]) -> Outcome {
     let p = job.model().parameters().len();
     let first_set = ids[0].set;
-    let row = |(&id, end): (&ProblemId, &End)| {
+    let told = |(&id, end): (&ProblemId, &End)| {
         // The square root of twice the loss, of data that were multiplied by the scale.
         let norm = f64::from(end.residual_norm) / scales[id.set - first_set];
         Row {
-            problem: id.index,
-            set: id.set as u32,
-            start: id.start as u32,
-            rule: id.rule as u32,
-            seed: job.seed(id),
-            step_size: job.rule(id).size,
-            points: job.rows(id.set).len() as u32,
-            status: end.status().unwrap_or(crate::ngd::Status::StepLimit),
             reason: end.reason(),
             steps: end.steps,
             rank: end.rank(),
             loss: 0.5 * norm * norm,
-            gradient_norm: f64::NAN,
-            gn_sharpness: f64::NAN,
+            // A problem without one is done over again, and told of once more.
+            ..row(job, id, end.status().unwrap_or(Status::StepLimit))
         }
     };
-    let rows = ids.par_iter().with_min_len(TASK).zip(ends).map(row).collect();
+    let rows = ids.par_iter().with_min_len(TASK).zip(ends).map(told).collect();
     let mut parameters = vec![0.0; ids.len() * p];
     let mut starts = vec![0.0; ids.len() * p];
     parameters.par_chunks_mut(p).with_min_len(TASK).enumerate().for_each(|(b, parameters)| {

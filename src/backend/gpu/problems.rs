@@ -73,7 +73,7 @@ impl Uploaded {
         let sets = first_set..=last_set;
         let data = if is_grid { gridded_rows(job, sets) } else { rows(job, sets, &scales) };
         let states: Vec<State> = ids.par_iter().with_min_len(TASK).map(|&id| State::start(is_fused(id))).collect();
-        let rules = Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) };
+        let rules = rules(job, ids.len());
         Ok(Self {
             rules: device.uniform(&rules)?,
             description: device.lent_from("problems", &description)?,
@@ -102,7 +102,7 @@ impl Problems {
         let Sizes { parameters: p, directions } = sizes;
         let common = Uploaded::new(device, job, ids, lanes, with_grid, is_fused)?;
         let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
-        let rules = Rules { history: job.history().every, ..Rules::new(ids.len() as u32, p, job.stop()) };
+        let rules = rules(job, ids.len());
         let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0]).collect();
         let floats = |label: &str, each: usize| device.buffer::<f32>(label, common.batch.whole() * each);
         let previous = moves.then(|| device.buffer::<f32>("previous", common.theta.len())).transpose()?;
@@ -127,6 +127,12 @@ impl Problems {
     pub(super) fn groups(&self) -> u32 {
         self.common.batch.count.div_ceil(super::LANES) as u32
     }
+}
+
+/// The rules of so many problems, none of which has to wait.
+fn rules(job: &Job, problems: usize) -> Rules {
+    let parameters = job.model().parameters().len();
+    Rules { history: job.history().every, ..Rules::new(problems as u32, parameters, job.stop()) }
 }
 
 /// Where problems start, interleaved in tiles of `lanes`.

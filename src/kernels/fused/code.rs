@@ -8,7 +8,7 @@ use crate::gpu::GeneratedModule;
 use crate::model::Expression;
 
 /// The most rows that are written out one by one.
-const MOST_ROWS: usize = 128;
+const MOST_WRITTEN_OUT: usize = 128;
 
 /// The most statements of all rows together: beyond them a loop is as good, and a driver compiles it in a moment.
 const MOST_STATEMENTS: usize = 4096;
@@ -24,7 +24,6 @@ pub(crate) enum Coordinates {
 
 /// The parts of the kernel's text; for some drivers nothing but loops.
 pub(crate) fn parts(model: &Expression, coordinates: &Coordinates, unrolls: bool) -> [GeneratedModule; 3] {
-    let p = model.parameters.len();
     let unrolled = match coordinates {
         Coordinates::InGrid(grid) if unrolls => unrolled(model, grid),
         _ => None,
@@ -35,7 +34,6 @@ pub(crate) fn parts(model: &Expression, coordinates: &Coordinates, unrolls: bool
         [] => String::new(),
         functions => format!("#import natgrad::elementary::{{{}}}", functions.join(", ")),
     };
-    debug_assert!(p == model.outputs.len() - 1);
     let part = |name: &str, wgsl: String| GeneratedModule { name: name.to_owned(), wgsl, is_part: true };
     [part("imports", imports), part("once", once), part("sums", sums)]
 }
@@ -63,7 +61,7 @@ impl GridNames for OfGrid {
 
 /// Row by row, and each value once for the rows that share it.
 fn unrolled(model: &Expression, grid: &Grid) -> Option<Parts> {
-    if grid.rows > MOST_ROWS {
+    if grid.rows > MOST_WRITTEN_OUT {
         return None;
     }
     let mut graph = model.graph.clone();
