@@ -14,7 +14,7 @@
 #else
 @group(0) @binding(3) var<storage, read> states: array<State>;
 #endif
-@group(0) @binding(4) var<storage, read> data: array<Real>;   // a row: the inputs, y, w; GRID: the inputs of the rows of any data set, then y
+@group(0) @binding(4) var<storage, read> data: array<Real>;   // a row: the inputs, y, w
 @group(0) @binding(5) var<storage, read> theta: array<Real>;  // P × 1
 @group(0) @binding(6) var<storage, read_write> block: array<Real>;
 #ifdef ROSTER
@@ -53,21 +53,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var j = 0u; j < P; j++) {
         t[j] = theta[element(b, j, 0u, P, 1u)];
     }
-    var x: array<Real, INPUTS + 1u>;
-#ifdef GRID
-    for (var c = 0u; c < INPUTS; c++) {
-        x[c] = data[row * INPUTS + c];
-    }
-    let y = data[problems[b].rows * INPUTS + problems[b].first_row + row];
-    let w = problems[b].weight;
-#else
     let at = (problems[b].first_row + row) * STRIDE;
+    var x: array<Real, INPUTS + 1u>;
     for (var c = 0u; c < INPUTS; c++) {
         x[c] = data[at + c];
     }
     let y = data[at + INPUTS];
     let w = data[at + INPUTS + 1u];
-#endif
     let f = model_row(t, x);
     var largest = 0u;
     for (var j = 0u; j < P; j++) {

@@ -5,7 +5,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, unit, RUNNING, STALLED, DIVERGED, NON_FINITE, FINITE, OVERFLOW, REJECTED, ACCEPTED, WAITS}
+#import natgrad::problem::{Problem, State, Rules, unit, RUNNING, STALLED, DIVERGED, NON_FINITE, FINITE, OVERFLOW, REJECTED, ACCEPTED}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -87,8 +87,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     problem = problems[b];
     state = states[b];
-    // Such a point was accepted before.
-    let returns = state.fresh == WAITS;
     state.fresh = REJECTED;
     let first = state.steps == 0u;
     let adaptive = problem.damping < 0.0;
@@ -96,8 +94,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         judge_range(first, adaptive);
     } else if first || !adaptive {
         judge_fixed(first);
-    } else if returns {
-        accept(state.trial_norm);
     } else {
         judge_adaptive(sigma[element(b, 0u, 0u, K, 1u)]);
     }

@@ -128,6 +128,11 @@ pub enum RequestError {
     /// The product of data sets, starts and step rules is empty.
     #[error("the sweep has no problems: give at least one data set, start and step rule")]
     NoProblems,
+    /// A history of problems of which only what is essential is told.
+    #[error(
+        "a history needs singular values, and output.detail = \"essential\" (Detail::Essential) tells none: leave one of them out"
+    )]
+    HistoryOfEssential,
     /// Problems that cannot stay on the device.
     #[error("the sweep cannot stay on the device: {why}")]
     NotResident {

@@ -3,8 +3,8 @@
 //
 // A step is that of the normal equations, by Cholesky. Their error grows with κ², so they are taken at their word only where
 // the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told, or
-// whose numbers leave the range of f32, is handed over to the kernels that factor J itself. So is one that a test would
-// end, unless ESSENTIAL: those kernels then find singular values, rank and covariance at the end, and have the last word.
+// whose numbers leave the range of f32, is left to the kernels that factor J itself, which begin with it anew: its status is
+// RUNNING then.
 //
 // After a rejected step θ is evaluated once more: cheaper than to keep what was there, in registers through every step or
 // in memory between dispatches. What a problem goes through therefore does not depend on where dispatches end.
@@ -30,9 +30,7 @@
 @group(0) @binding(6) var<storage, read_write> trial: array<Real>;    // P × 1
 @group(0) @binding(7) var<storage, read> roster: array<u32>;          // the problems at work: how many, then which
 @group(0) @binding(8) var<storage, read_write> staying: array<atomic<u32>>; // the same of those that go on
-#ifdef ESSENTIAL
 @group(0) @binding(9) var<storage, read_write> ends: array<End>;
-#endif
 
 const P: u32 = #{P}u;
 const TRIANGLE: u32 = P * (P + 1u) / 2u;
@@ -129,9 +127,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let returns = state.fresh == WAITS;
         state.fresh = ACCEPTED;
         if !sound && (first || !adaptive || returns) {
-            // The other kernels tell what it is, at the same point.
+            // The other kernels tell what it is.
             state.status = RUNNING;
-            state.fresh = select(REJECTED, WAITS, returns);
+            state.fresh = REJECTED;
         } else if returns {
             // Nothing to judge: it stood here before.
         } else if first || !adaptive {
@@ -154,9 +152,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 state.rejections = 0u;
                 state.residual_norm = norm;
             } else if state.rejections + 1u >= rules.max_rejections {
-                // The last of them: with singular values.
+                // The last of them: others are to confirm it.
                 state.status = RUNNING;
-                state.fresh = WAITS;
+                state.fresh = REJECTED;
             } else {
                 state.epsilon *= state.growth;
                 state.growth *= 2.0;
@@ -328,13 +326,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
         if handed || status != FUSED {
-#ifdef ESSENTIAL
             state.status = select(status, RUNNING, handed);
             state.reason = reason;
             state.rank = P;
-#else
-            state.status = RUNNING;
-#endif
             state.fresh = WAITS;
             continue;
         }
@@ -357,21 +351,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var j = 0u; j < P; j++) {
         theta[element(b, j, 0u, P, 1u)] = here[j];
     }
-    let stays = state.status == FUSED;
-#ifdef ESSENTIAL
     ends[b] = End(state.status | (state.reason << 8u) | (state.rank << 16u), state.steps, state.residual_norm);
-    let whole = stays;
-#else
-    let whole = true;
-#endif
-    if whole {
+    if state.status == FUSED {
         states[b] = state;
         // @unroll
         for (var j = 0u; j < P; j++) {
             trial[element(b, j, 0u, P, 1u)] = x[j];
         }
-    }
-    if stays {
         let place = atomicAdd(&staying[0], 1u);
         atomicStore(&staying[1u + place], b);
     }

@@ -56,7 +56,7 @@ const STALLED: u32 = 3u;
 const DIVERGED: u32 = 4u;
 const NON_FINITE: u32 = 5u;
 const FACTORIZATION_LIMIT: u32 = 6u;
-// At work in registers: the kernels between memory and memory pass it over.
+// At work in registers; RUNNING there is what is left to the other kernels.
 const FUSED: u32 = 7u;
 
 const REASON_NONE: u32 = 0u;

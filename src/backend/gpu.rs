@@ -21,7 +21,7 @@ use crate::gpu::{Device, DeviceError};
 use crate::kernels::problem::MOST_LANE_PARAMETERS;
 use crate::kernels::svd::host::steps_are_unrolled;
 use crate::kernels::svd::mapping;
-use crate::sweep::{Job, ProblemId};
+use crate::sweep::{Detail, Job, ProblemId};
 
 use super::Solved;
 use blocked::Cut;
@@ -97,10 +97,7 @@ impl GpuBackend {
 
     /// How the problems of a job are spread over the device. Where the mapping of an SVD was never timed here, it is now.
     pub(crate) fn mapping(&self, job: &Job) -> String {
-        let within = match fused::in_registers(&self.device, job) {
-            Ok(true) => "steps in registers, and where f32 is in doubt or all is told: ",
-            _ => "",
-        };
+        let within = if self.flies(job) { "steps in registers, and where f32 is in doubt: " } else { "" };
         format!("{within}{}", self.mapping_in_memory(job))
     }
 
@@ -145,6 +142,10 @@ impl GpuBackend {
         }
         job.model().check_for_gpu()?;
         check_range(job)?;
+        if job.detail() == Detail::Essential {
+            // A way to take steps that there is not is told before anything runs.
+            fused::in_registers(&self.device, job)?;
+        }
         shape::check_history(&self.device, job)?;
         Ok(())
     }
@@ -193,20 +194,9 @@ impl GpuBackend {
         ids.iter().position(|id| !Cut::together(parameters, [first, rows(id)])).unwrap_or(ids.len())
     }
 
-    /// Solves the problems `ids`, by ascending data set: their steps in registers, where that can be, and what is left of
-    /// them in memory.
+    /// Solves the problems `ids`, by ascending data set.
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        self.solve_by(job, ids, true).await
-    }
-
-    /// The same all in memory.
-    async fn solve_in_memory(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        self.solve_by(job, ids, false).await
-    }
-
-    async fn solve_by(&self, job: &Job, ids: &[ProblemId], in_registers: bool) -> Result<Vec<Solved>, Error> {
-        let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job), in_registers)?;
-        chunk.steps_in_registers(&self.device).await?;
+        let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
         let points = ids.len() as u64 * job.most_rows() as u64;

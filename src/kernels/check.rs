@@ -108,7 +108,7 @@ fn run(device: &Device, known: &[Known]) -> Result<Found, DeviceError> {
     let rules = device.uniform(&Rules::new(BATCH as u32, P, &Stop::default()))?;
     let span = device.uniform(&Block::alone(0, most, false))?;
     let problems = device.buffer_from("problems", &problems)?;
-    let states = device.buffer_from("states", &vec![State { fresh: 1, ..State::start(false) }; BATCH])?;
+    let states = device.buffer_from("states", &vec![State { fresh: 1, ..State::start() }; BATCH])?;
     let block = device.buffer_from("block", &block)?;
     let factor = device.buffer::<f32>("factor", capacity * P * (P + 1))?;
     let v = device.buffer::<f32>("V", capacity * P * (P + 1))?;
@@ -205,7 +205,7 @@ mod tests {
         let mut found = Found {
             v: vec![0.0; capacity * P * (P + 1)],
             sigma: vec![0.0; capacity * P],
-            states: vec![State::start(false); BATCH],
+            states: vec![State::start(); BATCH],
         };
         assert!(judge(&known, &found).unwrap_err().starts_with("σ1 of the 5×5 matrix"));
         found.sigma.fill(f32::NAN);

@@ -102,12 +102,10 @@ impl State {
     /// The status word of a problem that is still at work.
     #[cfg(test)]
     pub(crate) const RUNNING: u32 = 0;
-    /// That of one that is at work in registers.
-    pub(crate) const FUSED: u32 = 7;
 
-    /// The state before the first evaluation, of a problem to be worked on in registers or not.
-    pub(crate) fn start(is_fused: bool) -> Self {
-        Self { best_tangent: f32::MAX, status: if is_fused { Self::FUSED } else { 0 }, ..Self::zeroed() }
+    /// The state before the first evaluation.
+    pub(crate) fn start() -> Self {
+        Self { best_tangent: f32::MAX, ..Self::zeroed() }
     }
 
     /// The status, `None` while running.
@@ -242,7 +240,7 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// The status; `None` of a problem that is at work, or handed over.
+    /// The status; `None` of a problem that is left to the kernels in memory.
     pub(crate) fn status(&self) -> Option<Status> {
         State::status_of(self.code & 0xff)
     }

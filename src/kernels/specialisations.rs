@@ -72,13 +72,13 @@ fn fused_steps(model: &Model) -> Vec<Specialisation> {
     let grids = [12, 1000].map(|rows| Coordinates::InGrid(grid(rows)));
     let mut all = vec![plain(host::MUSTER)];
     for coordinates in grids.iter().chain([&Coordinates::InData]) {
-        for (essential, uniform, undamped) in [(false, false, false), (true, false, true), (true, true, false)] {
+        for (uniform, undamped) in [(false, false), (false, true), (true, false)] {
             let uniform = uniform && *coordinates != Coordinates::InData;
-            let form = Form { essential, uniform, undamped };
+            let form = Form { uniform, undamped };
             all.push(Specialisation {
                 defs: host::defs(parameters, form),
                 generated: parts(expression, coordinates, true).into(),
-                ..plain(if essential { host::ESSENTIAL } else { host::STEPS })
+                ..plain(host::STEPS)
             });
         }
     }
@@ -86,7 +86,7 @@ fn fused_steps(model: &Model) -> Vec<Specialisation> {
 }
 
 /// The kernels of e and J.
-fn evaluations(model: &Model) -> Vec<Specialisation> {
+fn evaluations(model: &Model) -> [Specialisation; 2] {
     let (sources, defs, module) = match model.kind() {
         Kind::Expression(expression) => {
             ([jacobian::host::SOURCE, jacobian::host::LISTED], Vec::new(), jacobian::host::module(expression))
@@ -95,15 +95,12 @@ fn evaluations(model: &Model) -> Vec<Specialisation> {
             ([network::host::SOURCE, network::host::LISTED], network::host::defs(of), network::host::module(of))
         }
     };
-    let [one_by_one, listed] = sources;
-    let mut all = vec![(one_by_one, Vec::new()), (listed, jacobian::host::listed_defs())];
-    if matches!(model.kind(), Kind::Expression(_)) {
-        all.push((one_by_one, jacobian::host::gridded_defs()));
-    }
-    let with = |further: Vec<_>| defs.iter().copied().chain(further).collect();
-    let specialised =
-        |(source, further)| Specialisation { defs: with(further), generated: vec![module.clone()], ..plain(source) };
-    all.into_iter().map(specialised).collect()
+    let further = [Vec::new(), jacobian::host::listed_defs()];
+    std::array::from_fn(|k| Specialisation {
+        defs: defs.iter().chain(&further[k]).copied().collect(),
+        generated: vec![module.clone()],
+        ..plain(sources[k])
+    })
 }
 
 /// The kernels of steps that one invocation does: none where there are too many parameters.

@@ -147,14 +147,14 @@ fn groups() -> [u32; 3] {
 
 /// A problem whose point was just accepted.
 fn fresh() -> State {
-    State { fresh: 1, ..State::start(false) }
+    State { fresh: 1, ..State::start() }
 }
 
 #[test]
 fn qr_agrees_with_its_twin_for_tall_square_wide_and_long_problems() {
     for_each_device(|device| {
         for (n, p) in [(1, 1), (5, 5), (12, 5), (3, 7), (40, 16), (600, 3)] {
-            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start(false));
+            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
             let (factor, states) = bench.qr(n, n);
             let factor = device.read(&factor).unwrap();
             for b in 0..BATCH {
@@ -183,7 +183,7 @@ fn qr_gives_the_same_bits_however_the_rows_are_cut_into_blocks() {
     for_each_device(|device| {
         let (n, p) = (700, 4);
         let bench = |block| {
-            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start(false));
+            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
             let (factor, states) = bench.qr(n, block);
             (device.read(&factor).unwrap(), states)
         };
@@ -273,7 +273,7 @@ fn step_agrees_with_its_twin_under_every_filter() {
 fn momentum_agrees_with_its_twin_and_leaves_problems_without_it_and_finished_ones_alone() {
     for_each_device(|device| {
         let p = 3;
-        let bench = Bench::new(device, 9, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start(false));
+        let bench = Bench::new(device, 9, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
         let betas = [0.0, 0.5, 0.9];
         let problems: Vec<Problem> = (0..BATCH)
             .map(|b| {
@@ -282,7 +282,7 @@ fn momentum_agrees_with_its_twin_and_leaves_problems_without_it_and_finished_one
             })
             .collect();
         device.write(&bench.problems, 0, &problems).unwrap();
-        let mut states = vec![State::start(false); BATCH];
+        let mut states = vec![State::start(); BATCH];
         states[4].status = 1;
         device.write(&bench.states, 0, &states).unwrap();
         let at = |kind: usize| move |b: usize, j: usize, _: usize| uniform(b, 10 * kind + j);
@@ -316,7 +316,7 @@ fn judge_agrees_with_its_twin_on_good_poor_and_bad_steps() {
     for_each_device(|device| {
         let p = 2;
         let adaptive = rule(Scaling::None, Damping::Adaptive);
-        let bench = Bench::new(device, 9, p, &adaptive, State::start(false));
+        let bench = Bench::new(device, 9, p, &adaptive, State::start());
         // ‖e‖ = 2 and a promise of 1: from a perfect step to one that goes uphill.
         let state = |b: usize| State {
             steps: 3,
@@ -326,7 +326,7 @@ fn judge_agrees_with_its_twin_on_good_poor_and_bad_steps() {
             predicted: 0.25,
             epsilon: 0.25,
             growth: 4.0,
-            ..State::start(false)
+            ..State::start()
         };
         let states: Vec<State> = (0..BATCH).map(state).collect();
         device.write(&bench.states, 0, &states).unwrap();
@@ -362,7 +362,7 @@ fn judge_agrees_with_its_twin_on_good_poor_and_bad_steps() {
 fn gram_agrees_with_its_twin_in_one_block_and_in_several() {
     for_each_device(|device| {
         for (n, p, block) in [(7, 3, 7), (700, 2, 256), (30, 16, 30)] {
-            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start(false));
+            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
             let out = bench.floats(p + 1, p + 1);
             for first in (0..n).step_by(block) {
                 let packed =
@@ -402,8 +402,8 @@ fn jacobian_agrees_with_its_twin_for_every_row_and_leaves_finished_problems_alon
     let model = Model::parse("a*exp(-((x-m)/s)**2) + c*x*z", &["a", "m", "s", "c"]).unwrap();
     for_each_device(|device| {
         let (n, p) = (9, 4);
-        let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start(false));
-        let mut states = vec![State::start(false); BATCH];
+        let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
+        let mut states = vec![State::start(); BATCH];
         states[3].status = 1;
         device.write(&bench.states, 0, &states).unwrap();
         let row = |i: usize| jacobian::twin::DataRow {

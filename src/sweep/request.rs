@@ -246,8 +246,8 @@ impl Sweep {
         self
     }
 
-    /// How much is told of every problem. What is essential is the same with either, but for the loss, whose last digits
-    /// are those of the steps' precision.
+    /// How much is told of every problem. What is essential is the same with either up to rounding, and to where the tests of
+    /// convergence leave a fit.
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = detail;

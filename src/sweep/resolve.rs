@@ -13,7 +13,7 @@ use super::check::{check_response, check_rule, check_stop};
 use super::grid::{Recipe, StartGrid};
 use super::index::ProblemIndex;
 use super::job::{Held, Job, Whole};
-use super::{Reduction, StepRule, Sweep};
+use super::{Detail, Reduction, StepRule, Sweep};
 
 impl Sweep {
     /// Reads and checks everything the sweep asks for.
@@ -65,6 +65,9 @@ impl Sweep {
         let rules = self.rules(averaged)?;
         check_stop(&self.stop)?;
         self.history.check(&self.model)?;
+        if self.history.is_kept() && self.detail == Detail::Essential {
+            return Err(RequestError::HistoryOfEssential.into());
+        }
         let sets = data.sets.clone();
         let problems = ProblemIndex::new(sets.len(), rules.len(), recipe.equal_count(), |set| recipe.count(set))?;
         if problems.len() == 0 {

@@ -19,7 +19,7 @@ use crate::kernels::{jacobian, qr_blocked};
 use crate::ngd::Scaling;
 use crate::sweep::Job;
 
-use super::problems::{Problems, Uploaded};
+use super::problems::Problems;
 
 /// The most rows of [J | e] that are held at once; longer problems have their rows merged into the triangle block by block.
 /// The same for all problems and devices, since the order of operations follows from it.
@@ -152,7 +152,7 @@ pub(super) struct Blocked {
 
 impl Blocked {
     pub(super) fn new(device: &Device, job: &Job, problems: &Problems, cut: Cut) -> Result<Self, DeviceError> {
-        let (batch, sizes) = (problems.common.batch, problems.sizes);
+        let (batch, sizes) = (problems.batch, problems.sizes);
         let side = sizes.parameters + 1;
         let kernel = |source: &KernelSource, defs| batch.kernel(device, source, defs);
         let dual = if cut.is_tall() { None } else { DualSteps::new(device, job.rules(), batch, sizes)? };
@@ -194,7 +194,7 @@ impl Blocked {
         problems: &Problems,
     ) -> Result<(), DeviceError> {
         let groups = problems.groups();
-        let Problems { common: Uploaded { rules, states, .. }, running, .. } = problems;
+        let Problems { rules, running, states, .. } = problems;
         let columns = if self.scales { problems.sizes.parameters as u32 + 1 } else { 1 };
         commands.clear(&self.bits)?;
         if self.spans.len() > 1 {
@@ -202,14 +202,14 @@ impl Blocked {
             commands.clear(&self.block)?;
         }
         for (number, span) in self.spans.iter().enumerate() {
-            let Problems { common: Uploaded { description, data, trial, .. }, .. } = problems;
+            let Problems { description, data, trial, .. } = problems;
             let bindings: [&dyn Bindable; 8] =
                 [rules, span, description, running, data, trial, &self.block, &self.bits];
             commands.dispatch(&self.jacobian, &bindings, [groups, self.cut.block_rows() as u32, 1])?;
             let bindings: [&dyn Bindable; 5] = [span, running, &self.block, &self.measured, &self.bits];
             commands.dispatch(&self.lengths, &bindings, [groups, columns, 1])?;
             if let Some(triangle) = &self.triangle {
-                let count = Count { most: problems.common.batch, word: Some((running, 0)) };
+                let count = Count { most: problems.batch, word: Some((running, 0)) };
                 let factors = Factors::record(device, commands, self.cut.tall(), false, count, &self.block)?;
                 if number + 1 == self.spans.len() {
                     factors.triangle(device, commands, false, (Beside::Nothing, None), triangle)?;
@@ -232,7 +232,7 @@ impl Blocked {
     ) -> Result<(), DeviceError> {
         let Self { fresh, .. } = self;
         let groups = [problems.groups(), 1, 1];
-        let Problems { common: Uploaded { description, states, .. }, running, .. } = problems;
+        let Problems { description, states, running, .. } = problems;
         commands.clear(fresh)?;
         let Some(dual) = &self.dual else {
             return commands.dispatch(&self.muster, &[rules, running, states, fresh], groups);
@@ -240,7 +240,7 @@ impl Blocked {
         commands.clear(dual.listed())?;
         let bindings: [&dyn Bindable; 6] = [rules, running, states, fresh, description, dual.listed()];
         commands.dispatch(&self.muster, &bindings, groups)?;
-        let Problems { common: Uploaded { theta, trial, .. }, .. } = problems;
+        let Problems { theta, trial, .. } = problems;
         let block = &self.block;
         dual.record(
             device,
@@ -258,7 +258,7 @@ impl Blocked {
     ) -> Result<(), DeviceError> {
         let Self { cut, fresh, measured, .. } = self;
         let groups = problems.groups();
-        let Problems { common: Uploaded { batch, description, states, .. }, lengths, v, sigma, .. } = problems;
+        let Problems { batch, description, states, lengths, v, sigma, .. } = problems;
         let Sizes { parameters, directions } = problems.sizes;
         let count = Count { most: *batch, word: Some((fresh, 0)) };
         let room = |label: &str, each: usize| device.scratch::<f32>(label, batch.whole() * each);

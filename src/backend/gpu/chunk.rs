@@ -14,10 +14,9 @@ use crate::sweep::{Job, ProblemId};
 
 use super::blocked::Blocked;
 use super::found::Found;
-use super::fused::{self, FusedSteps, Operands};
 use super::history::History;
 use super::lane::Lane;
-use super::problems::{Problems, Uploaded};
+use super::problems::Problems;
 use super::shape::{ChunkShape, Way};
 
 /// What lies between the parameters and their factorisation.
@@ -39,8 +38,6 @@ pub(super) struct Work {
 /// The problems of a chunk, and the kernels that take them through their steps.
 pub(super) struct Chunk {
     problems: Problems,
-    /// Where some problems begin in registers.
-    fused: Option<FusedSteps>,
     factoriser: Factoriser,
     judge: Arc<Kernel>,
     step: Arc<Kernel>,
@@ -55,20 +52,11 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Puts the problems `ids` with their data sets on the device, to begin `in_registers` where they can.
-    pub(super) fn upload(
-        device: &Device,
-        job: &Job,
-        ids: &[ProblemId],
-        shape: ChunkShape,
-        in_registers: bool,
-    ) -> Result<Self, Error> {
+    /// Puts the problems `ids` with their data sets on the device.
+    pub(super) fn upload(device: &Device, job: &Job, ids: &[ProblemId], shape: ChunkShape) -> Result<Self, Error> {
         let most_rows = ids.iter().map(|id| job.rows(id.set).len()).max().unwrap_or(0);
         let way = shape.way.of_chunk(most_rows);
-        let place = (shape.lanes, way.sizes(job.model().parameters().len()));
-        let in_lanes = matches!(way, Way::Lane { .. });
-        let fuses = in_lanes && in_registers && fused::in_registers(device, job)?;
-        let problems = Problems::upload(device, job, ids, place, in_lanes, |id| fuses && fused::takes(job, id))?;
+        let problems = Problems::upload(device, job, ids, (shape.lanes, way.sizes(job.model().parameters().len())))?;
         let factors_always = match way {
             Way::Blocked(cut) if cut.is_wide() => {
                 let records = job.history().every;
@@ -83,13 +71,11 @@ impl Chunk {
             }
             Way::Blocked(cut) => Factoriser::Blocked(Box::new(Blocked::new(device, job, &problems, cut)?)),
         };
-        let form = fused::form(job, false, false);
         Ok(Self {
-            fused: if fuses { FusedSteps::new(device, job, ids, problems.common.is_grid, form)? } else { None },
-            judge: judge::host::kernel(device, problems.common.batch, problems.sizes)?,
-            step: step::host::kernel(device, problems.common.batch, problems.sizes)?,
+            judge: judge::host::kernel(device, problems.batch, problems.sizes)?,
+            step: step::host::kernel(device, problems.batch, problems.sizes)?,
             momentum: match problems.previous {
-                Some(_) => Some(momentum::host::kernel(device, problems.common.batch, problems.sizes)?),
+                Some(_) => Some(momentum::host::kernel(device, problems.batch, problems.sizes)?),
                 None => None,
             },
             history: History::new(device, job, &problems)?,
@@ -98,14 +84,6 @@ impl Chunk {
             factoriser,
             factors_always,
         })
-    }
-
-    /// Takes the steps that need no memory; whether there were problems of that kind.
-    pub(super) async fn steps_in_registers(&self, device: &Device) -> Result<bool, DeviceError> {
-        match &self.fused {
-            Some(fused) => fused.run(device, &Operands::from(&self.problems.common)).await.map(|()| true),
-            None => Ok(false),
-        }
     }
 
     /// Takes `count` steps of what the steps before left.
@@ -137,14 +115,7 @@ impl Chunk {
             Factoriser::Lane(lane) => lane.record_evaluation(commands, problems)?,
             Factoriser::Blocked(blocked) => blocked.record_evaluation(device, commands, problems)?,
         }
-        let Problems {
-            common: Uploaded { rules, description, states, trial, theta, .. },
-            v,
-            sigma,
-            lengths,
-            running,
-            ..
-        } = problems;
+        let Problems { rules, description, states, trial, theta, v, sigma, lengths, running, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, trial, theta, sigma];
         commands.dispatch(&self.judge, &bindings, groups)?;
         let rules = if factors { rules } else { &problems.rules_of_waiting };
@@ -177,7 +148,7 @@ impl Chunk {
 
     /// Reads the chunk back, once: θ, the factorisation it stands on, and JᵀJ at it where that is cheap on the device.
     pub(super) async fn collect(&self, device: &Device, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        let Problems { common: Uploaded { batch, states, theta, .. }, v, sigma, lengths, .. } = &self.problems;
+        let Problems { batch, states, theta, v, sigma, lengths, .. } = &self.problems;
         // Of a network nothing is made of V.
         let v = job.model().as_network().is_none().then_some(v);
         let mut commands = device.record("collect");
@@ -215,7 +186,7 @@ impl Chunk {
             .par_iter()
             .enumerate()
             .map_init(Workspace::new, |workspace, (b, &id)| {
-                let mut solved = found.problem(b, job, id, self.problems.common.scales[id.set - first_set]);
+                let mut solved = found.problem(b, job, id, self.problems.scales[id.set - first_set]);
                 second_look(job, id, &mut solved, workspace);
                 solved
             })

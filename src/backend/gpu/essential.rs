@@ -13,7 +13,7 @@ use crate::kernels::problem::{Brief, End, Problem, Rules, State};
 use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
 
 use super::fused::{self, FusedSteps, Operands};
-use super::problems::{Uploaded, gridded_rows, has_grid, starts, units};
+use super::problems::{described, gridded_rows, has_grid, rows, rules, starts, units};
 use super::{GpuBackend, LANES};
 use crate::backend::{finish, row};
 use crate::ngd::Status;
@@ -63,39 +63,38 @@ struct Back {
 
 impl Cargo {
     fn new(device: &Device, job: &Job, ids: &[ProblemId]) -> Result<Self, Error> {
-        let whole = |uploaded: Uploaded| -> Result<Self, Error> {
-            let Uploaded { scales, rules, description, states, data, is_grid, theta, trial, .. } = uploaded;
-            let ends = device.buffer("ends", ids.len())?;
-            let description = Description::Whole(description);
-            Ok(Self { scales, rules, description, states, data, is_grid, theta, trial, ends })
-        };
-        if !fused::is_uniform(job) {
-            return whole(Uploaded::new(device, job, ids, LANES, true, |id| fused::takes(job, id))?);
-        }
-        let p = job.model().parameters().len();
         let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
         let (scales, norms) = units(job, first_set..last_set + 1);
-        let first_row = job.rows(first_set).start;
-        let brief = |&id: &ProblemId| {
-            let scale = scales[id.set - first_set];
-            Brief {
-                first_row: (job.rows(id.set).start - first_row) as u32,
-                response_norm: (norms[id.set - first_set] * scale) as f32,
-                weight: scale as f32,
-            }
+        let is_grid = has_grid(job);
+        let description = if fused::is_uniform(job) {
+            let first_row = job.rows(first_set).start;
+            let brief = |&id: &ProblemId| {
+                let scale = scales[id.set - first_set];
+                Brief {
+                    first_row: (job.rows(id.set).start - first_row) as u32,
+                    response_norm: (norms[id.set - first_set] * scale) as f32,
+                    weight: scale as f32,
+                }
+            };
+            let brief: Vec<Brief> = ids.par_iter().with_min_len(TASK).map(brief).collect();
+            Description::Brief(device.lent_from("problems", &brief)?)
+        } else {
+            Description::Whole(device.lent_from("problems", &described(job, ids, &scales, &norms))?)
         };
-        let brief: Vec<Brief> = ids.par_iter().with_min_len(TASK).map(brief).collect();
+        let sets = first_set..=last_set;
+        let data = if is_grid { gridded_rows(job, sets) } else { rows(job, sets, &scales) };
         let starts = starts(job, ids, LANES);
         Ok(Self {
-            rules: device.uniform(&Rules::new(ids.len() as u32, p, job.stop()))?,
-            description: Description::Brief(device.lent_from("problems", &brief)?),
+            rules: device.uniform(&rules(job, ids.len()))?,
+            description,
             // Written before they are read: evaluations begin with all problems.
             states: device.scratch("states", ids.len())?,
             theta: device.scratch("theta", starts.len())?,
+            // Those of problems that are not for registers stay as they are: not ended.
             ends: device.buffer("ends", ids.len())?,
-            data: device.lent_from("data", &gridded_rows(job, first_set..=last_set))?,
-            is_grid: true,
+            data: device.lent_from("data", &data)?,
             trial: device.lent_from("trial", &starts)?,
+            is_grid,
             scales,
         })
     }
@@ -111,14 +110,13 @@ impl Cargo {
             data: &self.data,
             theta: &self.theta,
             trial: &self.trial,
-            ends: Some(&self.ends),
+            ends: &self.ends,
         }
     }
 }
 
 impl GpuBackend {
-    /// Whether chunks of a job are sent off and met again, rather than solved one by one. A name that no mapping has is an
-    /// error of the latter.
+    /// Whether chunks of a job are sent off and met again, rather than solved one by one.
     pub(crate) fn flies(&self, job: &Job) -> bool {
         job.detail() == Detail::Essential && fused::in_registers(&self.device, job).is_ok_and(|chosen| chosen)
     }
@@ -157,7 +155,7 @@ impl GpuBackend {
     pub(crate) fn load(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
         let ids = job.problems(range);
         let cargo = Cargo::new(&self.device, &job, &ids)?;
-        let form = fused::form(&job, true, matches!(cargo.description, Description::Brief(_)));
+        let form = fused::form(&job, matches!(cargo.description, Description::Brief(_)));
         let steps = FusedSteps::new(&self.device, &job, &ids, cargo.is_grid, form)?;
         Ok(Flight { job, ids, cargo, steps, back: None })
     }
@@ -194,7 +192,7 @@ impl GpuBackend {
         theta: &[f32],
     ) -> Result<Outcome, Error> {
         let Flight { job, ids, cargo, .. } = flight;
-        let mut outcome = rows(job, context, ids, &cargo.scales, ends, theta);
+        let mut outcome = told(job, context, ids, &cargo.scales, ends, theta);
         // In doubt, or of another kind: all over again, with singular values.
         let rest: Vec<usize> = (0..ids.len()).filter(|&b| ends[b].status().is_none()).collect();
         let again: Vec<ProblemId> = rest.iter().map(|&b| ids[b]).collect();
@@ -203,7 +201,7 @@ impl GpuBackend {
             let end = again.len().min(done + self.most_at_once(job));
             let count = self.fitting(job, &again[done..end])?;
             let part = &again[done..done + count];
-            let solved = pollster::block_on(self.solve_in_memory(job, part))?;
+            let solved = pollster::block_on(self.solve(job, part))?;
             outcome.replace(&rest[done..done + count], &finish(job, context, part, solved));
             done += count;
         }
@@ -259,10 +257,10 @@ impl Flight {
 const TASK: usize = 4096;
 
 /// What the device tells, problem by problem.
-fn rows(job: &Job, context: &Arc<Context>, ids: &[ProblemId], scales: &[f64], ends: &[End], theta: &[f32]) -> Outcome {
+fn told(job: &Job, context: &Arc<Context>, ids: &[ProblemId], scales: &[f64], ends: &[End], theta: &[f32]) -> Outcome {
     let p = job.model().parameters().len();
     let first_set = ids[0].set;
-    let told = |(&id, end): (&ProblemId, &End)| {
+    let row_of = |(&id, end): (&ProblemId, &End)| {
         // The square root of twice the loss, of data that were multiplied by the scale.
         let norm = f64::from(end.residual_norm) / scales[id.set - first_set];
         Row {
@@ -274,7 +272,7 @@ fn rows(job: &Job, context: &Arc<Context>, ids: &[ProblemId], scales: &[f64], en
             ..row(job, id, end.status().unwrap_or(Status::StepLimit))
         }
     };
-    let rows = ids.par_iter().with_min_len(TASK).zip(ends).map(told).collect();
+    let rows = ids.par_iter().with_min_len(TASK).zip(ends).map(row_of).collect();
     let mut parameters = vec![0.0; ids.len() * p];
     let mut starts = vec![0.0; ids.len() * p];
     parameters.par_chunks_mut(p).with_min_len(TASK).enumerate().for_each(|(b, parameters)| {

@@ -8,7 +8,7 @@ use crate::kernels::jacobian;
 use crate::kernels::problem::{Block, Sizes};
 use crate::sweep::{Job, ProblemId};
 
-use super::problems::{Problems, Uploaded};
+use super::problems::Problems;
 use super::shape::BLOCK_BYTES;
 use super::{GpuBackend, LANES};
 
@@ -30,20 +30,20 @@ impl GpuBackend {
         let device = self.device();
         let p = job.model().parameters().len();
         let sizes = Sizes { parameters: p, directions: 1 };
-        let problems = Problems::upload(device, job, ids, (LANES, sizes), false, |_| false)?;
+        let problems = Problems::upload(device, job, ids, (LANES, sizes))?;
         let kernel = jacobian::host::kernel(device, job.model())?;
         let rows = |id: &ProblemId| job.rows(id.set).len();
         let most = ids.iter().map(rows).max().unwrap_or(0);
         // As many rows at once as fit a buffer.
-        let row_bytes = 4 * (problems.common.batch.whole() * (p + 1)) as u64;
+        let row_bytes = 4 * (problems.batch.whole() * (p + 1)) as u64;
         let workgroups = device.limits().max_compute_workgroups_per_dimension as usize;
         let at_once = ((device.largest_buffer().min(BLOCK_BYTES) / row_bytes).max(1) as usize).min(workgroups);
         let mut found: Vec<Mat<f64>> = ids.iter().map(|id| Mat::zeros(rows(id), p)).collect();
         for first in (0..most).step_by(at_once) {
             let count = at_once.min(most - first);
-            let block = device.buffer::<f32>("block of [J | e]", problems.common.batch.whole() * count * (p + 1))?;
+            let block = device.buffer::<f32>("block of [J | e]", problems.batch.whole() * count * (p + 1))?;
             let span = device.uniform(&Block::alone(first, count, true))?;
-            let Problems { common: Uploaded { rules, description, states, data, theta, .. }, .. } = &problems;
+            let Problems { rules, description, states, data, theta, .. } = &problems;
             let bindings: [&dyn Bindable; 7] = [rules, &span, description, states, data, theta, &block];
             let mut commands = device.record("jacobians");
             commands.dispatch(&kernel, &bindings, [problems.groups(), count as u32, 1])?;
@@ -52,7 +52,7 @@ impl GpuBackend {
             let values = read.wait().await?;
             for (b, (id, jacobian)) in ids.iter().zip(&mut found).enumerate() {
                 // A power of two: to take it out again is exact.
-                let by = 1.0 / problems.common.scales[id.set - ids[0].set];
+                let by = 1.0 / problems.scales[id.set - ids[0].set];
                 for i in first..rows(id).min(first + count) {
                     for j in 0..p {
                         let at = layout::element(b, i - first, j, count, p + 1, LANES);

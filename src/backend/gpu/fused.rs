@@ -11,7 +11,7 @@ use crate::model::Kind;
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::sweep::{Job, ProblemId, SizeUnit, StepRule};
 
-use super::problems::{Uploaded, has_grid};
+use super::problems::has_grid;
 
 /// The most evaluations a dispatch: enough that what a dispatch begins and ends with does not count.
 const MOST_PASSES: u64 = 16;
@@ -31,15 +31,14 @@ pub(super) fn could_take(job: &Job) -> bool {
     let parameters = job.model().parameters().len();
     matches!(job.model().kind(), Kind::Expression(_))
         && parameters <= MOST_PARAMETERS
-        && !job.history().is_kept()
         && job.rules().iter().any(|rule| host::takes(rule, parameters))
 }
 
 /// How the kernel of a job's steps is specialised.
-pub(super) fn form(job: &Job, essential: bool, uniform: bool) -> Form {
+pub(super) fn form(job: &Job, uniform: bool) -> Form {
     let damps =
         |rule: &StepRule| rule.damping != Damping::Fixed(0.0) || matches!(rule.filter, Filter::ResidualScaled { .. });
-    Form { essential, uniform, undamped: !job.rules().iter().any(damps) }
+    Form { uniform, undamped: !job.rules().iter().any(damps) }
 }
 
 /// Whether a rule is the same number for number whatever the data of a problem were multiplied by.
@@ -99,15 +98,8 @@ pub(super) struct Operands<'a> {
     pub(super) data: &'a dyn Bindable,
     pub(super) theta: &'a dyn Bindable,
     pub(super) trial: &'a dyn Bindable,
-    /// How problems ended, where no more is asked for.
-    pub(super) ends: Option<&'a dyn Bindable>,
-}
-
-impl<'a> From<&'a Uploaded> for Operands<'a> {
-    fn from(problems: &'a Uploaded) -> Self {
-        let Uploaded { rules, description, states, data, theta, trial, .. } = problems;
-        Self { rules, description, states, data, theta, trial, ends: None }
-    }
+    /// How problems ended.
+    pub(super) ends: &'a dyn Bindable,
 }
 
 /// Whether all problems of a job have the same rule, number for number, and the same coordinates.
@@ -177,29 +169,13 @@ impl FusedSteps {
         for k in 0..DISPATCHES {
             commands.dispatch(&self.muster, &[now, next, &self.workgroups], [1, 1, 1])?;
             let fused = if k == 0 { &first } else { &later };
-            let mut bindings: Vec<&dyn Bindable> =
-                vec![rules, fused, description, states, data, theta, trial, now, next];
-            bindings.extend(ends);
+            let bindings: [&dyn Bindable; 10] =
+                [rules, fused, description, states, data, theta, trial, now, next, ends];
             // Of those after the first nobody knows how many problems they have.
             let work = if k == 0 { each * passes } else { 0 };
             commands.dispatch_indirect_measured(&self.kernel, &bindings, &self.workgroups, 0, work)?;
             std::mem::swap(&mut now, &mut next);
         }
         Ok(now)
-    }
-
-    /// Works until no problem is left in registers: all have ended, or are handed over.
-    pub(super) async fn run(&self, device: &Device, operands: &Operands<'_>) -> Result<(), DeviceError> {
-        let mut fresh = true;
-        loop {
-            let mut commands = device.record("steps in registers");
-            let left = self.record(device, &mut commands, operands, fresh)?;
-            let left = commands.read_later(left, 0..1)?;
-            commands.submit()?;
-            fresh = false;
-            if left.wait().await?.first().is_none_or(|&left| left == 0) {
-                return Ok(());
-            }
-        }
     }
 }

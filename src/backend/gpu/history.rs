@@ -8,7 +8,7 @@ use crate::kernels::history::host;
 use crate::ngd::Scaling;
 use crate::sweep::{Job, ProblemId};
 
-use super::problems::{Problems, Uploaded};
+use super::problems::Problems;
 
 /// The records of a problem as they lie in memory, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl History {
     /// `None` where none is kept.
     pub(super) fn new(device: &Device, job: &Job, problems: &Problems) -> Result<Option<Self>, DeviceError> {
         let Some(layout) = Layout::of(job) else { return Ok(None) };
-        let Problems { common: Uploaded { batch, .. }, sizes, .. } = *problems;
+        let Problems { batch, sizes, .. } = *problems;
         Ok(Some(Self {
             kernel: host::kernel(device, batch, sizes, layout.with_theta)?,
             records: device.buffer("history", batch.count * layout.slots * layout.words())?,
@@ -101,7 +101,7 @@ impl History {
         if steps.is_some_and(|steps| !steps.is_multiple_of(self.every)) {
             return Ok(());
         }
-        let Problems { common: Uploaded { rules, description, states, theta, .. }, sigma, .. } = problems;
+        let Problems { rules, description, states, sigma, theta, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, sigma, theta, &self.records];
         commands.dispatch(&self.kernel, &bindings, [problems.groups(), 1, 1])
     }

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, Uniform};
+use crate::gpu::{Buffer, Commands, Device, DeviceError, Kernel, Uniform};
 use crate::kernels::problem::Block;
 use crate::kernels::{gram, jacobian, qr, svd};
-use crate::model::Kind;
 use crate::sweep::Job;
 
-use super::problems::{Problems, Uploaded};
+use super::problems::Problems;
 
 /// The kernels between θ and its factorisation, and the buffers that they alone use.
 pub(super) struct Lane {
@@ -40,12 +39,9 @@ impl Lane {
         let spans = |all: bool| -> Result<Vec<_>, DeviceError> {
             (0..blocks).map(|k| device.uniform(&Block::alone(k * block_rows, block_rows, all))).collect()
         };
-        let floats = |label: &str, each: usize| device.buffer::<f32>(label, problems.common.batch.whole() * each);
+        let floats = |label: &str, each: usize| device.buffer::<f32>(label, problems.batch.whole() * each);
         Ok(Self {
-            jacobian: match job.model().kind() {
-                Kind::Expression(model) if problems.common.is_grid => jacobian::host::gridded(device, model)?,
-                _ => jacobian::host::kernel(device, job.model())?,
-            },
+            jacobian: jacobian::host::kernel(device, job.model())?,
             qr: qr::host::kernel(device, p)?,
             svd: svd::host::kernel(device, p)?,
             gram: gram::host::kernel(device, p)?,
@@ -60,17 +56,10 @@ impl Lane {
     /// Records [R | c] and ‖e‖ at the trial points.
     pub(super) fn record_evaluation(&self, commands: &mut Commands, problems: &Problems) -> Result<(), DeviceError> {
         for span in &self.spans {
-            self.record_jacobian(commands, problems, span, &problems.common.trial)?;
+            self.record_jacobian(commands, problems, span, &problems.trial)?;
             commands.dispatch(
                 &self.qr,
-                &[
-                    &problems.common.rules,
-                    span,
-                    &problems.common.description,
-                    &problems.common.states,
-                    &self.block,
-                    &self.factor,
-                ],
+                &[&problems.rules, span, &problems.description, &problems.states, &self.block, &self.factor],
                 [problems.groups(), 1, 1],
             )?;
         }
@@ -79,8 +68,8 @@ impl Lane {
 
     /// Records the SVDs of the points just accepted.
     pub(super) fn record_factorisation(&self, commands: &mut Commands, problems: &Problems) -> Result<(), DeviceError> {
-        let Problems { common: Uploaded { rules, description, states, .. }, v, sigma, lengths, .. } = problems;
-        let buffers: [&dyn Bindable; 7] = [rules, description, states, &self.factor, v, sigma, lengths];
+        let Problems { rules, description, states, v, sigma, lengths, .. } = problems;
+        let buffers: [&dyn crate::gpu::Bindable; 7] = [rules, description, states, &self.factor, v, sigma, lengths];
         commands.dispatch(&self.svd, &buffers, [problems.groups(), 1, 1])
     }
 
@@ -92,12 +81,12 @@ impl Lane {
         problems: &Problems,
     ) -> Result<Buffer<f32>, DeviceError> {
         let side = problems.sizes.parameters + 1;
-        let gram = device.buffer::<f32>("gram", problems.common.batch.whole() * side * side)?;
+        let gram = device.buffer::<f32>("gram", problems.batch.whole() * side * side)?;
         for span in &self.last_spans {
-            self.record_jacobian(commands, problems, span, &problems.common.theta)?;
+            self.record_jacobian(commands, problems, span, &problems.theta)?;
             commands.dispatch(
                 &self.gram,
-                &[&problems.common.rules, span, &problems.common.description, &self.block, &gram],
+                &[&problems.rules, span, &problems.description, &self.block, &gram],
                 [problems.groups(), 1, 1],
             )?;
         }
@@ -111,8 +100,8 @@ impl Lane {
         span: &Uniform<Block>,
         theta: &Buffer<f32>,
     ) -> Result<(), DeviceError> {
-        let Problems { common: Uploaded { rules, description, states, data, .. }, .. } = problems;
-        let buffers: [&dyn Bindable; 7] = [rules, span, description, states, data, theta, &self.block];
+        let Problems { rules, description, states, data, .. } = problems;
+        let buffers: [&dyn crate::gpu::Bindable; 7] = [rules, span, description, states, data, theta, &self.block];
         commands.dispatch(&self.jacobian, &buffers, [problems.groups(), self.block_rows, 1])
     }
 }

@@ -8,29 +8,25 @@ use crate::kernels::batch::Batch;
 use crate::kernels::problem::{Problem, Rules, Sizes, State};
 use crate::sweep::{Job, ProblemId};
 
-/// The buffers that every way to take steps works with. Per-problem values are interleaved in tiles.
-pub(super) struct Uploaded {
+/// How many problems a task of the host puts into place.
+const TASK: usize = 4096;
+
+/// The buffers that every way to factor works with. Per-problem values are interleaved in tiles.
+pub(super) struct Problems {
     /// How many, and how they lie.
     pub(super) batch: Batch,
+    pub(super) sizes: Sizes,
     /// What the data of each data set were multiplied by: a power of two.
     pub(super) scales: Vec<f64>,
     pub(super) rules: Uniform<Rules>,
+    /// The same where problems that need singular values wait.
+    pub(super) rules_of_waiting: Uniform<Rules>,
     pub(super) description: Buffer<Problem>,
     pub(super) states: Buffer<State>,
-    /// A row: the inputs, y, w; or a grid, the inputs of the rows of any data set, and then y.
+    /// A row: the inputs, y, w.
     pub(super) data: Buffer<f32>,
-    /// Whether inputs are the same for all data sets, and w for all rows of a problem.
-    pub(super) is_grid: bool,
     pub(super) theta: Buffer<f32>,
     pub(super) trial: Buffer<f32>,
-}
-
-/// The same, and what problems need that are factored in memory.
-pub(super) struct Problems {
-    pub(super) common: Uploaded,
-    pub(super) sizes: Sizes,
-    /// The rules where problems that need singular values wait.
-    pub(super) rules_of_waiting: Uniform<Rules>,
     /// The point before θ, where a rule has momentum.
     pub(super) previous: Option<Buffer<f32>>,
     /// (P+1) × K: right singular vectors of JD, and β below them.
@@ -42,95 +38,65 @@ pub(super) struct Problems {
     pub(super) running: Buffer<u32>,
 }
 
-/// How many problems a task of the host puts into place.
-const TASK: usize = 4096;
-
-impl Uploaded {
-    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`; those that `is_fused` names are to
-    /// be worked on in registers.
-    pub(super) fn new(
-        device: &Device,
-        job: &Job,
-        ids: &[ProblemId],
-        lanes: usize,
-        with_grid: bool,
-        is_fused: impl Fn(ProblemId) -> bool + Sync,
-    ) -> Result<Self, Error> {
-        let p = job.model().parameters().len();
-        let batch = Batch { count: ids.len(), lanes };
-        let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
-        let (scales, norms) = units(job, first_set..last_set + 1);
-        let first_row = job.rows(first_set).start;
-        let describe = |&id: &ProblemId| {
-            let rows = job.rows(id.set);
-            let scale = scales[id.set - first_set];
-            let norm = norms[id.set - first_set] * scale;
-            Problem::new(&job.rule(id), (rows.start - first_row) as u32, rows.len() as u32, p, scale, norm)
-        };
-        let description: Vec<Problem> = ids.par_iter().with_min_len(TASK).map(describe).collect();
-        let theta = starts(job, ids, lanes);
-        let is_grid = with_grid && has_grid(job);
-        let sets = first_set..=last_set;
-        let data = if is_grid { gridded_rows(job, sets) } else { rows(job, sets, &scales) };
-        let states: Vec<State> = ids.par_iter().with_min_len(TASK).map(|&id| State::start(is_fused(id))).collect();
-        let rules = rules(job, ids.len());
-        Ok(Self {
-            rules: device.uniform(&rules)?,
-            description: device.lent_from("problems", &description)?,
-            states: device.lent_from("states", &states)?,
-            data: device.lent_from("data", &data)?,
-            is_grid,
-            trial: device.lent_from("trial", &theta)?,
-            theta: device.lent_from("theta", &theta)?,
-            batch,
-            scales,
-        })
-    }
-}
-
 impl Problems {
-    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`; those that `is_fused` names are to
-    /// be worked on in registers.
+    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`.
     pub(super) fn upload(
         device: &Device,
         job: &Job,
         ids: &[ProblemId],
         (lanes, sizes): (usize, Sizes),
-        with_grid: bool,
-        is_fused: impl Fn(ProblemId) -> bool + Sync,
     ) -> Result<Self, Error> {
         let Sizes { parameters: p, directions } = sizes;
-        let common = Uploaded::new(device, job, ids, lanes, with_grid, is_fused)?;
+        let batch = Batch { count: ids.len(), lanes };
+        let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
+        let (scales, norms) = units(job, first_set..last_set + 1);
+        let description = described(job, ids, &scales, &norms);
+        let theta = starts(job, ids, lanes);
         let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
         let rules = rules(job, ids.len());
         let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0]).collect();
-        let floats = |label: &str, each: usize| device.buffer::<f32>(label, common.batch.whole() * each);
-        let previous = moves.then(|| device.buffer::<f32>("previous", common.theta.len())).transpose()?;
-        if let Some(previous) = &previous {
-            let mut commands = device.record("previous");
-            commands.copy(&common.theta, 0..common.theta.len(), previous, 0)?;
-            commands.submit()?;
-        }
+        let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
         Ok(Self {
+            rules: device.uniform(&rules)?,
             rules_of_waiting: device.uniform(&Rules { waits: 1, ..rules })?,
-            previous,
+            description: device.buffer_from("problems", &description)?,
+            states: device.buffer_from("states", &vec![State::start(); ids.len()])?,
+            data: device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,
+            trial: device.buffer_from("trial", &theta)?,
+            previous: moves.then(|| device.buffer_from("previous", &theta)).transpose()?,
+            theta: device.buffer_from("theta", &theta)?,
             v: floats("V", (p + 1) * directions)?,
             sigma: floats("sigma", directions)?,
             lengths: floats("column lengths", p)?,
             running: device.buffer_from("running", &all)?,
-            common,
+            batch,
             sizes,
+            scales,
         })
     }
 
     /// Workgroups over the problems.
     pub(super) fn groups(&self) -> u32 {
-        self.common.batch.count.div_ceil(super::LANES) as u32
+        self.batch.count.div_ceil(super::LANES) as u32
     }
 }
 
+/// What problems are, the data of their sets multiplied by these scales.
+pub(super) fn described(job: &Job, ids: &[ProblemId], scales: &[f64], norms: &[f64]) -> Vec<Problem> {
+    let parameters = job.model().parameters().len();
+    let first_set = ids[0].set;
+    let first_row = job.rows(first_set).start;
+    let describe = |&id: &ProblemId| {
+        let rows = job.rows(id.set);
+        let scale = scales[id.set - first_set];
+        let norm = norms[id.set - first_set] * scale;
+        Problem::new(&job.rule(id), (rows.start - first_row) as u32, rows.len() as u32, parameters, scale, norm)
+    };
+    ids.par_iter().with_min_len(TASK).map(describe).collect()
+}
+
 /// The rules of so many problems, none of which has to wait.
-fn rules(job: &Job, problems: usize) -> Rules {
+pub(super) fn rules(job: &Job, problems: usize) -> Rules {
     let parameters = job.model().parameters().len();
     Rules { history: job.history().every, ..Rules::new(problems as u32, parameters, job.stop()) }
 }
@@ -170,7 +136,7 @@ pub(super) fn gridded_rows(job: &Job, sets: std::ops::RangeInclusive<usize>) -> 
 }
 
 /// The data of these sets, row by row, their weights multiplied by the scale of each set.
-fn rows(job: &Job, sets: std::ops::RangeInclusive<usize>, scales: &[f64]) -> Vec<f32> {
+pub(super) fn rows(job: &Job, sets: std::ops::RangeInclusive<usize>, scales: &[f64]) -> Vec<f32> {
     let mut data = Vec::new();
     for (set, scale) in sets.zip(scales) {
         for row in job.rows(set) {

@@ -12,12 +12,6 @@ use super::code::{Coordinates, parts};
 
 pub(crate) const STEPS: KernelSource = kernel_source!(
     "fused/steps", uniform rules, uniform fused, read problems, write states, read data, write theta, write trial,
-    read roster, write staying
-);
-
-/// The same where problems end there.
-pub(crate) const ESSENTIAL: KernelSource = kernel_source!(
-    "fused/steps", uniform rules, uniform fused, read problems, write states, read data, write theta, write trial,
     read roster, write staying, write ends
 );
 
@@ -32,8 +26,6 @@ pub(crate) const MOST_ROWS: usize = 4096;
 /// How the kernel is specialised beside the model and its coordinates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// Whether problems end here, and singular values are found only where f32 is in doubt.
-    pub(crate) essential: bool,
     /// Whether all problems have the same rule and the same coordinates, and no more is described of each than what is its own.
     pub(crate) uniform: bool,
     /// Whether no rule damps.
@@ -44,7 +36,6 @@ pub(crate) struct Form {
 pub(crate) fn defs(parameters: usize, form: Form) -> Vec<(&'static str, Def)> {
     vec![
         ("P", Def::UInt(parameters as u32)),
-        ("ESSENTIAL", Def::Bool(form.essential)),
         ("UNIFORM", Def::Bool(form.uniform)),
         ("UNDAMPED", Def::Bool(form.undamped)),
         (UNROLLED, Def::Bool(true)),
@@ -59,8 +50,7 @@ pub(crate) fn kernel(
     form: Form,
 ) -> Result<Arc<Kernel>, DeviceError> {
     let parts = parts(model, coordinates, !device.compiles_little());
-    let source = if form.essential { &ESSENTIAL } else { &STEPS };
-    device.kernel(source, &defs(model.parameters.len(), form), &parts)
+    device.kernel(&STEPS, &defs(model.parameters.len(), form), &parts)
 }
 
 /// Whether the steps of a rule are among those of the kernel, for problems of so many parameters.

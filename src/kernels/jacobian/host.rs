@@ -45,16 +45,6 @@ pub(crate) fn kernel(device: &Device, model: &Model) -> Result<Arc<Kernel>, Devi
     }
 }
 
-/// The kernel for an expression where all data sets have the same coordinates, and every row of a problem the same weight.
-pub(crate) fn gridded(device: &Device, model: &Expression) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&SOURCE, &gridded_defs(), &[module(model)])
-}
-
-/// The constant of that kernel.
-pub(crate) fn gridded_defs() -> Vec<(&'static str, Def)> {
-    vec![("GRID", Def::Bool(true))]
-}
-
 /// The kernel for a model and the problems in a roster.
 pub(crate) fn listed(device: &Device, batch: Batch, model: &Model) -> Result<Arc<Kernel>, DeviceError> {
     match model.kind() {

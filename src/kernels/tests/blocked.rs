@@ -31,7 +31,7 @@ fn stages_work_on_the_roster_alone_and_agree_with_their_twin() {
     let (p, n, cut) = SIZES;
     let sizes = Sizes { parameters: p, directions: n };
     for_each_device(|device| {
-        let bench = Bench::new(device, n, p, &rule(Scaling::Columns, Damping::Fixed(0.0)), State::start(false));
+        let bench = Bench::new(device, n, p, &rule(Scaling::Columns, Damping::Fixed(0.0)), State::start());
         let batch = Batch::of(BATCH);
         let places = roster();
         let words: Vec<u32> = std::iter::once(places.len() as u32).chain(places.iter().map(|&b| b as u32)).collect();
@@ -77,7 +77,7 @@ fn stages_work_on_the_roster_alone_and_agree_with_their_twin() {
             assert_eq!(states[b].trial_range, range, "problem {b}");
             assert!(range == 1 || (f64::from(states[b].trial_norm) / expected[p] - 1.0).abs() <= bound);
         }
-        assert_eq!(states[3], State::start(false), "problem 3 is not on the roster");
+        assert_eq!(states[3], State::start(), "problem 3 is not on the roster");
 
         // Every third problem was accepted, and problem 12 has ended.
         states.iter_mut().enumerate().for_each(|(b, state)| state.fresh = u32::from(b % 3 == 0));
@@ -125,10 +125,10 @@ fn stages_work_on_the_roster_alone_and_agree_with_their_twin() {
 fn what_was_found_goes_to_its_problem_and_a_factorisation_that_failed_ends_it_unless_a_record_alone_asked_for_it() {
     let sizes = Sizes { parameters: 5, directions: 3 };
     for_each_device(|device| {
-        let bench = Bench::new(device, 3, 5, &rule(Scaling::None, Damping::Fixed(0.0)), State::start(false));
+        let bench = Bench::new(device, 3, 5, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
         let chosen = [40usize, 2, 69];
         // Problem 69 has its step already.
-        device.write(&bench.states, 69, &[State { fresh: 2, ..State::start(false) }]).unwrap();
+        device.write(&bench.states, 69, &[State { fresh: 2, ..State::start() }]).unwrap();
         let words = chosen.iter().zip(0u32..).flat_map(|(&b, place)| [b as u32, place]);
         let fresh: Vec<u32> = std::iter::once(3).chain(words).collect();
         let fresh = device.buffer_from("fresh", &fresh).unwrap();
@@ -148,7 +148,7 @@ fn what_was_found_goes_to_its_problem_and_a_factorisation_that_failed_ends_it_un
         for b in 0..BATCH {
             let found = unpack(&v, b, 6, 3);
             let Some(place) = chosen.iter().position(|&other| other == b) else {
-                assert!(found.iter().flatten().all(|&x| x == 0.0) && states[b] == State::start(false), "problem {b}");
+                assert!(found.iter().flatten().all(|&x| x == 0.0) && states[b] == State::start(), "problem {b}");
                 continue;
             };
             for j in 0..3 {

@@ -9,7 +9,7 @@ const SIZES: [(usize, usize); 5] = [(1, 11), (2, 12), (5, 30), (8, 49), (19, 37)
 
 /// The state of a problem whose start was just accepted.
 fn accepted(norm: f64) -> State {
-    State { fresh: 1, residual_norm: norm as f32, ..State::start(false) }
+    State { fresh: 1, residual_norm: norm as f32, ..State::start() }
 }
 
 /// A rule that takes the plain J.

@@ -26,7 +26,7 @@ fn records_agree_with_their_twin_and_are_written_at_strides_of_running_problems_
                 steps: b as u32 % 11,
                 status: u32::from(b % 7 == 6),
                 residual_norm: 1.0 + b as f32,
-                ..State::start(false)
+                ..State::start()
             };
             let value = |b: usize, i: usize| if i < n(b) { uniform(b, 100).abs() * 0.6f64.powi(i as i32) } else { 0.0 };
             let problems = device.buffer_from("problems", &(0..BATCH).map(described).collect::<Vec<_>>()).unwrap();

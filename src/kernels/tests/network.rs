@@ -37,8 +37,8 @@ fn network_agrees_with_its_twin_for_every_row_and_leaves_finished_problems_alone
     for_each_device(|device| {
         for network in networks() {
             let p = crate::model::Model::from(network.clone()).parameters().len();
-            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start(false));
-            let mut states = vec![State::start(false); BATCH];
+            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
+            let mut states = vec![State::start(); BATCH];
             states[3].status = 1;
             device.write(&bench.states, 0, &states).unwrap();
             let rows: Vec<DataRow> = (0..n).map(|i| row(&network, i)).collect();
