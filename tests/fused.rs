@@ -167,19 +167,22 @@ fn bits(outcome: &Outcome) -> Vec<(Vec<u64>, Status, u32, u64)> {
 #[test]
 fn no_bit_depends_on_the_chunk_or_on_what_lies_beside() {
     each_gpu(|engine| {
-        let job = peaks(200).detail(Detail::Essential).resolve().unwrap();
-        let run = |range| bits(&engine.run_job(&job, range, &mut |_| ControlFlow::Continue(())).unwrap());
-        let whole = run(0..200);
-        for range in [0..1, 63..65, 100..177] {
-            assert_eq!(run(range.clone()), whole[range.start as usize..range.end as usize]);
+        // Easy ones alone, and beside others that turn to rotations on their way.
+        for sweep in [peaks(200), valleys(100)] {
+            let job = sweep.detail(Detail::Essential).resolve().unwrap();
+            let run = |range| bits(&engine.run_job(&job, range, &mut |_| ControlFlow::Continue(())).unwrap());
+            let whole = run(0..200);
+            for range in [0..1, 63..65, 100..177] {
+                assert_eq!(run(range.clone()), whole[range.start as usize..range.end as usize]);
+            }
+            // With a budget of a microsecond a dispatch holds one evaluation, and what lies between dispatches is in memory.
+            let device = engine.device().unwrap();
+            let usual = device.dispatch_budget();
+            device.set_dispatch_budget(std::time::Duration::from_micros(1));
+            let in_pieces = run(0..200);
+            device.set_dispatch_budget(usual);
+            assert_eq!(in_pieces, whole);
         }
-        // With a budget of a microsecond a dispatch holds one evaluation, and what lies between dispatches is in memory.
-        let device = engine.device().unwrap();
-        let usual = device.dispatch_budget();
-        device.set_dispatch_budget(std::time::Duration::from_micros(1));
-        let in_pieces = run(0..200);
-        device.set_dispatch_budget(usual);
-        assert_eq!(in_pieces, whole);
     });
 }
 
@@ -196,6 +199,44 @@ fn problems_that_f32_doubts_end_as_in_memory_to_the_bit() {
         let essential = engine.run(&sweep.clone().detail(Detail::Essential)).unwrap();
         assert_eq!(bits(&essential), bits(&memory), "with the last look in f64, as the others of its kind");
         assert!(essential.iter().all(|problem| problem.rank() == Some(2)));
+    });
+}
+
+/// The same peaks from halfway down a valley: a broad and high peak over a background as deep, κ = 2·10⁴ with unit columns.
+fn valleys(count: usize) -> Sweep {
+    peaks(count).start([1e4, 2.1, 1.9, 10.0, -1e4])
+}
+
+#[test]
+fn fits_that_begin_where_normal_equations_fail_are_done_in_registers_all_the_way() {
+    each_gpu(|engine| {
+        let memory = in_memory(engine);
+        let (sweep, usual) = (valleys(130), memory.run(&peaks(130)).unwrap());
+        let ours = engine.run(&sweep.clone().detail(Detail::Essential)).unwrap();
+        // The second start of each set, beside an easy one.
+        let hard: Vec<_> = ours.iter().skip(1).step_by(2).collect();
+        assert!(hard.iter().all(|fit| fit.status() == Status::Converged && fit.steps() > 15), "down the valley");
+        for (fit, usual) in hard.iter().zip(usual.iter()) {
+            for (j, error) in usual.standard_errors().iter().enumerate() {
+                // As of easy ones.
+                assert!((fit.parameters()[j] - usual.parameters()[j]).abs() < 5e-3 * error);
+            }
+        }
+        if engine
+            .plan(&sweep.clone().detail(Detail::Essential).resolve().unwrap())
+            .mapping
+            .starts_with("steps in registers")
+        {
+            // Nothing of it needed the memory: what stays on the device is all that there is.
+            let mut fits = engine.resident(&sweep).unwrap();
+            fits.run().unwrap();
+            let on_device: Vec<f32> = engine.device().unwrap().read(fits.parameters()).unwrap();
+            for (b, fit) in ours.iter().enumerate() {
+                assert!(
+                    (0..5).all(|j| f64::from(on_device[fits.place(b, j)]).to_bits() == fit.parameters()[j].to_bits())
+                );
+            }
+        }
     });
 }
 

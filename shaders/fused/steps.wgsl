@@ -2,9 +2,10 @@
 // summed as they come, the trial point judged, the tests, the next step. J is never in memory.
 //
 // A step is that of the normal equations, by Cholesky. Their error grows with κ², so they are taken at their word only where
-// the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told, or
-// whose numbers leave the range of f32, is left to the kernels that factor J itself, which begin with it anew: its status is
-// RUNNING then.
+// the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told is
+// DOUBTED. The same kernel under ORTHOGONAL goes on with it where it stands: it turns each row of [J | e] into R of J = QR, whose
+// error grows with κ alone, as that of the kernels that have J in memory. To these is left, from its start and with the
+// status RUNNING, what has a rank in doubt, or numbers out of the range of f32.
 //
 // After a rejected step θ is evaluated once more: cheaper than to keep what was there, in registers through every step or
 // in memory between dispatches. What a problem goes through therefore does not depend on where dispatches end.
@@ -13,7 +14,7 @@
 //
 // Invocation: a place in the roster.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Brief, End, Rules, Fused, loss_ends, unit, GRADIENT, RESIDUAL_SCALED, RUNNING, FUSED, CONVERGED, STEP_LIMIT, DIVERGED, REASON_NONE, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING, REJECTED, ACCEPTED, WAITS}
+#import natgrad::problem::{Problem, State, Brief, End, Rules, Fused, loss_ends, unit, GRADIENT, RESIDUAL_SCALED, RUNNING, FUSED, DOUBTED, CONVERGED, STEP_LIMIT, DIVERGED, REASON_NONE, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING, REJECTED, ACCEPTED, WAITS}
 #import natgrad::bits::is_finite
 // @generated imports
 
@@ -41,7 +42,14 @@ const SOLVES: u32 = 2u;
 #endif
 
 // The range in which a sum of squares keeps its digits, and its root is far from where squares leave f32.
+#ifdef ORTHOGONAL
+// What a rotation loses is smaller than 10⁻¹⁹, and that is to be nothing beside a column.
+const LEAST: Real = 1e-22;
+const HANDED: u32 = RUNNING;
+#else
 const LEAST: Real = 1e-30;
+const HANDED: u32 = DOUBTED;
+#endif
 const MOST: Real = 1e30;
 
 fn is_in_range(x: Real) -> bool {
@@ -66,6 +74,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var state = State(FUSED, 0u, 0u, 0u, 0u, 0u, 0u, REJECTED, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3e38, 0u);
     if fused.fresh == 0u {
         state = states[b];
+        state.status = FUSED;
     }
 
     // @registers
@@ -84,6 +93,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var delta: array<Real, P>;
     // @registers
     var column: array<Real, P>;
+#ifdef ORTHOGONAL
+    // R, column by column, and Qᵀe.
+    // @registers
+    var upper: array<Real, TRIANGLE>;
+    // @registers
+    var turned: array<Real, P>;
+#endif
     // @unroll
     for (var j = 0u; j < P; j++) {
         x[j] = trial[element(b, j, 0u, P, 1u)];
@@ -110,7 +126,31 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var j = 0u; j < P; j++) {
             slope[j] = 0.0;
         }
-        // @generated sums
+#ifdef ORTHOGONAL
+        // @unroll
+        for (var k = 0u; k < TRIANGLE; k++) {
+            upper[k] = 0.0;
+        }
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            turned[j] = 0.0;
+        }
+#endif
+        // @generated rows
+#ifdef ORTHOGONAL
+        // RᵀR and RᵀQᵀe, for what is asked of JᵀJ and Jᵀe beside the step.
+        // @unroll
+        for (var j = 0u; j < P; j++) {
+            // @unroll
+            for (var k = 0u; k < j + 1u; k++) {
+                slope[j] += upper[j * (j + 1u) / 2u + k] * turned[k];
+                // @unroll
+                for (var m = 0u; m < k + 1u; m++) {
+                    gram[j * (j + 1u) / 2u + k] += upper[j * (j + 1u) / 2u + m] * upper[k * (k + 1u) / 2u + m];
+                }
+            }
+        }
+#endif
 
         // A sum that is not finite has no part that is.
         let norm = sqrt(squares);
@@ -125,13 +165,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         // Accepted or rejected: the rules of judge.
         let first = state.steps == 0u;
         let returns = state.fresh == WAITS;
+        let stands = returns || state.fresh == ACCEPTED;
         state.fresh = ACCEPTED;
-        if !sound && (first || !adaptive || returns) {
+        if !sound && (first || !adaptive || stands) {
             // The other kernels tell what it is.
             state.status = RUNNING;
             state.fresh = REJECTED;
-        } else if returns {
-            // Nothing to judge: it stood here before.
+        } else if stands {
+            // Nothing to judge: it was here before, and left after a step that led nowhere or in doubt.
         } else if first || !adaptive {
             state.first_norm = select(state.first_norm, norm, first);
             state.residual_norm = norm;
@@ -187,13 +228,36 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         // diagonal of JᵀJ where columns are scaled, and I where they are not. No root is taken.
         var epsilon: Real = 0.0;
         let plain = problem.damping == 0.0 && problem.filter_kind != RESIDUAL_SCALED;
-        var doubted = false;
         var handed = false;
         var status = FUSED;
         var reason = REASON_NONE;
         // @unroll
         for (var solve = 0u; solve < SOLVES; solve++) {
             var definite = true;
+#ifdef ORTHOGONAL
+            if solve == 1u {
+                // Rows for what is added to JᵀJ, in the place of that.
+                // @generated damping
+            }
+            // @unroll
+            for (var j = 0u; j < P; j++) {
+                let root = upper[j * (j + 1u) / 2u + j];
+                definite = definite && root > 0.0;
+                by_pivot[j] = 1.0 / (root * root);
+                // @unroll
+                for (var k = 0u; k < j; k++) {
+                    factor[j * (j + 1u) / 2u + k] = upper[j * (j + 1u) / 2u + k] / upper[k * (k + 1u) / 2u + k];
+                }
+            }
+            // z of Lz = Jᵀe, as below, is E^½Qᵀe.
+            var tangent: Real = 0.0;
+            // @unroll
+            for (var j = 0u; j < P; j++) {
+                let entry = turned[j] * by_unit;
+                delta[j] = upper[j * (j + 1u) / 2u + j] * entry;
+                tangent += entry * entry;
+            }
+#else
             // @unroll
             for (var j = 0u; j < P; j++) {
                 let square = gram[j * (j + 1u) / 2u + j];
@@ -226,6 +290,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 }
                 tangent += delta[j] * delta[j] * by_pivot[j];
             }
+#endif
             // Lᵀδ = E⁻¹z.
             // @unroll
             for (var down = 0u; down < P; down++) {
@@ -237,21 +302,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     delta[j] -= factor[k * (k + 1u) / 2u + j] * delta[k];
                 }
             }
-            var small = !descends;
-            // @unroll
-            for (var j = 0u; j < P; j++) {
-                small = small && abs(delta[j]) * unit <= rules.change * abs(here[j]);
-            }
-            let promise = 0.5 * tangent;
-            tangent = sqrt(tangent) * unit;
-            let noise = rules.rounding * (state.residual_norm * by_unit)
-                * ((problem.response_norm + state.residual_norm) * by_unit);
-            let flat = tangent <= rules.gradient * state.residual_norm + rules.rounding * problem.response_norm;
-            if solve == 1u {
-                // Damping makes a step and ‖Uᵀe‖ shorter: where even so no test is near, none holds, whatever f32 can tell
-                // of the undamped ones.
-                handed = handed || !definite || (doubted && rules.tests != 0u && (small || flat || promise <= noise));
-            }
+            handed = handed || !definite;
 
             if solve == 0u {
                 // With unit columns the trace of (JᵀJ)⁻¹ bounds 1/σ² from above.
@@ -274,21 +325,32 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     }
                     inverse += square * sum;
                 }
-                // A plain step is in error by κ²u, and has no other to mend it; a damped one is less so, and the adaptive
-                // rule judges where it leads: there doubt concerns the tests alone. And the cutoff is one on σ over σ₁,
-                // σ₁² ≤ P: the least σ has to be clear of it.
-                let most = select(fused.most_damped, fused.most_plain, plain);
+                // And the cutoff is one on σ over σ₁, σ₁² ≤ P: the least σ has to be clear of it.
                 let spread = select(trace / shortest, Real(P), in_columns);
-                let clear = definite && inverse * spread * problem.cutoff * problem.cutoff <= 0.25;
-                doubted = !(inverse <= most);
-                let ends = state.steps >= rules.steps || loss_ends(rules, problem, state);
-                handed = !clear || (doubted && (!adaptive || ends));
+                let clear = inverse * spread * problem.cutoff * problem.cutoff <= 0.25;
+#ifdef ORTHOGONAL
+                handed = handed || !clear;
+#else
+                // A plain step is in error by κ²u; of a damped one no more is asked than that it leads downhill.
+                let most = select(fused.most_damped, fused.most_plain, plain);
+                handed = handed || !clear || !(inverse <= most);
+#endif
 
                 // The tests of step, at a point just accepted.
+                var small = !descends;
+                // @unroll
+                for (var j = 0u; j < P; j++) {
+                    small = small && abs(delta[j]) * unit <= rules.change * abs(here[j]);
+                }
+                let promise = 0.5 * tangent;
+                tangent = sqrt(tangent) * unit;
+                let noise = rules.rounding * (state.residual_norm * by_unit)
+                    * ((problem.response_norm + state.residual_norm) * by_unit);
+                let flat = tangent <= rules.gradient * state.residual_norm + rules.rounding * problem.response_norm;
                 let quiet = promise <= noise && tangent > 0.5 * state.best_tangent;
                 let rests = quiet && state.quiet_steps + 1u >= problem.window;
                 let tests = rules.tests != 0u;
-                let tested = !returns && !doubted;
+                let tested = !returns && !handed;
                 // The first that holds; the later ones are looked at first.
                 reason = select(reason, REASON_ROUNDING, tested && tests && rests);
                 reason = select(reason, REASON_CHANGE, tested && tests && small);
@@ -296,7 +358,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 reason = select(reason, REASON_LOSS, tested && loss_ends(rules, problem, state));
                 status = select(status, CONVERGED, reason != REASON_NONE);
                 status = select(status, STEP_LIMIT, status == FUSED && state.steps >= rules.steps);
-                let goes_on = tested && tests && status == FUSED && !handed;
+                let goes_on = tested && tests && status == FUSED;
                 state.quiet_steps = select(state.quiet_steps, select(0u, state.quiet_steps + 1u, quiet), goes_on);
                 state.best_tangent =
                     select(state.best_tangent, min(state.best_tangent, tangent), goes_on && !quiet);
@@ -326,10 +388,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
         if handed || status != FUSED {
-            state.status = select(status, RUNNING, handed);
+            state.status = select(status, HANDED, handed);
             state.reason = reason;
             state.rank = P;
-            state.fresh = WAITS;
             continue;
         }
 
@@ -352,12 +413,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         theta[element(b, j, 0u, P, 1u)] = here[j];
     }
     ends[b] = End(state.status | (state.reason << 8u) | (state.rank << 16u), state.steps, state.residual_norm);
-    if state.status == FUSED {
+    if state.status == FUSED || state.status == DOUBTED {
         states[b] = state;
         // @unroll
         for (var j = 0u; j < P; j++) {
             trial[element(b, j, 0u, P, 1u)] = x[j];
         }
+    }
+    if state.status == FUSED {
         let place = atomicAdd(&staying[0], 1u);
         atomicStore(&staying[1u + place], b);
     }

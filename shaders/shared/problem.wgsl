@@ -58,6 +58,8 @@ const NON_FINITE: u32 = 5u;
 const FACTORIZATION_LIMIT: u32 = 6u;
 // At work in registers; RUNNING there is what is left to the other kernels.
 const FUSED: u32 = 7u;
+// And there, but f32 is in doubt of its normal equations.
+const DOUBTED: u32 = 8u;
 
 const REASON_NONE: u32 = 0u;
 const REASON_LOSS: u32 = 1u;

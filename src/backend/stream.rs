@@ -36,7 +36,7 @@ impl Stream<'_> {
     }
 
     fn nothing(&self) -> Outcome {
-        finish(self.job, self.context, &[], Vec::new())
+        Outcome::empty(Arc::clone(self.context))
     }
 
     /// Several chunks on the device at once.
@@ -64,9 +64,8 @@ impl Stream<'_> {
                 }
                 next = last;
             } else if let Some(flight) = flights.pop_front() {
-                match gpu.land(self.context, flight) {
-                    Ok(landed) => outcome.append(landed),
-                    Err(error) => return (outcome, Some(error)),
+                if let Err(error) = gpu.land(self.context, flight, &mut outcome) {
+                    return (outcome, Some(error));
                 }
                 if report(outcome.len() as u64).is_break() {
                     return (outcome, None);

@@ -175,6 +175,11 @@ impl Numbers {
         }
     }
 
+    /// Whether every value is an f32.
+    pub(crate) fn is_f32(&self) -> bool {
+        self.narrow().is_some()
+    }
+
     /// The values held, where they are f32.
     fn narrow(&self) -> Option<&[f32]> {
         match &self.store {

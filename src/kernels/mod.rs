@@ -72,6 +72,7 @@ pub(crate) mod step_dual {
 pub(crate) mod fused {
     pub(crate) mod code;
     pub(crate) mod host;
+    mod rotations;
     #[cfg(test)]
     pub(crate) mod twin;
 }

@@ -58,7 +58,7 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
 
 /// The kernels of whole steps in registers: rows with their own coordinates, on a small grid and on a large one.
 fn fused_steps(model: &Model) -> Vec<Specialisation> {
-    use fused::code::{Coordinates, parts};
+    use fused::code::{Coordinates, Route, parts};
     use fused::host::{self, Form};
     let Kind::Expression(expression) = model.kind() else { return Vec::new() };
     let parameters = expression.parameters.len();
@@ -70,16 +70,18 @@ fn fused_steps(model: &Model) -> Vec<Specialisation> {
     let grid =
         |rows: usize| Grid::of(rows, inputs, |row, input| if input == 0 { (row % 4) as f64 } else { (row / 4) as f64 });
     let grids = [12, 1000].map(|rows| Coordinates::InGrid(grid(rows)));
-    let mut all = vec![plain(host::MUSTER)];
+    let mut all = vec![plain(host::MUSTER), plain(host::DOUBTED)];
     for coordinates in grids.iter().chain([&Coordinates::InData]) {
         for (uniform, undamped) in [(false, false), (false, true), (true, false)] {
             let uniform = uniform && *coordinates != Coordinates::InData;
-            let form = Form { uniform, undamped };
-            all.push(Specialisation {
-                defs: host::defs(parameters, form),
-                generated: parts(expression, coordinates, true).into(),
-                ..plain(host::STEPS)
-            });
+            for route in [Route::Normal, Route::Orthogonal] {
+                let form = Form { uniform, undamped, route };
+                all.push(Specialisation {
+                    defs: host::defs(parameters, form),
+                    generated: parts(expression, coordinates, route, true).into(),
+                    ..plain(host::STEPS)
+                });
+            }
         }
     }
     all

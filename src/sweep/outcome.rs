@@ -104,6 +104,20 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// That of no problems yet.
+    pub(crate) fn empty(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            rows: Vec::new(),
+            parameters: Vec::new(),
+            starts: Vec::new(),
+            singular_values: Vec::new(),
+            covariance: Vec::new(),
+            unresolved: Vec::new(),
+            history: Records::default(),
+        }
+    }
+
     /// Number of problems.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -174,16 +188,7 @@ impl Outcome {
         let p = self.context.parameters.len();
         let (told, values) = (self.context.told(), self.context.values());
         let packed = told * (told + 1) / 2;
-        let mut chosen = Self {
-            context: Arc::clone(&self.context),
-            rows: Vec::new(),
-            parameters: Vec::new(),
-            starts: Vec::new(),
-            singular_values: Vec::new(),
-            covariance: Vec::new(),
-            unresolved: Vec::new(),
-            history: Records::default(),
-        };
+        let mut chosen = Self::empty(Arc::clone(&self.context));
         for i in positions {
             chosen.rows.push(self.rows[i]);
             chosen.parameters.extend_from_slice(&self.parameters[i * p..(i + 1) * p]);
@@ -221,7 +226,6 @@ impl Outcome {
         self.starts.reserve(problems * p);
     }
 
-    /// Appends the problems of another part of the same run.
     /// The same with problems and data sets counted on from so many before.
     pub(crate) fn counted_from(mut self, problems: u64, sets: usize) -> Self {
         let context = Arc::make_mut(&mut self.context);
@@ -234,6 +238,7 @@ impl Outcome {
         self
     }
 
+    /// Appends the problems of another part of the same run.
     pub(crate) fn append(&mut self, mut other: Self) {
         self.rows.append(&mut other.rows);
         self.parameters.append(&mut other.parameters);

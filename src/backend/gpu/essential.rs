@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::gpu::{Buffer, Commands, Device, DeviceError, Readback, Uniform, layout};
 use crate::kernels::problem::{Brief, End, Problem, Rules, State};
-use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Records, Row};
+use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Row};
 
-use super::fused::{self, FusedSteps, Operands};
+use super::fused::{self, FusedSteps, Leg, Operands};
 use super::problems::{described, gridded_rows, has_grid, rows, rules, starts, units};
 use super::{GpuBackend, LANES};
 use crate::backend::{finish, row};
@@ -56,9 +56,25 @@ enum Description {
 
 /// What comes back.
 struct Back {
-    left: Readback<u32>,
+    leg: Leg,
+    left: Left,
     ends: Readback<End>,
     theta: Readback<f32>,
+}
+
+/// How many problems are not at their ends.
+pub(super) struct Left {
+    at_work: Readback<u32>,
+    in_doubt: Readback<u32>,
+}
+
+impl Left {
+    /// What comes next, if anything.
+    pub(super) fn after(self, leg: Leg) -> Result<Option<Leg>, DeviceError> {
+        let counted =
+            |count: Readback<u32>| pollster::block_on(count.wait()).map(|count| count.first().copied().unwrap_or(0));
+        Ok(leg.next(counted(self.at_work)?, counted(self.in_doubt)?))
+    }
 }
 
 impl Cargo {
@@ -82,7 +98,11 @@ impl Cargo {
             Description::Whole(device.lent_from("problems", &described(job, ids, &scales, &norms))?)
         };
         let sets = first_set..=last_set;
-        let data = if is_grid { gridded_rows(job, sets) } else { rows(job, sets, &scales) };
+        let data = if is_grid {
+            gridded_rows(device, job, sets)?
+        } else {
+            device.lent_from("data", &rows(job, sets, &scales))?
+        };
         let starts = starts(job, ids, LANES);
         Ok(Self {
             rules: device.uniform(&rules(job, ids.len()))?,
@@ -92,7 +112,7 @@ impl Cargo {
             theta: device.scratch("theta", starts.len())?,
             // Those of problems that are not for registers stay as they are: not ended.
             ends: device.buffer("ends", ids.len())?,
-            data: device.lent_from("data", &data)?,
+            data,
             trial: device.lent_from("trial", &starts)?,
             is_grid,
             scales,
@@ -135,7 +155,7 @@ impl GpuBackend {
         let width = if has_grid(job) { 1 } else { job.model().row_inputs() as u64 + 2 };
         // θ and the trial point, the lists of problems, and, once more on their way back, θ and ends.
         let description = if fused::is_uniform(job) { size_of::<Brief>() } else { size_of::<Problem>() };
-        let own = size_of::<State>() + 2 * size_of::<End>() + description + 2 * size_of::<u32>();
+        let own = size_of::<State>() + 2 * size_of::<End>() + description + 3 * size_of::<u32>();
         let each = 4 * width * job.most_rows() as u64 + own as u64 + 12 * p;
         (problems, IN_FLIGHT as u64 * problems * each)
     }
@@ -155,76 +175,89 @@ impl GpuBackend {
     pub(crate) fn load(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
         let ids = job.problems(range);
         let cargo = Cargo::new(&self.device, &job, &ids)?;
-        let form = fused::form(&job, matches!(cargo.description, Description::Brief(_)));
-        let steps = FusedSteps::new(&self.device, &job, &ids, cargo.is_grid, form)?;
+        let uniform = matches!(cargo.description, Description::Brief(_));
+        let steps = FusedSteps::new(&self.device, &job, &ids, cargo.is_grid, uniform)?;
         Ok(Flight { job, ids, cargo, steps, back: None })
     }
 
     /// The same, and sends them off.
     pub(crate) fn launch(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
         let mut flight = self.load(job, range)?;
-        flight.send(&self.device, true)?;
+        if let Some(leg) = flight.first_leg() {
+            flight.send(&self.device, leg)?;
+        }
         Ok(flight)
     }
 
-    /// Meets a chunk again, all of its problems at their ends.
-    pub(crate) fn land(&self, context: &Arc<Context>, mut flight: Flight) -> Result<Outcome, Error> {
+    /// Meets a chunk again, all of its problems at their ends, and adds what they came to, or nothing.
+    pub(crate) fn land(&self, context: &Arc<Context>, mut flight: Flight, outcome: &mut Outcome) -> Result<(), Error> {
         let mut ends = vec![End::zeroed(); flight.ids.len()];
         let mut theta = Vec::new();
-        while let Some(Back { left, ends: of_ends, theta: of_theta }) = flight.back.take() {
-            let left = pollster::block_on(left.wait())?.first().copied().unwrap_or(0);
-            if left > 0 {
-                flight.send(&self.device, false)?;
+        while let Some(Back { leg, left, ends: of_ends, theta: of_theta }) = flight.back.take() {
+            if let Some(next) = left.after(leg)? {
+                flight.send(&self.device, next)?;
                 continue;
             }
             ends = pollster::block_on(of_ends.wait())?;
             theta = pollster::block_on(of_theta.wait())?;
         }
-        self.tell(&flight, context, &ends, &theta)
+        self.tell(&flight, context, (&ends, &theta), outcome)
     }
 
-    /// What problems came to, once those of which f32 was in doubt are done over again.
+    /// Adds what problems came to, once those of which f32 was in doubt are done over again.
     pub(super) fn tell(
         &self,
         flight: &Flight,
         context: &Arc<Context>,
-        ends: &[End],
-        theta: &[f32],
-    ) -> Result<Outcome, Error> {
-        let Flight { job, ids, cargo, .. } = flight;
-        let mut outcome = told(job, context, ids, &cargo.scales, ends, theta);
+        (ends, theta): (&[End], &[f32]),
+        outcome: &mut Outcome,
+    ) -> Result<(), Error> {
+        let Flight { job, ids, .. } = flight;
         // In doubt, or of another kind: all over again, with singular values.
         let rest: Vec<usize> = (0..ids.len()).filter(|&b| ends[b].status().is_none()).collect();
         let again: Vec<ProblemId> = rest.iter().map(|&b| ids[b]).collect();
-        let mut done = 0;
-        while done < again.len() {
+        let mut over_again = Outcome::empty(Arc::clone(context));
+        while over_again.len() < again.len() {
+            let done = over_again.len();
             let end = again.len().min(done + self.most_at_once(job));
             let count = self.fitting(job, &again[done..end])?;
             let part = &again[done..done + count];
             let solved = pollster::block_on(self.solve(job, part))?;
-            outcome.replace(&rest[done..done + count], &finish(job, context, part, solved));
-            done += count;
+            over_again.append(finish(job, context, part, solved));
         }
-        Ok(outcome)
+        let before = outcome.len();
+        flight.tell(ends, theta, outcome);
+        let positions: Vec<usize> = rest.iter().map(|b| before + b).collect();
+        outcome.replace(&positions, &over_again);
+        Ok(())
     }
 }
 
 impl Flight {
-    /// Records many steps; the list of the problems still at work after them, `None` where there never was one.
+    /// Where its steps begin; `None` where none are taken in registers.
+    pub(super) fn first_leg(&self) -> Option<Leg> {
+        self.steps.as_ref().map(FusedSteps::first_leg)
+    }
+
+    /// Records many steps; `None` where none are taken in registers.
     pub(super) fn record(
         &self,
         device: &Device,
         commands: &mut Commands,
-        fresh: bool,
-    ) -> Result<Option<&Buffer<u32>>, DeviceError> {
-        self.steps.as_ref().map(|steps| steps.record(device, commands, &self.cargo.operands(), fresh)).transpose()
+        leg: Leg,
+    ) -> Result<Option<Left>, DeviceError> {
+        let Some(steps) = &self.steps else { return Ok(None) };
+        let [at_work, in_doubt] = steps.record(device, &self.job, commands, &self.cargo.operands(), leg)?;
+        let [at_work, in_doubt] = [commands.read_later(at_work, 0..1)?, commands.read_later(in_doubt, 0..1)?];
+        Ok(Some(Left { at_work, in_doubt }))
     }
 
-    fn send(&mut self, device: &Device, fresh: bool) -> Result<(), Error> {
+    fn send(&mut self, device: &Device, leg: Leg) -> Result<(), Error> {
         let mut commands = device.record("steps in registers");
-        let Some(left) = self.record(device, &mut commands, fresh)? else { return Ok(()) };
+        let Some(left) = self.record(device, &mut commands, leg)? else { return Ok(()) };
         let back = Back {
-            left: commands.read_later(left, 0..1)?,
+            leg,
+            left,
             ends: commands.read_later(&self.cargo.ends, 0..self.ids.len())?,
             theta: commands.read_later(&self.cargo.theta, 0..self.cargo.theta.len())?,
         };
@@ -251,49 +284,48 @@ impl Flight {
     pub(super) fn parameters(&self) -> &Buffer<f32> {
         &self.cargo.theta
     }
+    /// Adds what the device tells, problem by problem, where it has its place: memory of its own would be fetched from the
+    /// system page by page.
+    fn tell(&self, ends: &[End], theta: &[f32], outcome: &mut Outcome) {
+        let Self { job, ids, cargo, .. } = self;
+        let p = job.model().parameters().len();
+        let first_set = ids[0].set;
+        let row_of = |(&id, end): (&ProblemId, &End)| {
+            // The square root of twice the loss, of data that were multiplied by the scale.
+            let norm = f64::from(end.residual_norm) / cargo.scales[id.set - first_set];
+            Row {
+                reason: end.reason(),
+                steps: end.steps,
+                rank: end.rank(),
+                loss: 0.5 * norm * norm,
+                // A problem without one is done over again, and told of once more.
+                ..row(job, id, end.status().unwrap_or(Status::StepLimit))
+            }
+        };
+        outcome.rows.par_extend(ids.par_iter().with_min_len(TASK).zip(ends).map(row_of));
+        let parameters = grown(&mut outcome.parameters, ids.len() * p);
+        let starts = grown(&mut outcome.starts, ids.len() * p);
+        let places = parameters.par_chunks_mut(p).zip(starts.par_chunks_mut(p)).with_min_len(TASK).enumerate();
+        places.for_each(|(b, (parameters, start))| {
+            start.copy_from_slice(job.start(ids[b]));
+            if ends[b].steps == 0 || theta.is_empty() {
+                // Nothing moved: the start as it was given, not its rounding to f32.
+                parameters.copy_from_slice(start);
+                return;
+            }
+            for (j, parameter) in parameters.iter_mut().enumerate() {
+                *parameter = f64::from(theta[layout::element(b, j, 0, p, 1, LANES)]);
+            }
+        });
+    }
 }
 
 /// How many problems a task of the host tells of.
 const TASK: usize = 4096;
 
-/// What the device tells, problem by problem.
-fn told(job: &Job, context: &Arc<Context>, ids: &[ProblemId], scales: &[f64], ends: &[End], theta: &[f32]) -> Outcome {
-    let p = job.model().parameters().len();
-    let first_set = ids[0].set;
-    let row_of = |(&id, end): (&ProblemId, &End)| {
-        // The square root of twice the loss, of data that were multiplied by the scale.
-        let norm = f64::from(end.residual_norm) / scales[id.set - first_set];
-        Row {
-            reason: end.reason(),
-            steps: end.steps,
-            rank: end.rank(),
-            loss: 0.5 * norm * norm,
-            // A problem without one is done over again, and told of once more.
-            ..row(job, id, end.status().unwrap_or(Status::StepLimit))
-        }
-    };
-    let rows = ids.par_iter().with_min_len(TASK).zip(ends).map(row_of).collect();
-    let mut parameters = vec![0.0; ids.len() * p];
-    let mut starts = vec![0.0; ids.len() * p];
-    parameters.par_chunks_mut(p).with_min_len(TASK).enumerate().for_each(|(b, parameters)| {
-        if ends[b].steps == 0 || theta.is_empty() {
-            // Nothing moved: the start as it was given, not its rounding to f32.
-            parameters.copy_from_slice(job.start(ids[b]));
-            return;
-        }
-        for (j, parameter) in parameters.iter_mut().enumerate() {
-            *parameter = f64::from(theta[layout::element(b, j, 0, p, 1, LANES)]);
-        }
-    });
-    starts.par_chunks_mut(p).with_min_len(TASK).zip(ids).for_each(|(start, &id)| start.copy_from_slice(job.start(id)));
-    Outcome {
-        context: Arc::clone(context),
-        rows,
-        parameters,
-        starts,
-        singular_values: Vec::new(),
-        covariance: Vec::new(),
-        unresolved: Vec::new(),
-        history: Records::default(),
-    }
+/// Room for so many values more.
+fn grown(values: &mut Vec<f64>, by: usize) -> &mut [f64] {
+    let before = values.len();
+    values.resize(before + by, 0.0);
+    &mut values[before..]
 }

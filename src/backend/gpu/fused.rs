@@ -1,10 +1,10 @@
 //! Steps in registers: problems of few parameters, many steps a dispatch.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::expr::unrolled::Grid;
 use crate::gpu::{Bindable, Buffer, Candidate, Commands, Device, DeviceError, Kernel, Timing, Worth};
-use crate::kernels::fused::code::Coordinates;
+use crate::kernels::fused::code::{Coordinates, Route};
 use crate::kernels::fused::host::{self, Form, MOST_PARAMETERS, MOST_ROWS};
 use crate::kernels::problem::{Fused, Problem};
 use crate::model::Kind;
@@ -38,7 +38,7 @@ pub(super) fn could_take(job: &Job) -> bool {
 pub(super) fn form(job: &Job, uniform: bool) -> Form {
     let damps =
         |rule: &StepRule| rule.damping != Damping::Fixed(0.0) || matches!(rule.filter, Filter::ResidualScaled { .. });
-    Form { uniform, undamped: !job.rules().iter().any(damps) }
+    Form { uniform, undamped: !job.rules().iter().any(damps), route: Route::Normal }
 }
 
 /// Whether a rule is the same number for number whatever the data of a problem were multiplied by.
@@ -74,19 +74,51 @@ pub(super) fn most_at_once(device: &Device, job: &Job) -> u64 {
     device.pace().work(host::STEPS.name) / work_of_pass(job)
 }
 
+/// A row's rotations cost several times its sums.
+const WORK_OF_ROTATIONS: u64 = 4;
+
 /// The kernels, and the problems that they work on.
 pub(super) struct FusedSteps {
-    kernel: Arc<Kernel>,
+    form: Form,
+    coordinates: Coordinates,
+    normal: Arc<Kernel>,
+    /// Compiled once a problem needs it.
+    orthogonal: OnceLock<Arc<Kernel>>,
     muster: Arc<Kernel>,
+    sift: Arc<Kernel>,
     /// The problems at work, and those that go on: how many, then which.
     rosters: [Buffer<u32>; 2],
+    /// Those of which normal equations leave f32 in doubt.
+    doubted: Buffer<u32>,
     workgroups: Buffer<u32>,
     /// What all problems have in common, where they do.
     rule: Problem,
-    /// Problems at first.
+    /// Problems of the chunk, and those at work at first.
+    problems: usize,
     count: u64,
     /// Multiply-adds of an evaluation of one of them.
     work: u64,
+}
+
+/// Where the steps of a chunk are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leg {
+    pub(super) route: Route,
+    /// Whether it is the first on its route.
+    pub(super) is_first: bool,
+    /// The most problems that are at work.
+    pub(super) count: u64,
+}
+
+impl Leg {
+    /// What comes after it where so many are left at work and so many in doubt; `None` where all are done.
+    pub(super) fn next(self, left: u32, doubted: u32) -> Option<Self> {
+        if left > 0 {
+            return Some(Self { is_first: false, count: left.into(), ..self });
+        }
+        let turns = doubted > 0 && self.route == Route::Normal;
+        turns.then(|| Self { route: Route::Orthogonal, is_first: true, count: doubted.into() })
+    }
 }
 
 /// What the kernels work on, beside their lists.
@@ -114,9 +146,10 @@ impl FusedSteps {
         job: &Job,
         ids: &[ProblemId],
         is_grid: bool,
-        form: Form,
+        uniform: bool,
     ) -> Result<Option<Self>, DeviceError> {
         let Kind::Expression(model) = job.model().kind() else { return Ok(None) };
+        let form = form(job, uniform);
         let mut roster = Vec::with_capacity(1 + ids.len());
         roster.push(0);
         if form.uniform {
@@ -137,11 +170,17 @@ impl FusedSteps {
         };
         let rows = job.rows(ids[0].set).len() as u32;
         Ok(Some(Self {
-            kernel: host::kernel(device, model, &coordinates, form)?,
+            normal: host::kernel(device, model, &coordinates, form)?,
+            orthogonal: OnceLock::new(),
+            form,
+            coordinates,
             muster: device.kernel(&host::MUSTER, &[], &[])?,
+            sift: device.kernel(&host::DOUBTED, &[], &[])?,
             rosters: [device.lent_from("roster", &roster)?, device.scratch("those that stay", roster.len())?],
+            doubted: device.scratch("those in doubt", roster.len())?,
             workgroups: device.buffer("workgroups", 3)?,
             rule: Problem::new(&job.rules()[ids[0].rule], 0, rows, model.parameters.len(), 1.0, 0.0),
+            problems: ids.len(),
             count: count as u64,
             work: work_of_pass(job),
         }))
@@ -152,19 +191,37 @@ impl FusedSteps {
         &self.rosters[0]
     }
 
-    /// Records many steps, of problems never evaluated or some that were; the list of those still at work after them.
+    /// Where all begin.
+    pub(super) fn first_leg(&self) -> Leg {
+        Leg { route: Route::Normal, is_first: true, count: self.count }
+    }
+
+    fn kernel(&self, device: &Device, job: &Job, route: Route) -> Result<&Arc<Kernel>, DeviceError> {
+        let (Route::Orthogonal, Kind::Expression(model)) = (route, job.model().kind()) else { return Ok(&self.normal) };
+        if let Some(kernel) = self.orthogonal.get() {
+            return Ok(kernel);
+        }
+        let kernel = host::kernel(device, model, &self.coordinates, Form { route, ..self.form })?;
+        Ok(self.orthogonal.get_or_init(|| kernel))
+    }
+
+    /// Records many steps; the list of those still at work after them, and that of those in doubt.
     pub(super) fn record(
         &self,
         device: &Device,
+        job: &Job,
         commands: &mut Commands,
         operands: &Operands<'_>,
-        fresh: bool,
-    ) -> Result<&Buffer<u32>, DeviceError> {
+        leg: Leg,
+    ) -> Result<[&Buffer<u32>; 2], DeviceError> {
         let Operands { rules, description, states, data, theta, trial, ends } = *operands;
-        let [mut now, mut next] = [&self.rosters[0], &self.rosters[1]];
-        let each = self.count * self.work;
+        let is_normal = leg.route == Route::Normal;
+        let kernel = self.kernel(device, job, leg.route)?;
+        let [first_roster, other] = &self.rosters;
+        let [mut now, mut next] = [if is_normal { first_roster } else { &self.doubted }, other];
+        let each = leg.count * self.work * if is_normal { 1 } else { WORK_OF_ROTATIONS };
         let passes = (device.pace().work(host::STEPS.name) / each).clamp(1, MOST_PASSES);
-        let first = device.uniform(&Fused::of(passes as u32, fresh, self.rule))?;
+        let first = device.uniform(&Fused::of(passes as u32, leg.is_first && is_normal, self.rule))?;
         let later = device.uniform(&Fused::of(passes as u32, false, self.rule))?;
         for k in 0..DISPATCHES {
             commands.dispatch(&self.muster, &[now, next, &self.workgroups], [1, 1, 1])?;
@@ -173,9 +230,14 @@ impl FusedSteps {
                 [rules, fused, description, states, data, theta, trial, now, next, ends];
             // Of those after the first nobody knows how many problems they have.
             let work = if k == 0 { each * passes } else { 0 };
-            commands.dispatch_indirect_measured(&self.kernel, &bindings, &self.workgroups, 0, work)?;
+            commands.dispatch_indirect_measured(kernel, &bindings, &self.workgroups, 0, work)?;
             std::mem::swap(&mut now, &mut next);
         }
-        Ok(now)
+        if is_normal {
+            commands.clear(&self.doubted)?;
+            let groups = (self.problems as u32).div_ceil(host::GROUP);
+            commands.dispatch(&self.sift, &[rules, ends, &self.doubted], [groups, 1, 1])?;
+        }
+        Ok([now, &self.doubted])
     }
 }

@@ -121,18 +121,20 @@ pub(super) fn has_grid(job: &Job) -> bool {
     job.shared_grid().is_some() && !job.has_sigma()
 }
 
-/// The inputs of the rows of any data set, and the responses of these sets.
-pub(super) fn gridded_rows(job: &Job, sets: std::ops::RangeInclusive<usize>) -> Vec<f32> {
+/// The inputs of the rows of any data set, and after them the responses of these sets, as they lie in memory where they are
+/// f32.
+pub(super) fn gridded_rows(
+    device: &Device,
+    job: &Job,
+    sets: std::ops::RangeInclusive<usize>,
+) -> Result<Buffer<f32>, Error> {
     let rows = job.rows(*sets.start()).start..job.rows(*sets.end()).end;
-    let of_one = job.rows(*sets.start()).len();
-    let width = job.model().row_inputs();
-    let before = of_one * width;
-    let mut data = vec![0.0f32; before + rows.len()];
-    for (row, at) in data[..before].chunks_mut(width.max(1)).enumerate() {
-        at.iter_mut().zip(job.inputs(rows.start + row)).for_each(|(at, &x)| *at = x as f32);
-    }
-    data[before..].copy_from_slice(&job.responses_f32(rows));
-    data
+    let of_one = rows.start..rows.start + job.rows(*sets.start()).len();
+    let inputs: Vec<f32> = of_one.flat_map(|row| job.inputs(row).iter().map(|&x| x as f32)).collect();
+    let data = device.scratch("data", inputs.len() + rows.len())?;
+    device.write(&data, 0, &inputs)?;
+    device.write(&data, inputs.len(), &job.responses_f32(rows))?;
+    Ok(data)
 }
 
 /// The data of these sets, row by row, their weights multiplied by the scale of each set.

@@ -34,30 +34,30 @@ impl GpuBackend {
         Ok(Some(Settled { flight, starts, roster: all }))
     }
 
-    /// Runs them from their starts; nothing but a counter comes back.
+    /// Runs them from their starts; nothing but counters come back.
     pub(crate) fn run_settled(&self, settled: &Settled) -> Result<(), Error> {
         let Settled { flight, starts, roster } = settled;
-        let mut fresh = true;
-        loop {
+        let mut next = flight.first_leg();
+        let begins = next;
+        while let Some(leg) = next {
             let mut commands = self.device().record("steps in registers");
-            if let (true, Some((trial, now))) = (fresh, flight.beginning()) {
+            if let (true, Some((trial, now))) = (next == begins, flight.beginning()) {
                 commands.copy(starts, 0..starts.len(), trial, 0)?;
                 commands.copy(roster, 0..roster.len(), now, 0)?;
             }
-            let Some(left) = flight.record(self.device(), &mut commands, fresh)? else { return Ok(()) };
-            let left = commands.read_later(left, 0..1)?;
+            let Some(left) = flight.record(self.device(), &mut commands, leg)? else { return Ok(()) };
             commands.submit()?;
-            if pollster::block_on(left.wait())?.first().is_none_or(|&left| left == 0) {
-                return Ok(());
-            }
-            fresh = false;
+            next = left.after(leg)?;
         }
+        Ok(())
     }
 
     /// Reads back what the last run came to. Problems of which f32 was in doubt are run once more, with singular values.
     pub(crate) fn outcome_of(&self, settled: &Settled, context: &Arc<Context>) -> Result<Outcome, Error> {
         let (ends, theta) = settled.flight.read(self.device())?;
-        self.tell(&settled.flight, context, &ends, &theta)
+        let mut outcome = Outcome::empty(Arc::clone(context));
+        self.tell(&settled.flight, context, (&ends, &theta), &mut outcome)?;
+        Ok(outcome)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The part of `shaders/fused/steps.wgsl` that is written for a model: JᵀJ, Jᵀe and ‖e‖², summed over the rows.
+//! The part of `shaders/fused/steps.wgsl` that is written for a model: JᵀJ, Jᵀe and ‖e‖², summed over the rows, or the rows
+//! turned into R and Qᵀe.
 
 use crate::expr::separate::separate_exponentials;
 use crate::expr::unrolled::{Grid, GridNames, Rows, emit_rows};
@@ -6,6 +7,8 @@ use crate::expr::wgsl::{Code, Names, emit};
 use crate::expr::{Graph, NodeId, Rewrite};
 use crate::gpu::GeneratedModule;
 use crate::model::Expression;
+
+use super::rotations;
 
 /// The most rows that are written out one by one.
 const MOST_WRITTEN_OUT: usize = 128;
@@ -22,23 +25,39 @@ pub(crate) enum Coordinates {
     InGrid(Grid),
 }
 
-/// The parts of the kernel's text; for some drivers nothing but loops.
-pub(crate) fn parts(model: &Expression, coordinates: &Coordinates, unrolls: bool) -> [GeneratedModule; 3] {
+/// How the rows come to a triangular factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Summed up in JᵀJ and Jᵀe.
+    Normal,
+    /// Turned, one by one, into R and Qᵀe of J = QR.
+    Orthogonal,
+}
+
+/// The parts of the kernel's text; for some drivers nothing but loops. Rotations are for few problems, and never written out
+/// row by row.
+pub(crate) fn parts(
+    model: &Expression,
+    coordinates: &Coordinates,
+    route: Route,
+    unrolls: bool,
+) -> [GeneratedModule; 4] {
     let unrolled = match coordinates {
-        Coordinates::InGrid(grid) if unrolls => unrolled(model, grid),
+        Coordinates::InGrid(grid) if unrolls && route == Route::Normal => unrolled(model, grid),
         _ => None,
     };
-    let (once, sums, functions) = unrolled.unwrap_or_else(|| looped(model, coordinates));
+    let (once, rows, functions) = unrolled.unwrap_or_else(|| looped(model, coordinates, route));
+    let damping = if route == Route::Orthogonal { rotations::damping(model.parameters.len()) } else { String::new() };
     let functions: Vec<&str> = functions.iter().copied().collect();
     let imports = match functions.as_slice() {
         [] => String::new(),
         functions => format!("#import natgrad::elementary::{{{}}}", functions.join(", ")),
     };
     let part = |name: &str, wgsl: String| GeneratedModule { name: name.to_owned(), wgsl, is_part: true };
-    [part("imports", imports), part("once", once), part("sums", sums)]
+    [part("imports", imports), part("once", once), part("rows", rows), part("damping", damping)]
 }
 
-/// What stands before all evaluations, what sums the rows of one, and the functions called.
+/// What stands before all evaluations, what is done with the rows of one, and the functions called.
 type Parts = (String, String, std::collections::BTreeSet<&'static str>);
 
 /// θ by the name that the shader has for it.
@@ -107,27 +126,31 @@ impl Names for InLoop {
 }
 
 /// A loop over the rows.
-fn looped(model: &Expression, coordinates: &Coordinates) -> Parts {
+fn looped(model: &Expression, coordinates: &Coordinates, route: Route) -> Parts {
     let inputs = model.inputs.len();
     let in_grid = matches!(coordinates, Coordinates::InGrid(_));
     let Code { hoisted, body, results, functions } = emit(&model.graph, &model.outputs, &InLoop);
     let sum = Sum::of(&model.graph, &model.outputs);
-    let mut sums = format!("{hoisted}for (var i = 0u; i < problem.rows; i++) {{\n");
+    let mut rows = format!("{hoisted}for (var i = 0u; i < problem.rows; i++) {{\n");
     if in_grid {
-        sums += &format!(
+        rows += &format!(
             "let at = i * {inputs}u;\nlet y = data[problem.rows * {inputs}u + problem.first_row + i];\n{body}"
         );
-        sums += &sum.row("e", "y", &results);
-        sums += "}\nlet weight: Real = problem.weight;\n";
-        sums += &sum.closing_in_loop();
+        if route == Route::Orthogonal {
+            rows += &format!("let w: Real = problem.weight;\n{}}}\n", rotations::row(&results));
+        } else {
+            rows += &sum.row("e", "y", &results);
+            rows += "}\nlet weight: Real = problem.weight;\n";
+            rows += &sum.closing_in_loop();
+        }
     } else {
         let width = inputs + 2;
-        sums += &format!("let at = (problem.first_row + i) * {width}u;\n");
-        sums += &format!("let y = data[at + {inputs}u];\nlet w = data[at + {}u];\n{body}", inputs + 1);
-        sums += &sum.weighted_row(&results);
-        sums += "}\n";
+        rows += &format!("let at = (problem.first_row + i) * {width}u;\n");
+        rows += &format!("let y = data[at + {inputs}u];\nlet w = data[at + {}u];\n{body}", inputs + 1);
+        rows += &if route == Route::Orthogonal { rotations::row(&results) } else { sum.weighted_row(&results) };
+        rows += "}\n";
     }
-    (String::new(), sums, functions)
+    (String::new(), rows, functions)
 }
 
 /// How a row joins the sums.

@@ -8,7 +8,7 @@ use crate::model::Expression;
 use crate::ngd::Filter;
 use crate::sweep::StepRule;
 
-use super::code::{Coordinates, parts};
+use super::code::{Coordinates, Route, parts};
 
 pub(crate) const STEPS: KernelSource = kernel_source!(
     "fused/steps", uniform rules, uniform fused, read problems, write states, read data, write theta, write trial,
@@ -16,6 +16,11 @@ pub(crate) const STEPS: KernelSource = kernel_source!(
 );
 
 pub(crate) const MUSTER: KernelSource = kernel_source!("fused/muster", read roster, write staying, write workgroups);
+
+pub(crate) const DOUBTED: KernelSource = kernel_source!("fused/doubted", uniform rules, read ends, write doubted);
+
+/// Problems a workgroup.
+pub(crate) const GROUP: u32 = 64;
 
 /// The most parameters of problems that are done in registers throughout.
 pub(crate) const MOST_PARAMETERS: usize = 8;
@@ -30,6 +35,8 @@ pub(crate) struct Form {
     pub(crate) uniform: bool,
     /// Whether no rule damps.
     pub(crate) undamped: bool,
+    /// By normal equations at first, and for those in doubt by rotations.
+    pub(crate) route: Route,
 }
 
 /// The constants of the kernel.
@@ -38,6 +45,7 @@ pub(crate) fn defs(parameters: usize, form: Form) -> Vec<(&'static str, Def)> {
         ("P", Def::UInt(parameters as u32)),
         ("UNIFORM", Def::Bool(form.uniform)),
         ("UNDAMPED", Def::Bool(form.undamped)),
+        ("ORTHOGONAL", Def::Bool(form.route == Route::Orthogonal)),
         (UNROLLED, Def::Bool(true)),
     ]
 }
@@ -49,7 +57,7 @@ pub(crate) fn kernel(
     coordinates: &Coordinates,
     form: Form,
 ) -> Result<Arc<Kernel>, DeviceError> {
-    let parts = parts(model, coordinates, !device.compiles_little());
+    let parts = parts(model, coordinates, form.route, !device.compiles_little());
     device.kernel(&STEPS, &defs(model.parameters.len(), form), &parts)
 }
 
@@ -65,8 +73,8 @@ pub(crate) fn takes(rule: &StepRule, parameters: usize) -> bool {
 
 impl Fused {
     /// So many evaluations a dispatch, of problems like this one where all are alike. With unit columns the trace of
-    /// (JᵀJ)⁻¹ bounds κ²/P: a plain step is then good to P·2⁸·u ≈ 10⁻⁴, and a damped one, of which no more is asked than that it leads downhill,
-    /// to P·2¹⁴·u.
+    /// (JᵀJ)⁻¹ bounds κ²/P: a plain step of the normal equations is then good to P·2⁸·u ≈ 10⁻⁴, and a damped one, of which
+    /// no more is asked than that it leads downhill, to P·2¹⁴·u.
     pub(crate) fn of(passes: u32, fresh: bool, rule: Problem) -> Self {
         Self { passes, most_plain: 256.0, most_damped: 16384.0, fresh: u32::from(fresh), rule, padding: [0; 2] }
     }
