@@ -14,8 +14,9 @@ pub(crate) struct Mixture {
     pub(crate) others: f64,
     pub(crate) slowest: u32,
     /// The time by tests, and that of all fits taking as many steps as the slowest.
-    pub(crate) by_tests: Duration,
-    pub(crate) to_the_slowest: Duration,
+    pub(crate) end_to_end: [Duration; 2],
+    /// The same of data and results that stay on the device.
+    pub(crate) resident: [Option<Duration>; 2],
 }
 
 /// A workload of one size.
@@ -126,13 +127,21 @@ fn ratios(lines: &[Line]) {
             ratio(line.resident)
         );
     }
-    for Mixture { hard, others, slowest, by_tests, to_the_slowest } in lines.iter().filter_map(|l| l.mixture.as_ref()) {
-        let times = to_the_slowest.as_secs_f64() / by_tests.as_secs_f64();
+    for Mixture { hard, others, slowest, end_to_end, resident } in lines.iter().filter_map(|l| l.mixture.as_ref()) {
         println!(
             "\n{}: steps of the hard ones {hard:.1}, of the others {others:.2}, most {slowest}",
             Kind::Mixed.name()
         );
-        println!("{by_tests:.1?} by tests, {to_the_slowest:.1?} with all to the slowest: {times:.1} times as long");
+        let compared = |name: &str, [by_tests, to_the_slowest]: [Duration; 2]| {
+            let times = to_the_slowest.as_secs_f64() / by_tests.as_secs_f64();
+            println!(
+                "{name}: {by_tests:.1?} by tests, {to_the_slowest:.1?} with all to the slowest: {times:.1} times as long"
+            );
+        };
+        compared("end to end", *end_to_end);
+        if let [Some(by_tests), Some(to_the_slowest)] = *resident {
+            compared("on the device", [by_tests, to_the_slowest]);
+        }
     }
 }
 

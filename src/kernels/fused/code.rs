@@ -34,8 +34,7 @@ pub(crate) enum Route {
     Orthogonal,
 }
 
-/// The parts of the kernel's text; for some drivers nothing but loops. Rotations are for few problems, and never written out
-/// row by row.
+/// The parts of the kernel's text; for some drivers nothing but loops.
 pub(crate) fn parts(
     model: &Expression,
     coordinates: &Coordinates,
@@ -43,7 +42,7 @@ pub(crate) fn parts(
     unrolls: bool,
 ) -> [GeneratedModule; 4] {
     let unrolled = match coordinates {
-        Coordinates::InGrid(grid) if unrolls && route == Route::Normal => unrolled(model, grid),
+        Coordinates::InGrid(grid) if unrolls => unrolled(model, grid, route),
         _ => None,
     };
     let (once, rows, functions) = unrolled.unwrap_or_else(|| looped(model, coordinates, route));
@@ -79,7 +78,7 @@ impl GridNames for OfGrid {
 }
 
 /// Row by row, and each value once for the rows that share it.
-fn unrolled(model: &Expression, grid: &Grid) -> Option<Parts> {
+fn unrolled(model: &Expression, grid: &Grid, route: Route) -> Option<Parts> {
     if grid.rows > MOST_WRITTEN_OUT {
         return None;
     }
@@ -90,10 +89,15 @@ fn unrolled(model: &Expression, grid: &Grid) -> Option<Parts> {
         model.outputs.clone()
     };
     let sum = Sum::of(&graph, &outputs);
-    let Rows { text, functions, statements } = emit_rows(&graph, &outputs, grid, &OfGrid, |row, results| {
-        sum.row(&format!("e{row}"), &format!("y{row}"), results)
+    let Rows { text, functions, statements } = emit_rows(&graph, &outputs, grid, &OfGrid, |row, results| match route {
+        Route::Normal => sum.row(&format!("e{row}"), &format!("y{row}"), results),
+        Route::Orthogonal => format!("{{\nlet y = y{row};\n{}}}\n", rotations::row(results)),
     });
-    if statements + grid.rows * sum.statements() > MOST_STATEMENTS {
+    let further = match route {
+        Route::Normal => sum.statements(),
+        Route::Orthogonal => rotations::statements(model.parameters.len()),
+    };
+    if statements + grid.rows * further > MOST_STATEMENTS {
         return None;
     }
     let mut once = String::new();
@@ -108,8 +112,11 @@ fn unrolled(model: &Expression, grid: &Grid) -> Option<Parts> {
     for row in 0..grid.rows {
         once += &format!("let y{row}: Real = data[problem.first_row + {}u];\n", before + row);
     }
-    let sums = format!("let weight: Real = problem.weight;\n{text}{}", sum.closing(grid.rows));
-    Some((once, sums, functions))
+    let rows = match route {
+        Route::Normal => format!("let weight: Real = problem.weight;\n{text}{}", sum.closing(grid.rows)),
+        Route::Orthogonal => format!("let w: Real = problem.weight;\n{text}"),
+    };
+    Some((once, rows, functions))
 }
 
 /// Inputs by their place in the data.

@@ -24,6 +24,11 @@ fn rotate(first: usize, parameters: usize) -> String {
     text
 }
 
+/// Statements of [`row`].
+pub(super) fn statements(parameters: usize) -> usize {
+    2 + parameters + (0..parameters).map(|j| 5 + 3 * (parameters - j)).sum::<usize>()
+}
+
 /// A row of the data: its weight is `w` and its response `y`; `results` are f and its derivatives there.
 pub(super) fn row(results: &[String]) -> String {
     let parameters = results.len() - 1;
