@@ -76,8 +76,9 @@ fn models() -> Vec<Model> {
         .unwrap(),
     ];
     models.extend(nist::problems().iter().map(|problem| Model::parse(&problem.model, &problem.parameters).unwrap()));
-    // Up to 10 parameters one invocation does a problem; beyond, it takes kernels of linear algebra.
-    for p in (1..=12).chain([40]) {
+    // Up to 10 parameters one invocation does a problem in memory, and to 16 in registers; beyond, it takes kernels of linear
+    // algebra.
+    for p in (1..=12).chain([16, 40]) {
         let names: Vec<String> = (1..=p).map(|k| format!("b{k}")).collect();
         let terms: Vec<String> = (1..=p).map(|k| format!("b{k}*x^{}", k - 1)).collect();
         models.push(Model::parse(&terms.join(" + "), &names).unwrap());

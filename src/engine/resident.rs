@@ -43,7 +43,7 @@ impl Engine {
         let job = sweep.clone().detail(crate::Detail::Essential).resolve()?;
         let refused = |why: String| Error::from(RequestError::NotResident { why });
         let gpu = self.backend.flying(&job).ok_or_else(|| {
-            refused("steps in registers take a GPU and an expression of at most 8 parameters".to_owned())
+            refused("steps in registers take a GPU and an expression of at most 16 parameters".to_owned())
         })?;
         self.backend.check(&job)?;
         let most = gpu.most_settled(&job) as u64;
