@@ -19,7 +19,7 @@ const MOST_PASSES: u64 = 16;
 /// Dispatches a submit; between submits one counter is read.
 const DISPATCHES: usize = 4;
 
-/// Whether a problem's steps are taken in registers, unless f32 is in doubt.
+/// Whether a problem's steps are taken in registers, unless its rank is in doubt.
 pub(super) fn takes(job: &Job, id: ProblemId) -> bool {
     let parameters = job.model().parameters().len();
     let rows = job.rows(id.set).len();
