@@ -163,7 +163,8 @@ fn the_scalar_type_of_these_kernels_is_free_and_the_reasons_of_the_others_are_kn
         // The Jacobian of a model, by itself or in registers, and of a network by its activation, calls elementary functions,
         // which are f32.
         let calls = |kernel: &Specialisation| {
-            ["jacobian", "fused/steps"].contains(&kernel.source.name)
+            kernel.source.name == "jacobian"
+                || kernel.source.name.starts_with("fused/steps")
                 || kernel.defs.iter().any(|(def, _)| ["TANH", "SILU"].contains(def))
         };
         for kernel in specialisations(&model).iter().filter(|kernel| !calls(kernel)) {

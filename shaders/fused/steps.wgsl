@@ -389,7 +389,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
         if handed || status != FUSED {
             state.status = select(status, HANDED, handed);
-            state.reason = reason;
+            state.reason = select(reason, REASON_NONE, handed);
             state.rank = P;
             continue;
         }

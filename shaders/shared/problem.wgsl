@@ -48,7 +48,7 @@ struct State {
     trial_range: u32,     // FINITE, OVERFLOW or NOT_FINITE: the worst of [J | e] at the trial point
 }
 
-// The statuses of src/ngd/status.rs; RUNNING and FUSED are only seen on the device.
+// The statuses of src/ngd/status.rs; RUNNING, FUSED and DOUBTED are only seen on the device.
 const RUNNING: u32 = 0u;
 const CONVERGED: u32 = 1u;
 const STEP_LIMIT: u32 = 2u;

@@ -97,7 +97,7 @@ impl GpuBackend {
 
     /// How the problems of a job are spread over the device. Where the mapping of an SVD was never timed here, it is now.
     pub(crate) fn mapping(&self, job: &Job) -> String {
-        let within = if self.flies(job) { "steps in registers, and where f32 is in doubt: " } else { "" };
+        let within = if self.flies(job) { "steps in registers, and where the rank is in doubt: " } else { "" };
         format!("{within}{}", self.mapping_in_memory(job))
     }
 

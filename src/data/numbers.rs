@@ -175,7 +175,7 @@ impl Numbers {
         }
     }
 
-    /// Whether every value is an f32.
+    /// Whether the values are held as f32.
     pub(crate) fn is_f32(&self) -> bool {
         self.narrow().is_some()
     }

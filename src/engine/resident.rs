@@ -38,7 +38,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the request is wrong, its problems are not of the kind whose steps are taken in registers (expressions of few
-    /// parameters, with more points than these), they do not fit the device at once, or the engine runs on the CPU.
+    /// parameters, with as many points or more), they do not fit the device at once, or the engine runs on the CPU.
     pub fn resident(&self, sweep: &Sweep) -> Result<Resident<'_>, Error> {
         let job = sweep.clone().detail(crate::Detail::Essential).resolve()?;
         let refused = |why: String| Error::from(RequestError::NotResident { why });
@@ -72,7 +72,7 @@ impl Resident<'_> {
         self.problems == 0
     }
 
-    /// Runs every problem from its start to its end. One counter comes back.
+    /// Runs every problem from its start to its end. Two counters come back.
     ///
     /// # Errors
     /// If the device fails.
@@ -81,7 +81,7 @@ impl Resident<'_> {
     }
 
     /// θ of all problems on the device, in f32: parameter j of problem b is element [`place(b, j)`](Self::place). Problems of
-    /// which f32 was in doubt are where doubt arose; their status is in the [outcome](Self::outcome) alone.
+    /// which the rank is in doubt are where doubt arose; their status is in the [outcome](Self::outcome) alone.
     #[must_use]
     pub fn parameters(&self) -> &Buffer<f32> {
         self.settled.parameters()
@@ -93,7 +93,7 @@ impl Resident<'_> {
         layout::element(problem, parameter, 0, self.context.parameters.len(), 1, layout::LANES)
     }
 
-    /// What the last run came to, read back. Problems of which f32 was in doubt are run once more, with singular values.
+    /// What the last run came to, read back. Problems whose rank is in doubt are run once more, with singular values.
     ///
     /// # Errors
     /// If the device fails.

@@ -79,7 +79,7 @@ fn fused_steps(model: &Model) -> Vec<Specialisation> {
                 all.push(Specialisation {
                     defs: host::defs(parameters, form),
                     generated: parts(expression, coordinates, route, true).into(),
-                    ..plain(host::STEPS)
+                    ..plain(*host::source(route))
                 });
             }
         }

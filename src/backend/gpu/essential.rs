@@ -204,7 +204,7 @@ impl GpuBackend {
         self.tell(&flight, context, (&ends, &theta), outcome)
     }
 
-    /// Adds what problems came to, once those of which f32 was in doubt are done over again.
+    /// Adds what problems came to, once those whose rank is in doubt, or who are not for registers, are done over again.
     pub(super) fn tell(
         &self,
         flight: &Flight,
@@ -213,7 +213,7 @@ impl GpuBackend {
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let Flight { job, ids, .. } = flight;
-        // In doubt, or of another kind: all over again, with singular values.
+        // All over again, with singular values.
         let rest: Vec<usize> = (0..ids.len()).filter(|&b| ends[b].status().is_none()).collect();
         let again: Vec<ProblemId> = rest.iter().map(|&b| ids[b]).collect();
         let mut over_again = Outcome::empty(Arc::clone(context));
@@ -226,7 +226,7 @@ impl GpuBackend {
             over_again.append(finish(job, context, part, solved));
         }
         let before = outcome.len();
-        flight.tell(ends, theta, outcome);
+        flight.add_to(outcome, ends, theta);
         let positions: Vec<usize> = rest.iter().map(|b| before + b).collect();
         outcome.replace(&positions, &over_again);
         Ok(())
@@ -284,9 +284,10 @@ impl Flight {
     pub(super) fn parameters(&self) -> &Buffer<f32> {
         &self.cargo.theta
     }
+
     /// Adds what the device tells, problem by problem, where it has its place: memory of its own would be fetched from the
     /// system page by page.
-    fn tell(&self, ends: &[End], theta: &[f32], outcome: &mut Outcome) {
+    fn add_to(&self, outcome: &mut Outcome, ends: &[End], theta: &[f32]) {
         let Self { job, ids, cargo, .. } = self;
         let p = job.model().parameters().len();
         let first_set = ids[0].set;

@@ -35,7 +35,7 @@ pub(super) fn could_take(job: &Job) -> bool {
 }
 
 /// How the kernel of a job's steps is specialised.
-pub(super) fn form(job: &Job, uniform: bool) -> Form {
+fn form(job: &Job, uniform: bool) -> Form {
     let damps =
         |rule: &StepRule| rule.damping != Damping::Fixed(0.0) || matches!(rule.filter, Filter::ResidualScaled { .. });
     Form { uniform, undamped: !job.rules().iter().any(damps), route: Route::Normal }
@@ -69,9 +69,10 @@ fn work_of_pass(job: &Job) -> u64 {
     job.most_rows() as u64 * (p * (p + 3) / 2 + job.model().operations() / 2).max(1)
 }
 
-/// The most problems of which one evaluation each is as much as a dispatch may hold.
+/// The most problems of which one evaluation each is as much as a dispatch may hold, by rotations if need be: all of a chunk may
+/// be in doubt at once.
 pub(super) fn most_at_once(device: &Device, job: &Job) -> u64 {
-    device.pace().work(host::STEPS.name) / work_of_pass(job)
+    device.pace().work(host::STEPS.name) / (work_of_pass(job) * WORK_OF_ROTATIONS)
 }
 
 /// A row's rotations cost several times its sums.
@@ -103,21 +104,21 @@ pub(super) struct FusedSteps {
 /// Where the steps of a chunk are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Leg {
-    pub(super) route: Route,
-    /// Whether it is the first on its route.
-    pub(super) is_first: bool,
+    route: Route,
+    /// Whether no problem was evaluated before.
+    pub(super) begins: bool,
     /// The most problems that are at work.
-    pub(super) count: u64,
+    count: u64,
 }
 
 impl Leg {
     /// What comes after it where so many are left at work and so many in doubt; `None` where all are done.
     pub(super) fn next(self, left: u32, doubted: u32) -> Option<Self> {
         if left > 0 {
-            return Some(Self { is_first: false, count: left.into(), ..self });
+            return Some(Self { begins: false, count: left.into(), ..self });
         }
         let turns = doubted > 0 && self.route == Route::Normal;
-        turns.then(|| Self { route: Route::Orthogonal, is_first: true, count: doubted.into() })
+        turns.then(|| Self { route: Route::Orthogonal, begins: false, count: doubted.into() })
     }
 }
 
@@ -193,7 +194,7 @@ impl FusedSteps {
 
     /// Where all begin.
     pub(super) fn first_leg(&self) -> Leg {
-        Leg { route: Route::Normal, is_first: true, count: self.count }
+        Leg { route: Route::Normal, begins: true, count: self.count }
     }
 
     fn kernel(&self, device: &Device, job: &Job, route: Route) -> Result<&Arc<Kernel>, DeviceError> {
@@ -220,8 +221,8 @@ impl FusedSteps {
         let [first_roster, other] = &self.rosters;
         let [mut now, mut next] = [if is_normal { first_roster } else { &self.doubted }, other];
         let each = leg.count * self.work * if is_normal { 1 } else { WORK_OF_ROTATIONS };
-        let passes = (device.pace().work(host::STEPS.name) / each).clamp(1, MOST_PASSES);
-        let first = device.uniform(&Fused::of(passes as u32, leg.is_first && is_normal, self.rule))?;
+        let passes = (device.pace().work(host::source(leg.route).name) / each).clamp(1, MOST_PASSES);
+        let first = device.uniform(&Fused::of(passes as u32, leg.begins, self.rule))?;
         let later = device.uniform(&Fused::of(passes as u32, false, self.rule))?;
         for k in 0..DISPATCHES {
             commands.dispatch(&self.muster, &[now, next, &self.workgroups], [1, 1, 1])?;

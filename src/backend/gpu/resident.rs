@@ -38,10 +38,9 @@ impl GpuBackend {
     pub(crate) fn run_settled(&self, settled: &Settled) -> Result<(), Error> {
         let Settled { flight, starts, roster } = settled;
         let mut next = flight.first_leg();
-        let begins = next;
         while let Some(leg) = next {
             let mut commands = self.device().record("steps in registers");
-            if let (true, Some((trial, now))) = (next == begins, flight.beginning()) {
+            if let (true, Some((trial, now))) = (leg.begins, flight.beginning()) {
                 commands.copy(starts, 0..starts.len(), trial, 0)?;
                 commands.copy(roster, 0..roster.len(), now, 0)?;
             }
@@ -52,7 +51,7 @@ impl GpuBackend {
         Ok(())
     }
 
-    /// Reads back what the last run came to. Problems of which f32 was in doubt are run once more, with singular values.
+    /// Reads back what the last run came to. Problems whose rank is in doubt are run once more, with singular values.
     pub(crate) fn outcome_of(&self, settled: &Settled, context: &Arc<Context>) -> Result<Outcome, Error> {
         let (ends, theta) = settled.flight.read(self.device())?;
         let mut outcome = Outcome::empty(Arc::clone(context));

@@ -15,6 +15,9 @@ pub(crate) const STEPS: KernelSource = kernel_source!(
     read roster, write staying, write ends
 );
 
+/// The same by rotations, at a pace of its own.
+pub(crate) const ROTATED_STEPS: KernelSource = KernelSource { name: "fused/steps, rotated", ..STEPS };
+
 pub(crate) const MUSTER: KernelSource = kernel_source!("fused/muster", read roster, write staying, write workgroups);
 
 pub(crate) const DOUBTED: KernelSource = kernel_source!("fused/doubted", uniform rules, read ends, write doubted);
@@ -51,6 +54,14 @@ pub(crate) fn defs(parameters: usize, form: Form) -> Vec<(&'static str, Def)> {
     ]
 }
 
+/// The source of the kernel.
+pub(crate) fn source(route: Route) -> &'static KernelSource {
+    match route {
+        Route::Normal => &STEPS,
+        Route::Orthogonal => &ROTATED_STEPS,
+    }
+}
+
 /// The kernel of a model's steps.
 pub(crate) fn kernel(
     device: &Device,
@@ -59,7 +70,7 @@ pub(crate) fn kernel(
     form: Form,
 ) -> Result<Arc<Kernel>, DeviceError> {
     let parts = parts(model, coordinates, form.route, !device.compiles_little());
-    device.kernel(&STEPS, &defs(model.parameters.len(), form), &parts)
+    device.kernel(source(form.route), &defs(model.parameters.len(), form), &parts)
 }
 
 /// Whether the steps of a rule are among those of the kernel, for problems of so many parameters.

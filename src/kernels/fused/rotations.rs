@@ -1,5 +1,9 @@
 //! The part of `shaders/fused/steps.wgsl` that turns rows of [J | e] into R and Qᵀe, where the kernel is ORTHOGONAL.
 
+/// The least square that has all its digits: of a smaller one devices that keep it have a few, and an angle of a few digits
+/// would turn the rest of the row by them.
+const LEAST: f32 = f32::MIN_POSITIVE;
+
 /// A row that is not zero from `first` on, by Givens' rotations: it is turned into `upper` and `turned`, entry by entry, until
 /// nothing is left of it. Its entries are the variables d0, d1, … and e, which are written over.
 fn rotate(first: usize, parameters: usize) -> String {
@@ -8,9 +12,10 @@ fn rotate(first: usize, parameters: usize) -> String {
         let at = |k: usize| format!("upper[{}u]", k * (k + 1) / 2 + j);
         let pivot = at(j);
         text += &format!(
-            "{{\nlet length = sqrt({pivot} * {pivot} + d{j} * d{j});\nlet is_zero = length == 0.0;\n\
-             let cosine = select({pivot} / length, Real(1.0), is_zero);\nlet sine = select(d{j} / length, Real(0.0), \
-             is_zero);\n{pivot} = length;\n"
+            "{{\nlet square = {pivot} * {pivot} + d{j} * d{j};\nlet is_nothing = square < {LEAST:e};\n\
+             let length = sqrt(square);\nlet cosine = select({pivot} / length, Real(1.0), is_nothing);\n\
+             let sine = select(d{j} / length, Real(0.0), is_nothing);\n\
+             {pivot} = select(length, {pivot}, is_nothing);\n"
         );
         let others = (j + 1..parameters).map(|k| (at(k), format!("d{k}")));
         for (k, (above, entry)) in others.chain([(format!("turned[{j}u]"), String::from("e"))]).enumerate() {
