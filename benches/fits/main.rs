@@ -78,6 +78,7 @@ fn resident(engine: &Engine, sweep: &Sweep) -> Option<f64> {
     Some(best)
 }
 
+/// Runs of the mixture, of which the best counts.
 const MIXED_RUNS: usize = 5;
 
 /// The first of these find the pace.
@@ -115,8 +116,8 @@ fn mixture(engine: &Engine, fits: &Fits) -> Mixture {
         sum / count
     };
     // Of those that converge: one of a thousand may never find out of its valley in f32.
-    let ends = outcome.iter().filter(|fit| fit.status() == Status::Converged);
-    let slowest = ends.map(|fit| fit.steps()).max().unwrap_or(0);
+    let converged = outcome.iter().filter(|fit| fit.status() == Status::Converged);
+    let slowest = converged.map(|fit| fit.steps()).max().unwrap_or(0);
     let to_the_slowest = sweep.clone().stop(Stop { steps: slowest, tests: false, ..fits.kind.stop() });
     Mixture {
         hard: mean(true),

@@ -29,6 +29,7 @@ use chunk::{Chunk, Work};
 use shape::{ChunkShape, Way};
 
 pub(crate) use crate::gpu::layout::LANES;
+pub(crate) use crate::kernels::fused::host::MOST_PARAMETERS as MOST_IN_REGISTERS;
 pub(crate) use essential::{Flight, IN_FLIGHT};
 pub(crate) use resident::Settled;
 

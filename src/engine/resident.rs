@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backend::gpu::{GpuBackend, Settled};
+use crate::backend::gpu::{GpuBackend, MOST_IN_REGISTERS, Settled};
 use crate::error::{Error, RequestError};
 use crate::gpu::{Buffer, layout};
 use crate::sweep::{Context, Outcome, Sweep};
@@ -43,7 +43,9 @@ impl Engine {
         let job = sweep.clone().detail(crate::Detail::Essential).resolve()?;
         let refused = |why: String| Error::from(RequestError::NotResident { why });
         let gpu = self.backend.flying(&job).ok_or_else(|| {
-            refused("steps in registers take a GPU and an expression of at most 16 parameters".to_owned())
+            refused(format!(
+                "steps in registers take a GPU and an expression of at most {MOST_IN_REGISTERS} parameters"
+            ))
         })?;
         self.backend.check(&job)?;
         let most = gpu.most_settled(&job) as u64;

@@ -31,16 +31,7 @@ fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
 /// No problems, with these group columns and parameters.
 pub(crate) fn empty_outcome_with(groups: &[&str], parameters: &[&str]) -> Outcome {
     let keys = groups.iter().map(|&name| KeyColumn::new(name.to_owned(), KeyValues::Integer(Vec::new()))).collect();
-    Outcome {
-        context: Arc::new(context(parameters, keys)),
-        rows: Vec::new(),
-        parameters: Vec::new(),
-        starts: Vec::new(),
-        singular_values: Vec::new(),
-        covariance: Vec::new(),
-        unresolved: Vec::new(),
-        history: Records::default(),
-    }
+    Outcome::empty(Arc::new(context(parameters, keys)))
 }
 
 /// Two data sets with one start each and two rules: a fixed step that converged, an adaptive one that converged, one

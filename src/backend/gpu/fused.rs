@@ -86,7 +86,8 @@ pub(super) struct FusedSteps {
     /// Compiled once a problem needs it.
     orthogonal: OnceLock<Arc<Kernel>>,
     muster: Arc<Kernel>,
-    sift: Arc<Kernel>,
+    /// Lists those in doubt.
+    lister: Arc<Kernel>,
     /// The problems at work, and those that go on: how many, then which.
     rosters: [Buffer<u32>; 2],
     /// Those of which normal equations leave f32 in doubt.
@@ -176,7 +177,7 @@ impl FusedSteps {
             form,
             coordinates,
             muster: device.kernel(&host::MUSTER, &[], &[])?,
-            sift: device.kernel(&host::DOUBTED, &[], &[])?,
+            lister: device.kernel(&host::DOUBTED, &[], &[])?,
             rosters: [device.lent_from("roster", &roster)?, device.scratch("those that stay", roster.len())?],
             doubted: device.scratch("those in doubt", roster.len())?,
             workgroups: device.buffer("workgroups", 3)?,
@@ -237,7 +238,7 @@ impl FusedSteps {
         if is_normal {
             commands.clear(&self.doubted)?;
             let groups = (self.problems as u32).div_ceil(host::GROUP);
-            commands.dispatch(&self.sift, &[rules, ends, &self.doubted], [groups, 1, 1])?;
+            commands.dispatch(&self.lister, &[rules, ends, &self.doubted], [groups, 1, 1])?;
         }
         Ok([now, &self.doubted])
     }
