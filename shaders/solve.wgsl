@@ -7,7 +7,7 @@
 //
 // Invocation: one matrix.
 #import natgrad::layout::element
-#import natgrad::bits::{is_finite, power_of_two}
+#import natgrad::bits::{is_finite, magnitude, power_of_two}
 #import natgrad::matrices::{Matrices, Report, CONVERGED}
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
@@ -48,22 +48,22 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             // @unroll
             for (var k = 0u; k < N; k++) {
                 e[i * COLUMNS + k] = select(Real(0.0), a[element(index, row, k, M, N)], there);
-                largest_bits = max(largest_bits, bitcast<u32>(f32(e[i * COLUMNS + k])) & 0x7fffffffu);
+                largest_bits = max(largest_bits, magnitude(e[i * COLUMNS + k]));
             }
             // @unroll
             for (var k = N; k < COLUMNS; k++) {
                 e[i * COLUMNS + k] = select(Real(0.0), b[element(index, row, k - N, M, K)], there);
-                largest_bits = max(largest_bits, bitcast<u32>(f32(e[i * COLUMNS + k])) & 0x7fffffffu);
+                largest_bits = max(largest_bits, magnitude(e[i * COLUMNS + k]));
             }
         }
         // @unroll
         for (var j = 0u; j < N; j++) {
-            var largest = abs(r[j * COLUMNS + j]);
+            var bits = magnitude(r[j * COLUMNS + j]);
             // @unroll
             for (var i = 0u; i < HEIGHT; i++) {
-                largest = max(largest, abs(e[i * COLUMNS + j]));
+                bits = max(bits, magnitude(e[i * COLUMNS + j]));
             }
-            let unit = power_of_two(largest);
+            let unit = power_of_two(Real(bitcast<f32>(bits)));
             let inverse_unit = 1.0 / unit;
             let pivot = r[j * COLUMNS + j] * inverse_unit;
             var sum: Real = pivot * pivot;

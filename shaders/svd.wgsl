@@ -8,12 +8,13 @@
 // nothing is (C = 0); or, as in a step, A and the rows carried are the transpose of [R | c] (CARRIED).
 //
 // QR first is the preconditioner of Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322; the columns keep a
-// power of two each, so that graded matrices lose nothing to underflow.
+// power of two each, so that graded matrices lose nothing to underflow, and a weight each, so that a rotation takes half the
+// operations.
 //
 // Invocation: one matrix. Columns leave by descending σ.
-#import natgrad::layout::element
-#import natgrad::bits::{is_finite, power_of_two, power_of_root, reciprocal}
-#import natgrad::rotation::{rotation, NEGLIGIBLE}
+#import natgrad::layout::{element, origin, LANES}
+#import natgrad::bits::{is_finite, magnitude, power_of_two, power_of_root, reciprocal}
+#import natgrad::rotation::{turn, NEGLIGIBLE}
 #ifdef STEP
 #import natgrad::problem::{Problem, State, Rules, RUNNING, FACTORIZATION_LIMIT}
 
@@ -26,6 +27,7 @@
 @group(0) @binding(6) var<storage, read_write> lengths: array<Real>;  // P × 1: the column lengths of J
 #else
 #import natgrad::matrices::{Matrices, Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
+#import natgrad::blocked::INFINITE
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
 @group(0) @binding(1) var<storage, read> a: array<Real>;              // M × N; N × M; CARRIED: N × (M + C)
@@ -41,6 +43,14 @@ const M: u32 = #{M}u;
 const N: u32 = #{N}u;
 const C: u32 = #{C}u;
 const ROWS: u32 = M + C;
+// Rows of which entries are read; the others are the identity.
+#ifdef CARRIED
+const GIVEN: u32 = ROWS;
+#else
+const GIVEN: u32 = M;
+#endif
+// Pairs of a round, with one for the player who has none where N is odd.
+const PAIRS: u32 = (N + 1u) / 2u;
 // The players that go round in a tournament of the columns; an even N's last one stays.
 const CIRCLE: u32 = N - 1u + N % 2u;
 
@@ -59,6 +69,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var scale: array<Real, N>;
     // @registers
     var inverse: array<Real, N>;
+    // @registers
+    var weight: array<Real, N>;
     var largest: Real = 0.0;
 
 #ifdef STEP
@@ -104,42 +116,40 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let tolerance = matrices.tolerance;
     let max_sweeps = matrices.max_sweeps;
-    var finite = true;
-    // @unroll
-    for (var j = 0u; j < N; j++) {
-#ifdef CARRIED
-        // @unroll
-        for (var i = 0u; i < ROWS; i++) {
-            m[j * ROWS + i] = a[element(b, j, i, N, ROWS)];
-            finite = finite && is_finite(m[j * ROWS + i]);
-        }
-        // @unroll
-        for (var i = 0u; i < M; i++) {
-            largest = max(largest, abs(m[j * ROWS + i]));
-        }
-#else
-        // @unroll
-        for (var i = 0u; i < M; i++) {
-#ifdef TRANSPOSED
-            m[j * ROWS + i] = a[element(b, j, i, N, M)];
-#else
-            m[j * ROWS + i] = a[element(b, i, j, M, N)];
-#endif
-            finite = finite && is_finite(m[j * ROWS + i]);
-            largest = max(largest, abs(m[j * ROWS + i]));
-        }
-        // @unroll
-        for (var i = M; i < ROWS; i++) {
-            m[j * ROWS + i] = select(Real(0.0), Real(1.0), i == M + j);
-        }
-#endif
+    // LOOPED: to and from the batch by loops, and a copy in memory. Where a load is much code, as many of them as there are
+    // entries took a driver 43 s to compile for 16×16, and loops 6 s.
+    // @registers unless LOOPED
+    var copied: array<Real, N * ROWS>;
+    let source = origin(b, N * GIVEN, LANES);
+    var bits = 0u;
+    // @unroll unless LOOPED
+    for (var at = 0u; at < N * M; at++) {
+        copied[at] = a[source + at * LANES];
+        bits = max(bits, magnitude(copied[at]));
     }
+    var finite = bits < INFINITE;
+    // @unroll unless LOOPED
+    for (var at = N * M; at < N * GIVEN; at++) {
+        copied[at] = a[source + at * LANES];
+        finite = finite && is_finite(copied[at]);
+    }
+    largest = select(Real(1.0), Real(bitcast<f32>(bits)), finite);
     // Of a matrix that is not finite nothing is known; its numbers are set to NaN at the end.
     // @unroll
-    for (var k = 0u; k < N * ROWS; k++) {
-        m[k] = select(Real(0.0), m[k], finite);
+    for (var j = 0u; j < N; j++) {
+        // @unroll
+        for (var i = 0u; i < GIVEN; i++) {
+#ifdef BY_ROWS
+            m[j * ROWS + i] = select(Real(0.0), copied[i * N + j], finite);
+#else
+            m[j * ROWS + i] = select(Real(0.0), copied[j * M + i], finite);
+#endif
+        }
+        // @unroll
+        for (var i = GIVEN; i < ROWS; i++) {
+            m[j * ROWS + i] = select(Real(0.0), Real(1.0), i == M + j);
+        }
     }
-    largest = select(Real(1.0), largest, finite);
 #endif
 
     // One power of two for the whole matrix, and one for each column, which is remembered: columns have lengths near 1
@@ -148,11 +158,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let by_unit = reciprocal(unit);
     // @unroll
     for (var j = 0u; j < N; j++) {
-        var big: Real = 0.0;
+        var bits = 0u;
         // @unroll
         for (var i = 0u; i < M; i++) {
-            big = max(big, abs(m[j * ROWS + i]));
+            bits = max(bits, magnitude(m[j * ROWS + i]));
         }
+        let big = Real(bitcast<f32>(bits));
         let there = big > NEGLIGIBLE * unit;
         scale[j] = select(Real(1.0), power_of_two(big * by_unit), there);
         inverse[j] = reciprocal(scale[j]);
@@ -161,6 +172,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var i = 0u; i < M; i++) {
             m[j * ROWS + i] = m[j * ROWS + i] * by * inverse[j];
         }
+        weight[j] = 1.0;
     }
 
     // A pair whose cosine is rounding stays as it is: columns of equal length would be turned by any angle, and what is
@@ -193,10 +205,20 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
         // Every pair once, in the order of a tournament: the pairs of a round have no column in common, so that the
         // device can work on several at once. In the first pair of a round an even N's last column meets the others.
+        // @registers
+        var forth: array<Real, CIRCLE * PAIRS>;
+        // @registers
+        var back: array<Real, CIRCLE * PAIRS>;
         // @unroll
         for (var round = 0u; round < CIRCLE; round++) {
+            // @registers
+            var dot_product: array<Real, PAIRS>;
+            // @registers
+            var near: array<Real, PAIRS>;
+            // @registers
+            var far: array<Real, PAIRS>;
             // @unroll
-            for (var match_ = N % 2u; match_ < (CIRCLE + 1u) / 2u; match_++) {
+            for (var match_ = N % 2u; match_ < PAIRS; match_++) {
                 // @constant
                 let j = (round + match_) % CIRCLE;
                 // @constant
@@ -206,35 +228,78 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 for (var i = 0u; i < M; i++) {
                     g += m[j * ROWS + i] * m[k * ROWS + i];
                 }
+                dot_product[match_] = g;
+            }
+            // @unroll
+            for (var match_ = N % 2u; match_ < PAIRS; match_++) {
+                // @constant
+                let j = (round + match_) % CIRCLE;
+                // @constant
+                let k = (round + CIRCLE - match_) % CIRCLE + (N - 1u - j) * (1u / (match_ + 1u));
+                let g = dot_product[match_];
                 let x = squares[j];
                 let y = squares[k];
                 let apart = g * g > rounding * (x * y);
                 rotating = rotating || apart;
                 let ratio = scale[k] * inverse[j];
-                let back = scale[j] * inverse[k];
-                let turn = rotation(x, y, g, ratio, back, apart);
-                let s = turn.sine;
-                let h = turn.half;
-                let forth = s * ratio;
-                let behind = s * back;
-                let near = h * back;
-                let far = h * ratio;
+                let inverse_ratio = scale[j] * inverse[k];
+                let by = turn(x, y, g, weight[j], weight[k], ratio, inverse_ratio, apart);
+                near[match_] = by.forth * ratio;
+                far[match_] = by.back * inverse_ratio;
+                forth[round * PAIRS + match_] = by.forth;
+                back[round * PAIRS + match_] = by.back;
+                let shrunk = 1.0 / by.grown;
+                weight[j] *= shrunk;
+                weight[k] *= shrunk;
+                squares[j] = max(x - near[match_] * g, 0.0) * by.grown;
+                squares[k] = max(y + far[match_] * g, 0.0) * by.grown;
+            }
+            // @unroll
+            for (var match_ = N % 2u; match_ < PAIRS; match_++) {
+                // @constant
+                let j = (round + match_) % CIRCLE;
+                // @constant
+                let k = (round + CIRCLE - match_) % CIRCLE + (N - 1u - j) * (1u / (match_ + 1u));
                 // @unroll
                 for (var i = 0u; i < M; i++) {
                     let p = m[j * ROWS + i];
                     let r = m[k * ROWS + i];
-                    m[j * ROWS + i] = p - forth * (r + near * p);
-                    m[k * ROWS + i] = r + behind * (p - far * r);
+                    m[j * ROWS + i] = p - near[match_] * r;
+                    m[k * ROWS + i] = r + far[match_] * p;
                 }
+            }
+        }
+        // Weights shrink: what is a power of two of their roots goes to the columns, exactly.
+        // @registers
+        var share: array<Real, N>;
+        // @unroll
+        for (var j = 0u; j < N; j++) {
+            share[j] = power_of_root(weight[j]);
+            let by_share = reciprocal(share[j]);
+            weight[j] = weight[j] * by_share * by_share;
+            scale[j] = scale[j] * share[j];
+            inverse[j] = inverse[j] * by_share;
+        }
+        // What is carried turns row by row: a row stays in registers through all of the sweep.
+        // @unroll
+        for (var i = M; i < ROWS; i++) {
+            // @unroll
+            for (var round = 0u; round < CIRCLE; round++) {
                 // @unroll
-                for (var i = M; i < ROWS; i++) {
+                for (var match_ = N % 2u; match_ < PAIRS; match_++) {
+                    // @constant
+                    let j = (round + match_) % CIRCLE;
+                    // @constant
+                    let k = (round + CIRCLE - match_) % CIRCLE + (N - 1u - j) * (1u / (match_ + 1u));
                     let p = m[j * ROWS + i];
                     let r = m[k * ROWS + i];
-                    m[j * ROWS + i] = p - s * (r + h * p);
-                    m[k * ROWS + i] = r + s * (p - h * r);
+                    m[j * ROWS + i] = p - forth[round * PAIRS + match_] * r;
+                    m[k * ROWS + i] = r + back[round * PAIRS + match_] * p;
                 }
-                squares[j] = max(x - turn.tangent * ratio * g, 0.0);
-                squares[k] = max(y + turn.tangent * back * g, 0.0);
+            }
+            // @unroll
+            for (var j = 0u; j < N; j++) {
+                m[j * ROWS + i] = m[j * ROWS + i] * share[j];
             }
         }
     }
@@ -247,8 +312,23 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var i = 0u; i < M; i++) {
             sum += m[j * ROWS + i] * m[j * ROWS + i];
         }
-        squares[j] = sqrt(sum) * scale[j];
+#ifdef IDENTITY
+        // A column of V, of which the length is 1, says what became of the weight.
+        var own: Real = 0.0;
+        // @unroll
+        for (var i = M; i < ROWS; i++) {
+            own += m[j * ROWS + i] * m[j * ROWS + i];
+        }
+        weight[j] = 1.0 / sqrt(own);
+#else
+        weight[j] = sqrt(weight[j]);
+#endif
+        squares[j] = sqrt(sum) * (scale[j] * weight[j]);
     }
+#ifdef VECTORS
+    // @registers unless LOOPED
+    var places: array<u32, N>;
+#endif
     // @unroll
     for (var j = 0u; j < N; j++) {
         let length = squares[j];
@@ -264,24 +344,26 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
 #ifdef STEP
         sigma[element(b, place, 0u, N, 1u)] = length * unit;
-        let by = select(Real(0.0), scale[j] / length, length > 0.0);
+        let by = select(Real(0.0), scale[j] * weight[j] / length, length > 0.0);
         // @unroll
         for (var i = 0u; i < M; i++) {
             v[element(b, i, place, ROWS, N)] = m[j * ROWS + i] * by;
         }
-        v[element(b, M, place, ROWS, N)] = m[j * ROWS + M];
+        v[element(b, M, place, ROWS, N)] = m[j * ROWS + M] * weight[j];
 #else
         sigma[element(b, place, 0u, N, 1u)] = select(matrices.nan, length * unit, finite);
 #endif
 #ifdef VECTORS
-        let by = select(Real(0.0), scale[j] / length, length > 0.0);
+        places[j] = place;
+        let by = select(matrices.nan, select(Real(0.0), scale[j] * weight[j] / length, length > 0.0), finite);
         // @unroll
         for (var i = 0u; i < M; i++) {
-            w[element(b, i, place, M, N)] = select(matrices.nan, m[j * ROWS + i] * by, finite);
+            copied[j * ROWS + i] = m[j * ROWS + i] * by;
         }
+        let own = select(matrices.nan, weight[j], finite);
         // @unroll
         for (var i = M; i < ROWS; i++) {
-            v[element(b, i - M, place, C, N)] = select(matrices.nan, m[j * ROWS + i], finite);
+            copied[j * ROWS + i] = m[j * ROWS + i] * own;
         }
 #endif
     }
@@ -302,6 +384,20 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         rank += select(0u, 1u, squares[j] > matrices.cutoff * longest);
     }
     rank = select(0u, rank, finite);
+#ifdef VECTORS
+    let to_w = origin(b, N * M, LANES);
+    // @unroll unless LOOPED
+    for (var at = 0u; at < N * M; at++) {
+        w[to_w + (places[at / M] * M + at % M) * LANES] = copied[at / M * ROWS + at % M];
+    }
+#ifdef CARRIES
+    let to_v = origin(b, N * C, LANES);
+    // @unroll unless LOOPED
+    for (var at = 0u; at < N * C; at++) {
+        v[to_v + (places[at / C] * C + at % C) * LANES] = copied[at / C * ROWS + M + at % C];
+    }
+#endif
+#endif
     reports[b] = Report(select(select(CONVERGED, SWEEP_LIMIT, rotating), NON_FINITE, !finite), sweeps, rank);
 #endif
 }

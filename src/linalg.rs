@@ -20,9 +20,11 @@
 //! ```
 //!
 //! Singular values are good to high relative accuracy: one-sided Jacobi with a power of two kept for every column (Demmel
-//! and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992) 1204). There are three mappings: one invocation a matrix, in registers,
-//! for up to eight columns (a matrix and its V in 128 numbers); a workgroup for some matrices, in its memory; and blocks of
-//! columns in the device's memory, whose rotations are found in registers, by an invocation a matrix or a pair of blocks.
+//! and Veselić, SIAM J. Matrix Anal. Appl. 13 (1992) 1204). There are four mappings: one invocation a matrix, in registers,
+//! for up to sixteen columns (a matrix and its V in 512 numbers); the same in its private memory (2,048 numbers), where a CPU
+//! plays the device; a workgroup for some matrices, in its memory; and blocks of columns in the device's memory, whose
+//! rotations are found in registers, by an invocation a matrix or a pair of blocks. Rotations are fast ones: each column keeps
+//! a weight in the place of its exact length (Drmač, SIAM J. Sci. Comput. 18 (1997) 1200).
 //! Which is fastest for a shape is measured at its first use and remembered, see [`Device::mappings`](crate::Device::mappings).
 //!
 //! Tall, wide and large matrices are factored first, AΠ = QR with the columns sorted by magnitude, and get the SVD of Rᵀ

@@ -11,11 +11,12 @@ use common::matrices::{Case, Spectrum, batch, catalogue, gaussian, matrix, round
 use common::oracle::{absolute_bound, bits, sigma, singular_values, svd_ratios};
 
 /// Mappings that there are for these sizes; those that are looped compile everywhere.
-const MAPPINGS: [((usize, usize), &[&str]); 4] = [
+const MAPPINGS: [((usize, usize), &[&str]); 5] = [
     ((4, 3), &["registers", "lane-4-looped"]),
     ((8, 8), &["registers", "lane-4", "lane-4-looped", "group"]),
-    ((20, 13), &["lane-4", "lane-4-looped", "group"]),
-    ((12, 24), &["lane-4", "lane-4-looped", "group"]),
+    ((20, 13), &["registers", "lane-4", "lane-4-looped", "group"]),
+    ((12, 24), &["registers", "lane-4", "lane-4-looped", "group"]),
+    ((24, 19), &["private-5", "lane-4", "lane-4-looped", "group"]),
 ];
 
 /// What a driver that cannot compile much is spared.

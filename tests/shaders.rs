@@ -193,12 +193,12 @@ fn the_jacobian_of_a_model_without_elementary_functions_compiles_in_f64() {
     assert_eq!(in_f64(jacobian), Ok(()));
 }
 
-/// The folders of kernels, the shaders' own included; what lies in `shared` is imported.
+/// The folders of kernels, the shaders' own included; what lies in `shared` is imported, and what lies in `parts` included.
 fn folders() -> Vec<String> {
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let below = std::fs::read_dir(shaders).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     let names = below.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
-    names.filter(|name| name != "shared").chain([String::new()]).collect()
+    names.filter(|name| !["shared", "parts"].contains(&name.as_str())).chain([String::new()]).collect()
 }
 
 /// WGSL files directly in a folder.
@@ -224,6 +224,17 @@ fn no_shader_file_is_left_out_of_the_kernels() {
             let name = format!("{prefix}{}", file.file_stem().unwrap().to_str().unwrap());
             assert!(names.contains(&name.as_str()), "{} belongs to no kernel that is tested here", file.display());
         }
+    }
+}
+
+#[test]
+fn every_part_stands_in_several_kernels() {
+    let kernels: Vec<String> =
+        folders().iter().flat_map(|folder| files(folder)).map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    for part in files("parts") {
+        let line = format!("// @include {}", part.file_stem().unwrap().to_str().unwrap());
+        let places = kernels.iter().filter(|kernel| kernel.lines().any(|text| text == line)).count();
+        assert!(places > 1, "{} stands in {places} kernels", part.display());
     }
 }
 

@@ -6,7 +6,7 @@
 // for it in Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29 (2008) 1322, where D is all that is graded.
 //
 // Invocation: x is the matrix, y a column of A, or one of zeros.
-#import natgrad::layout::element
+#import natgrad::layout::{element, grouped}
 #import natgrad::bits::{power_of_two, reciprocal}
 #import natgrad::matrices::Matrices
 
@@ -21,6 +21,7 @@ const M: u32 = #{M}u;
 const N: u32 = #{N}u;
 const ROWS: u32 = #{ROWS}u;
 const COLUMNS: u32 = #{COLUMNS}u;
+const GROUP: u32 = #{GROUP}u;  // columns of which an entry each is had at once
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -50,6 +51,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             value = a[element(b, i, j, M, N)] * inverse;
 #endif
         }
-        copied[element(b, i, place, ROWS, COLUMNS)] = value;
+        copied[grouped(b, i, place, ROWS, COLUMNS, GROUP)] = value;
     }
 }

@@ -1,7 +1,7 @@
 // The identity, or a matrix with rows of zeros below (UPPER), and zeros around either up to whole blocks: what Q is
 // multiplied by.
 // Invocation: x is the matrix, y a column.
-#import natgrad::layout::element
+#import natgrad::layout::{element, grouped}
 #import natgrad::panel::Panel
 
 @group(0) @binding(0) var<uniform> panel: Panel;
@@ -12,6 +12,7 @@
 
 const ROWS: u32 = #{ROWS}u;
 const COLUMNS: u32 = #{COLUMNS}u;
+const GROUP: u32 = #{GROUP}u;  // columns of which an entry each is had at once
 const K: u32 = #{K}u;
 const C: u32 = #{C}u;
 
@@ -31,6 +32,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             value = select(Real(0.0), Real(1.0), i == j);
 #endif
         }
-        extended[element(b, i, j, ROWS, COLUMNS)] = value;
+        extended[grouped(b, i, j, ROWS, COLUMNS, GROUP)] = value;
     }
 }

@@ -10,8 +10,12 @@
 #import natgrad::panel::Panel
 
 @group(0) @binding(0) var<uniform> panel: Panel;
-@group(0) @binding(1) var<storage, read_write> a: array<Real>;     // M × N
-@group(0) @binding(2) var<storage, read_write> taus: array<Real>;  // BLOCKS × K
+#ifdef QUADS
+@group(0) @binding(1) var<storage, read_write> a: array<vec4<Real>>;  // M × N, four columns at a time
+#else
+@group(0) @binding(1) var<storage, read_write> a: array<Real>;        // M × N
+#endif
+@group(0) @binding(2) var<storage, read_write> taus: array<Real>;     // BLOCKS × K
 
 const M: u32 = #{M}u;
 const N: u32 = #{N}u;
@@ -19,6 +23,12 @@ const K: u32 = #{K}u;          // reflectors: the smaller of both; all three are
 const WIDTH: u32 = #{WIDTH}u;
 const HEIGHT: u32 = #{HEIGHT}u;  // rows that are merged at a time
 const BLOCKS: u32 = #{BLOCKS}u;
+#ifdef QUADS
+const GROUP: u32 = 4u;
+#else
+const GROUP: u32 = 1u;
+#endif
+const GROUPS: u32 = WIDTH / GROUP;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -28,17 +38,25 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let top = panel.top;
     // Where the panel and its factors begin: all else is a constant further.
-    let columns = origin(b, M * N, LANES) + top * M * LANES;
+    let columns = origin(b, M * N / GROUP, LANES) + top / GROUP * M * LANES;
     let factors = origin(b, BLOCKS * K, LANES) + top * BLOCKS * LANES;
     let triangle = columns + top * LANES;
     // The triangle, and below its diagonal the reflectors that made it.
     // @registers
     var r: array<Real, WIDTH * WIDTH>;
     // @unroll
-    for (var j = 0u; j < WIDTH; j++) {
+    for (var k = 0u; k < GROUPS; k++) {
         // @unroll
         for (var i = 0u; i < WIDTH; i++) {
-            r[i * WIDTH + j] = a[triangle + (j * M + i) * LANES];
+            let entries = a[triangle + (k * M + i) * LANES];
+#ifdef QUADS
+            r[i * WIDTH + 4u * k] = entries.x;
+            r[i * WIDTH + 4u * k + 1u] = entries.y;
+            r[i * WIDTH + 4u * k + 2u] = entries.z;
+            r[i * WIDTH + 4u * k + 3u] = entries.w;
+#else
+            r[i * WIDTH + k] = entries;
+#endif
         }
     }
     // H = I − τvvᵀ with v = (1, x/(r−β)), β = −sign(r)·‖(r, x)‖, as LAPACK has it; I where all is zero. Lengths are
@@ -92,10 +110,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         // @registers
         var e: array<Real, HEIGHT * WIDTH>;
         // @unroll
-        for (var j = 0u; j < WIDTH; j++) {
+        for (var k = 0u; k < GROUPS; k++) {
             // @unroll
             for (var i = 0u; i < HEIGHT; i++) {
-                e[i * WIDTH + j] = a[rows + (j * M + i) * LANES];
+                let entries = a[rows + (k * M + i) * LANES];
+#ifdef QUADS
+                e[i * WIDTH + 4u * k] = entries.x;
+                e[i * WIDTH + 4u * k + 1u] = entries.y;
+                e[i * WIDTH + 4u * k + 2u] = entries.z;
+                e[i * WIDTH + 4u * k + 3u] = entries.w;
+#else
+                e[i * WIDTH + k] = entries;
+#endif
             }
         }
         // @unroll
@@ -141,19 +167,31 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             taus[factors + (j * BLOCKS + block) * LANES] = tau;
         }
         // @unroll
-        for (var j = 0u; j < WIDTH; j++) {
+        for (var k = 0u; k < GROUPS; k++) {
             // @unroll
             for (var i = 0u; i < HEIGHT; i++) {
-                a[rows + (j * M + i) * LANES] = e[i * WIDTH + j];
+#ifdef QUADS
+                // @constant
+                let at = i * WIDTH + 4u * k;
+                a[rows + (k * M + i) * LANES] = vec4<Real>(e[at], e[at + 1u], e[at + 2u], e[at + 3u]);
+#else
+                a[rows + (k * M + i) * LANES] = e[i * WIDTH + k];
+#endif
             }
         }
         block += 1u;
     }
     // @unroll
-    for (var j = 0u; j < WIDTH; j++) {
+    for (var k = 0u; k < GROUPS; k++) {
         // @unroll
         for (var i = 0u; i < WIDTH; i++) {
-            a[triangle + (j * M + i) * LANES] = r[i * WIDTH + j];
+#ifdef QUADS
+            // @constant
+            let at = i * WIDTH + 4u * k;
+            a[triangle + (k * M + i) * LANES] = vec4<Real>(r[at], r[at + 1u], r[at + 2u], r[at + 3u]);
+#else
+            a[triangle + (k * M + i) * LANES] = r[i * WIDTH + k];
+#endif
         }
     }
 }

@@ -1,7 +1,7 @@
 // What is worked on in place: A, or its transpose (TRANSPOSED), with zeros around it up to whole blocks; MEASURED: and the
 // largest magnitude of each matrix, an infinity or NaN included.
 // Invocation: x is the matrix, y a column of the copy.
-#import natgrad::layout::element
+#import natgrad::layout::{element, grouped}
 #import natgrad::panel::Panel
 
 @group(0) @binding(0) var<uniform> panel: Panel;
@@ -15,6 +15,7 @@ const M: u32 = #{M}u;
 const N: u32 = #{N}u;
 const ROWS: u32 = #{ROWS}u;
 const COLUMNS: u32 = #{COLUMNS}u;
+const GROUP: u32 = #{GROUP}u;  // columns of which an entry each is had at once
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -34,7 +35,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #endif
             largest = max(largest, bitcast<u32>(f32(value)) & 0x7fffffffu);
         }
-        copied[element(b, i, j, ROWS, COLUMNS)] = value;
+        copied[grouped(b, i, j, ROWS, COLUMNS, GROUP)] = value;
     }
 #ifdef MEASURED
     atomicMax(&bits[b], largest);

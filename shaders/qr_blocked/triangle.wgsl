@@ -2,7 +2,7 @@
 // [Rᵀ | c] (LOWER, K × K and c). All of a matrix that is not finite is NaN. The result may be the first rows of
 // larger matrices.
 // Invocation: x is the matrix, y a column of the result.
-#import natgrad::layout::element
+#import natgrad::layout::{element, grouped}
 #import natgrad::panel::{Panel, INFINITE}
 
 @group(0) @binding(0) var<uniform> panel: Panel;
@@ -21,6 +21,9 @@ const C: u32 = #{C}u;
 const C_ROWS: u32 = #{C_ROWS}u;
 const C_COLUMNS: u32 = #{C_COLUMNS}u;
 const HEIGHT: u32 = #{HEIGHT}u;
+// Columns of either of which an entry each is had at once.
+const A_GROUP: u32 = #{A_GROUP}u;
+const C_GROUP: u32 = #{C_GROUP}u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -34,16 +37,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         var value: Real = 0.0;
 #ifdef LOWER
         if j <= i {
-            value = a[element(b, j, i, A_ROWS, A_COLUMNS)];
+            value = a[grouped(b, j, i, A_ROWS, A_COLUMNS, A_GROUP)];
         }
 #else
         if i <= j && j < N {
-            value = a[element(b, i, j, A_ROWS, A_COLUMNS)];
+            value = a[grouped(b, i, j, A_ROWS, A_COLUMNS, A_GROUP)];
         }
 #endif
 #ifdef BESIDE
         if j >= N {
-            value = c[element(b, i, j - N, C_ROWS, C_COLUMNS)];
+            value = c[grouped(b, i, j - N, C_ROWS, C_COLUMNS, C_GROUP)];
         }
 #endif
         triangle[element(b, i, j, HEIGHT, N + C)] = select(panel.nan, value, finite);

@@ -1,4 +1,4 @@
-// The Jacobi rotation that makes two columns orthogonal, for columns that keep a power of two each.
+// The Jacobi rotations that make two columns orthogonal, for columns that keep a power of two each.
 #define_import_path natgrad::rotation
 
 // Columns shorter than this, beside a largest entry near 1, count as zero: σ = 0, and never rotated. The ratio of two
@@ -29,4 +29,23 @@ fn rotation(x: Real, y: Real, g: Real, ratio: Real, back: Real, apart: bool) -> 
     let c = 1.0 / sqrt(1.0 + t * t);
     let s = c * t;
     return Rotation(t, s, s / (1.0 + c));
+}
+
+// The same for columns that stand for themselves times the root of a weight each, and keep their lengths in that: columns p and
+// r become p − forth·r and r + back·p, half the operations of a rotation, and both weights are divided by `grown` = 1 + tan²θ.
+// That is orthogonal whatever the rounding of θ is, since forth : back are as the weights. Fast plane rotations: W. M.
+// Gentleman, J. Inst. Maths Applics 12 (1973) 329; in one-sided Jacobi Z. Drmač, SIAM J. Sci. Comput. 18 (1997) 1200.
+struct Turn {
+    forth: Real,
+    back: Real,
+    grown: Real,
+}
+
+// Of columns with squared lengths x and y and dot product g, each over its column's scale and without the weights u and w.
+// `forth` and `back` are for columns that are not over their scales; over them they are forth·ratio and back/ratio.
+fn turn(x: Real, y: Real, g: Real, u: Real, w: Real, ratio: Real, inverse: Real, apart: bool) -> Turn {
+    let d = y * w * ratio - x * u * inverse;
+    let root = select(sqrt(d * d + 4.0 * g * g * (u * w)), abs(d), abs(d) > HUGE);
+    let t = select(Real(0.0), 2.0 * select(g, -g, d < 0.0) / max(abs(d) + root, Real(1e-37)), apart);
+    return Turn(t * w, t * u, 1.0 + (t * w) * (t * u));
 }

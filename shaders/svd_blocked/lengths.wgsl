@@ -6,7 +6,7 @@
 #import natgrad::blocked::{Blocked}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
-@group(0) @binding(1) var<storage, read> x: array<Real>;             // (M+C) × PADDED
+@group(0) @binding(1) var<storage, read> x: array<vec4<Real>>;       // (M+C) × PADDED, of four columns each
 @group(0) @binding(2) var<storage, read_write> lengths: array<Real>; // PADDED × 1
 
 const M: u32 = #{M}u;
@@ -22,12 +22,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var big: Real = 0.0;
     for (var i = 0u; i < M; i++) {
-        big = max(big, abs(x[element(b, i, j, M + C, PADDED)]));
+        big = max(big, abs(x[element(b, i, j / 4u, M + C, PADDED / 4u)][j % 4u]));
     }
     let unit = power_of_two(big);
     var sum: Real = 0.0;
     for (var i = 0u; i < M; i++) {
-        let value = x[element(b, i, j, M + C, PADDED)] / unit;
+        let value = x[element(b, i, j / 4u, M + C, PADDED / 4u)][j % 4u] / unit;
         sum += value * value;
     }
     lengths[element(b, j, 0u, PADDED, 1u)] = select(Real(0.0), sqrt(sum) * unit, big > NEGLIGIBLE);

@@ -7,7 +7,7 @@
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
-@group(0) @binding(2) var<storage, read> x: array<Real>;            // (M+C) × PADDED
+@group(0) @binding(2) var<storage, read> x: array<vec4<Real>>;      // (M+C) × PADDED, of four columns each
 @group(0) @binding(3) var<storage, read> lengths: array<Real>;      // PADDED × 1
 @group(0) @binding(4) var<storage, read_write> sigma: array<Real>;  // N × 1
 @group(0) @binding(5) var<storage, read_write> reports: array<Report>;
@@ -48,10 +48,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #ifdef VECTORS
     let inverse = select(Real(0.0), 1.0 / length, length > 0.0);
     for (var i = 0u; i < M; i++) {
-        w[element(b, i, place, M, N)] = select(batch.nan, x[element(b, i, j, ROWS, PADDED)] * inverse, finite);
+        w[element(b, i, place, M, N)] = select(batch.nan, x[element(b, i, j / 4u, ROWS, PADDED / 4u)][j % 4u] * inverse, finite);
     }
     for (var i = 0u; i < C; i++) {
-        v[element(b, i, place, C, N)] = select(batch.nan, x[element(b, M + i, j, ROWS, PADDED)], finite);
+        v[element(b, i, place, C, N)] = select(batch.nan, x[element(b, M + i, j / 4u, ROWS, PADDED / 4u)][j % 4u], finite);
     }
 #endif
     if j == 0u {

@@ -9,8 +9,8 @@
 @group(0) @binding(0) var<uniform> batch: Blocked;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
 @group(0) @binding(2) var<storage, read> a: array<Real>;            // M × N; N × M; CARRIED: N × (M + C)
-@group(0) @binding(3) var<storage, read_write> x: array<Real>;      // (M+C) × PADDED
-@group(0) @binding(4) var<storage, read_write> scales: array<Real>; // PADDED × 1: a power of two near each length
+@group(0) @binding(3) var<storage, read_write> x: array<vec4<Real>>; // (M+C) × PADDED, of four columns each
+@group(0) @binding(4) var<storage, read_write> scales: array<Real>; // PADDED × 1: a power of two near each length, or 0
 @group(0) @binding(5) var<storage, read_write> sweeps: array<atomic<u32>>; // workgroups of each sweep, three words each
 
 const M: u32 = #{M}u;
@@ -57,13 +57,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let there = big > NEGLIGIBLE * unit;
     let inverse = select(Real(0.0), 1.0 / unit, there);
-    scales[element(b, j, 0u, PADDED, 1u)] = select(Real(1.0), power_of_two(big / unit), there);
+    scales[element(b, j, 0u, PADDED, 1u)] = select(Real(0.0), power_of_two(big / unit), there);
     for (var i = 0u; i < M; i++) {
         var value: Real = 0.0;
         if j < N {
             value = entry(b, i, j) * inverse;
         }
-        x[element(b, i, j, ROWS, PADDED)] = value;
+        x[element(b, i, j / 4u, ROWS, PADDED / 4u)][j % 4u] = value;
     }
     for (var i = M; i < ROWS; i++) {
 #ifdef CARRIED
@@ -71,9 +71,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         if j < N {
             value = entry(b, i, j);
         }
-        x[element(b, i, j, ROWS, PADDED)] = value;
+        x[element(b, i, j / 4u, ROWS, PADDED / 4u)][j % 4u] = value;
 #else
-        x[element(b, i, j, ROWS, PADDED)] = select(Real(0.0), Real(1.0), i - M == j);
+        x[element(b, i, j / 4u, ROWS, PADDED / 4u)][j % 4u] = select(Real(0.0), Real(1.0), i - M == j);
 #endif
     }
 }

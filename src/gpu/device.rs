@@ -266,6 +266,12 @@ impl Device {
         self.0.tuner.compiles_little()
     }
 
+    /// Whether a CPU plays the device. There an access to a buffer is a loop over the invocations that are worked on at once,
+    /// with branches in it: much code, so that many accesses had better be a loop than written out one by one.
+    pub(crate) fn is_cpu(&self) -> bool {
+        self.0.tuner.is_cpu()
+    }
+
     pub(crate) fn tuner(&self) -> &Tuner {
         &self.0.tuner
     }

@@ -26,6 +26,10 @@ const SHARED: [(&str, &str); 10] = [
     ("dual.wgsl", include_str!("../../shaders/shared/dual.wgsl")),
 ];
 
+/// The texts in `shaders/parts`, which several kernels have in their own in the place of a line `// @include name`: what cannot
+/// be a module, since it works on variables of the kernel or is unrolled with it.
+const PARTS: [(&str, &str); 1] = [("pair", include_str!("../../shaders/parts/pair.wgsl"))];
+
 /// The scalar type that the shaders call `Real`.
 ///
 /// Aliases do not cross module borders in naga_oil, so `Real` is replaced in the text, word by word, before anything is
@@ -152,8 +156,9 @@ fn make(
 /// The def under which a shader's marked loops are unrolled and its marked arrays become scalars.
 pub(crate) const UNROLLED: &str = "UNROLLED";
 
-/// What stands before the name of a generated part.
+/// What stands before the name of a generated part, and of one of [`PARTS`].
 const PART: &str = "// @generated ";
+const INCLUDE: &str = "// @include ";
 
 fn expanded<'a>(
     source: &KernelSource,
@@ -171,10 +176,13 @@ fn expanded<'a>(
 
 /// The text with each part in its place.
 fn with_parts(wgsl: &'static str, parts: &[&GeneratedModule]) -> Cow<'static, str> {
-    if parts.is_empty() {
+    if parts.is_empty() && !wgsl.contains(INCLUDE) {
         return Cow::Borrowed(wgsl);
     }
     let line = |line: &'static str| {
+        if let Some(name) = line.strip_prefix(INCLUDE) {
+            return PARTS.iter().find(|(part, _)| *part == name.trim()).map_or(line, |(_, wgsl)| wgsl.trim_end());
+        }
         let name = line.trim_start().strip_prefix(PART).map(str::trim);
         parts.iter().find(|part| Some(part.name.as_str()) == name).map_or(line, |part| part.wgsl.trim_end())
     };

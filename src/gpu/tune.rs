@@ -10,7 +10,7 @@
 
 mod cache;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +27,10 @@ const TUNING: &str = "NATGRAD_TUNING";
 
 /// What a candidate may be expected to take to compile; longer ones are not tried.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same on OpenGL, where to compile is to hold the one context: wgpu ends a thread that waits for it for 6 s, such as that
+/// of a read-back.
+const PATIENCE_OF_GL: Duration = Duration::from_secs(4);
 
 /// Times below this are not the compiler's.
 const NOTHING: Duration = Duration::from_millis(50);
@@ -94,6 +98,9 @@ pub(crate) enum Worth {
     /// in two there. On llvmpipe the SVD in a workgroup's memory was 5 times as slow as the others from 16 to 32 columns,
     /// and took 8 to 21 s to compile, four times theirs.
     CheapBarriers,
+    /// Only where a CPU plays the device, to which private memory is as near as any other. A GPU has to have it for all the
+    /// invocations that it can hold at once: gigabytes, for some kilobytes each.
+    CpusOnly,
 }
 
 /// What a candidate took.
@@ -129,6 +136,8 @@ pub(crate) struct Tuner {
     compiles_little: bool,
     /// Devices that are none.
     is_cpu: bool,
+    /// What a candidate may take to compile.
+    patience: Duration,
     /// Where measurements are kept.
     file: Option<PathBuf>,
     state: Mutex<State>,
@@ -165,6 +174,7 @@ impl Tuner {
             device: format!("{}; natgrad {}", summary.label(), env!("CARGO_PKG_VERSION")),
             compiles_little: summary.label().contains("SwiftShader"),
             is_cpu: summary.device_type == wgpu::DeviceType::Cpu,
+            patience: if summary.backend == wgpu::Backend::Gl { PATIENCE_OF_GL } else { PATIENCE },
             file: cache::path(),
             state: Mutex::new(state),
         }
@@ -184,6 +194,10 @@ impl Tuner {
 
     pub(super) fn compiles_little(&self) -> bool {
         self.compiles_little
+    }
+
+    pub(super) fn is_cpu(&self) -> bool {
+        self.is_cpu
     }
 
     pub(super) fn chosen(&self) -> Vec<Chosen> {
@@ -243,7 +257,7 @@ impl Tuner {
         if let Some(known) = self.known(key, candidates) {
             return Ok((known.mapping, ChosenBy::Measurement, known.seconds));
         }
-        let measured = measured(candidates, possible, measure)?;
+        let measured = measured(candidates, possible, self.patience, measure)?;
         locked(&KNOWN).entry(self.device.clone()).or_default().insert(key.to_owned(), measured.clone());
         if let Some(file) = &self.file
             && let Err(error) = cache::add(file, &self.device, key, &measured)
@@ -260,10 +274,11 @@ impl Tuner {
             Worth::Everywhere => true,
             Worth::LastResort => false,
             Worth::CheapBarriers => !self.is_cpu,
+            Worth::CpusOnly => self.is_cpu,
         }
     }
 
-    /// What was measured earlier, if its winner is still a candidate.
+    /// What was measured earlier, if that was between the same candidates.
     fn known(&self, key: &str, candidates: &[Candidate]) -> Option<Measured> {
         let mut known = locked(&KNOWN);
         let of_device = known.entry(self.device.clone()).or_default();
@@ -273,7 +288,13 @@ impl Tuner {
             of_device.insert(key.to_owned(), measured);
         }
         let measured = of_device.get(key)?;
-        candidates.iter().any(|candidate| candidate.name == measured.mapping).then(|| measured.clone())
+        // A later version may have found more ways than an earlier one.
+        let possible: BTreeSet<&String> = candidates
+            .iter()
+            .filter(|candidate| self.is_possible(candidate))
+            .map(|candidate| &candidate.name)
+            .collect();
+        possible.into_iter().eq(measured.seconds.keys()).then(|| measured.clone())
     }
 }
 
@@ -281,6 +302,7 @@ impl Tuner {
 fn measured<E>(
     candidates: &[Candidate],
     mut possible: Vec<usize>,
+    patience: Duration,
     mut measure: impl FnMut(usize) -> Result<Timing, E>,
 ) -> Result<Measured, E> {
     possible.sort_by_key(|&k| candidates[k].code);
@@ -292,7 +314,7 @@ fn measured<E>(
         if let Some((before, time)) = compiled
             && time > NOTHING
             // In proportion: so it was on Mesa's drivers, from 300 multiply-adds to 15,000.
-            && time.as_secs_f64() * *code as f64 > PATIENCE.as_secs_f64() * before.max(1) as f64
+            && time.as_secs_f64() * *code as f64 > patience.as_secs_f64() * before.max(1) as f64
         {
             seconds.insert(name.clone(), None);
             continue;

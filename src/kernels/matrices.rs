@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn host_and_shader_agree_on_every_offset() {
-        let defs = matrix_defs(Form::of_matrices(2, 2, false));
+        let defs = matrix_defs(Form::of_matrices(2, 2, false), false);
         assert_eq!(
             in_shader(&VALUES, &defs, "Matrices"),
             in_rust!(Matrices: count, max_sweeps, tolerance, nan, cutoff, doubt, first, padding)

@@ -77,12 +77,13 @@ pub(crate) mod fused {
     pub(crate) mod twin;
 }
 
-/// One-sided Jacobi: in registers, in the memory of a workgroup, and in blocks of columns.
+/// One-sided Jacobi: in registers, in the memory of an invocation or of a workgroup, and in blocks of columns.
 pub(crate) mod svd {
     pub(crate) mod blocked;
     pub(crate) mod group;
     pub(crate) mod host;
     pub(crate) mod mapping;
+    pub(crate) mod private;
     #[cfg(test)]
     pub(crate) mod twin;
 }

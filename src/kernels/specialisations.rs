@@ -10,6 +10,7 @@ use super::svd::{
     group,
     host::{Form, Source},
     mapping::Mapping,
+    private,
 };
 use super::{
     cholesky, cholesky_solve, combine, complete, fused, gram, history, jacobian, join, judge, momentum, network,
@@ -185,11 +186,16 @@ fn svd_by(form: Form, mapping: Mapping) -> Vec<Specialisation> {
     let (width, unrolled) = match mapping {
         Mapping::Registers => {
             let source = if form.vectors { svd::host::VECTORS } else { svd::host::VALUES };
-            return vec![Specialisation { defs: svd::host::matrix_defs(form), ..plain(source) }];
+            let of = |looped| Specialisation { defs: svd::host::matrix_defs(form, looped), ..plain(source) };
+            return [true, false].map(of).to_vec();
         }
         Mapping::Group { pack } => {
             let source = if form.vectors { group::VECTORS } else { group::VALUES };
             return vec![Specialisation { defs: group::defs(form, pack), ..plain(source) }];
+        }
+        Mapping::Private { width } => {
+            let source = if form.vectors { private::VECTORS } else { private::VALUES };
+            return vec![Specialisation { defs: private::defs(form, width), ..plain(source) }];
         }
         Mapping::Blocks { width, unrolled } => (width, unrolled),
     };
@@ -229,7 +235,8 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
 fn sorted(form: qr_blocked::host::Form, transposed: bool) -> Vec<Specialisation> {
     use presort::host::{self, Form};
     let (padded_rows, padded_columns) = form.padded();
-    let form = Form { rows: form.rows, columns: form.columns, padded_rows, padded_columns, transposed };
+    let group = qr_blocked::host::group(form.width());
+    let form = Form { rows: form.rows, columns: form.columns, padded_rows, padded_columns, group, transposed };
     let all = [
         (host::MEASURE, host::copy_defs(form)),
         (host::COPY, host::copy_defs(form)),

@@ -78,10 +78,13 @@ pub(crate) fn once_more(device: &Device) -> Device {
 }
 
 /// Runs a claim on every device that passes the self-test. They stay open for the other claims of the process, so that
-/// each kernel is compiled once.
+/// each kernel is compiled once. One claim at a time has OpenGL's: another's read-back would not wait while a kernel compiles.
 pub(crate) fn on_each_open_device(claim: impl Fn(&Device)) {
     static OPEN: OnceLock<Vec<Device>> = OnceLock::new();
+    static OPENGL: Mutex<()> = Mutex::new(());
     for device in OPEN.get_or_init(devices) {
+        let is_opengl = device.summary().backend == natgrad::wgpu::Backend::Gl;
+        let _alone = is_opengl.then(|| OPENGL.lock().unwrap_or_else(PoisonError::into_inner));
         println!("on {}", device.summary().label());
         claim(device);
     }

@@ -15,6 +15,7 @@
 //!
 //! becomes `var m_0: f32; … { m_0 = 2.0 * m_0; } …`. Bounds and indices are arithmetic over literals, `const` of type
 //! u32, the variables of the loops around, and what is marked in such a loop: `// @constant` before `let j = i + 1u;`.
+//! `// @unroll unless NAME` is no mark where NAME is defined.
 
 use std::collections::HashMap;
 
@@ -23,6 +24,7 @@ use crate::gpu::Def;
 const UNROLL: &str = "// @unroll";
 const CONSTANT: &str = "// @constant";
 const REGISTERS: &str = "// @registers";
+const UNLESS: &str = " unless ";
 
 /// The text with its marked loops and arrays expanded; `defs` are the values of `#{NAME}`, and the names that `#ifdef`
 /// finds: what is left out need not make sense.
@@ -40,7 +42,8 @@ pub(super) fn unroll(wgsl: &str, defs: &[(&str, Def)]) -> Result<String, String>
     registers(&loops(&text, &constants)?, &constants)
 }
 
-/// The text without what `#ifdef`, `#ifndef`, `#else` and `#endif` leave out, and without those lines.
+/// The text without what `#ifdef`, `#ifndef`, `#else` and `#endif` leave out, without those lines, and without the marks that do
+/// not hold under these defs.
 fn chosen(wgsl: &str, defs: &[(&str, Def)]) -> String {
     let is_there = |name: &str| defs.iter().any(|(def, value)| *def == name.trim() && *value != Def::Bool(false));
     let mut taken: Vec<bool> = Vec::new();
@@ -57,7 +60,12 @@ fn chosen(wgsl: &str, defs: &[(&str, Def)]) -> String {
         } else if line.starts_with("#endif") {
             taken.pop();
         } else if taken.iter().all(|&taken| taken) {
-            text += line;
+            match line.split_once(UNLESS) {
+                Some((mark, name)) if [UNROLL, REGISTERS].contains(&mark.trim()) => {
+                    text += if is_there(name) { "" } else { mark };
+                }
+                _ => text += line,
+            }
             text += "\n";
         }
     }
@@ -344,6 +352,22 @@ mod tests {
         let wgsl = "// @registers\nvar m: array<f32, 1>;\n#ifdef NO\nm[9] = 0.0;\n#ifdef YES\nm[8] = 0.0;\n#endif\n#else\nm[0] = 1.0;\n\
                     #ifndef YES\nm[7] = 0.0;\n#endif\n#endif\nend";
         assert_eq!(with(wgsl, 0).unwrap(), "var m_0: f32; m_0 = 1.0; end");
+    }
+
+    #[test]
+    fn a_mark_may_depend_on_a_name() {
+        let wgsl = |name: &str| {
+            format!(
+                "    // @registers unless {name}\nvar m: array<f32, 2>;\n// @unroll unless {name}\nfor (var i = 0u; i < 2u; i++) {{ m[i] = 1.0; }}"
+            )
+        };
+        assert_eq!(with(&wgsl("NO"), 0).unwrap(), "var m_0: f32; var m_1: f32; { m_0 = 1.0; } { m_1 = 1.0; }");
+        assert_eq!(
+            with(&wgsl("YES"), 0).unwrap(),
+            "var m: array<f32, 2>; for (var i = 0u; i < 2u; i++) { m[i] = 1.0; }"
+        );
+        let prose = "// as it is, unless NO";
+        assert_eq!(with(prose, 0).unwrap(), prose, "only marks are read");
     }
 
     #[test]

@@ -12,7 +12,14 @@ fn timing(compile: f64, run: f64) -> Timing {
 /// A tuner that knows no file and no environment.
 fn tuner(device: &str, tuning: Tuning) -> Tuner {
     let state = State { tuning, named: Vec::new(), chosen: BTreeMap::new() };
-    Tuner { device: device.to_owned(), compiles_little: false, is_cpu: false, file: None, state: Mutex::new(state) }
+    Tuner {
+        device: device.to_owned(),
+        compiles_little: false,
+        is_cpu: false,
+        patience: PATIENCE,
+        file: None,
+        state: Mutex::new(state),
+    }
 }
 
 fn ok(timing: Timing) -> Result<Timing, DeviceError> {
@@ -26,7 +33,7 @@ fn never(_: usize) -> Result<Timing, DeviceError> {
 #[test]
 fn the_fastest_wins_and_every_time_is_kept() {
     let candidates = [candidate("wide", 100), candidate("narrow", 10), candidate("odd", 20)];
-    let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing(0.0, [3.0, 2.0, 4.0][k]))).unwrap();
+    let found = measured(&candidates, vec![0, 1, 2], PATIENCE, |k| ok(timing(0.0, [3.0, 2.0, 4.0][k]))).unwrap();
     assert_eq!(found.mapping, "narrow");
     let seconds = [("narrow", 0.2), ("odd", 0.4), ("wide", 0.3)];
     assert_eq!(found.seconds, seconds.map(|(name, seconds)| (name.to_owned(), Some(seconds))).into());
@@ -37,20 +44,21 @@ fn what_would_compile_for_minutes_is_not_tried() {
     // By what the second one takes, 32 times its code takes 32 times as long.
     let candidates = [candidate("small", 10), candidate("double", 20), candidate("huge", 640)];
     let mut tried = Vec::new();
-    let found = measured(&candidates, vec![0, 1, 2], |k| {
+    let found = measured(&candidates, vec![0, 1, 2], PATIENCE, |k| {
         tried.push(k);
         ok(timing(0.2, [3.0, 2.0, 0.1][k]))
     });
     assert_eq!((tried, found.unwrap().seconds["huge"]), (vec![0, 1, 2], Some(0.01)));
-    let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing([0.2, 2.0, 99.0][k], [3.0, 2.0, 0.1][k]))).unwrap();
+    let found = measured(&candidates, vec![0, 1, 2], PATIENCE, |k| ok(timing([0.2, 2.0, 99.0][k], [3.0, 2.0, 0.1][k])))
+        .unwrap();
     assert_eq!((&*found.mapping, found.seconds["huge"]), ("double", None));
     // A matrix of one column has no pair to rotate, and code of no multiply-add.
     let candidates = [candidate("nothing", 0), candidate("loops", 300)];
-    let found = measured(&candidates, vec![0, 1], |k| ok(timing(1.0, [2.0, 3.0][k]))).unwrap();
+    let found = measured(&candidates, vec![0, 1], PATIENCE, |k| ok(timing(1.0, [2.0, 3.0][k]))).unwrap();
     assert_eq!((&*found.mapping, found.seconds["loops"]), ("nothing", None));
     let candidates = [candidate("small", 10), candidate("double", 20), candidate("huge", 640)];
     // Where nothing was compiled, it was done before: nothing speaks against it.
-    let found = measured(&candidates, vec![0, 1, 2], |k| ok(timing(0.001, [3.0, 2.0, 0.1][k]))).unwrap();
+    let found = measured(&candidates, vec![0, 1, 2], PATIENCE, |k| ok(timing(0.001, [3.0, 2.0, 0.1][k]))).unwrap();
     assert_eq!(found.mapping, "huge");
 }
 
@@ -120,6 +128,36 @@ fn barriers_are_tried_where_they_are_cheap_and_anywhere_if_asked_for() {
     assert_eq!(cpu.choose("svd", "6x6", &candidates, never).unwrap(), 0);
     cpu.pin("svd", "group");
     assert_eq!(cpu.choose("svd", "6x6", &candidates, never).unwrap(), 1);
+}
+
+#[test]
+fn private_memory_is_for_cpus_that_play_the_device() {
+    let candidates = [candidate("lane", 9), Candidate { worth: Worth::CpusOnly, ..candidate("private", 1) }];
+    let gpu = tuner("adapter 11", Tuning::Measured);
+    assert_eq!(gpu.choose("svd", "20x20", &candidates, never).unwrap(), 0);
+    let cpu = Tuner { is_cpu: true, ..tuner("adapter 12", Tuning::Measured) };
+    assert_eq!(cpu.choose("svd", "20x20", &candidates, |k| ok(timing(0.0, [2.0, 1.0][k]))).unwrap(), 1);
+}
+
+#[test]
+fn what_was_measured_between_fewer_ways_is_measured_again() {
+    let candidates = [candidate("a", 1), candidate("b", 1), candidate("c", 1)];
+    let earlier = tuner("adapter 13", Tuning::Measured);
+    assert_eq!(earlier.choose("grown", "3x3", &candidates[..2], |k| ok(timing(0.0, [1.0, 2.0][k]))).unwrap(), 0);
+    let later = tuner("adapter 13", Tuning::Measured);
+    assert_eq!(later.choose("grown", "3x3", &candidates, |k| ok(timing(0.0, [2.0, 3.0, 1.0][k]))).unwrap(), 2);
+    let again = tuner("adapter 13", Tuning::Measured);
+    assert_eq!(again.choose("grown", "3x3", &candidates, never).unwrap(), 2);
+}
+
+#[test]
+fn where_compiling_holds_up_other_threads_less_of_it_is_risked() {
+    let candidates = [candidate("short", 1), candidate("long", 10)];
+    // A second for the short one promises ten for the other, which would be worth it.
+    let all = |k: usize| ok(timing([1.0, 10.0][k], [2.0, 1.0][k]));
+    assert_eq!(measured(&candidates, vec![0, 1], PATIENCE, all).unwrap().mapping, "long");
+    let found = measured(&candidates, vec![0, 1], PATIENCE_OF_GL, all).unwrap();
+    assert_eq!((&*found.mapping, found.seconds["long"]), ("short", None));
 }
 
 #[test]

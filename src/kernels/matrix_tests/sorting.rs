@@ -24,7 +24,7 @@ fn columns_come_by_descending_magnitude_near_one_and_go_back_to_their_places() {
             let batch = Batch { count: BATCH, lanes };
             let a: Vec<Matrix> = (0..BATCH).map(|b| graded(b, rows, columns)).collect();
             let (padded_rows, padded_columns) = (rows + 2, columns + 1);
-            let form = host::Form { rows, columns, padded_rows, padded_columns, transposed: false };
+            let form = host::Form { rows, columns, padded_rows, padded_columns, group: 1, transposed: false };
             let copied = room(device, padded_rows, padded_columns, lanes);
             let bits = device.buffer::<u32>("bits", batch.whole()).unwrap();
             // σ all ones, and W the identity: what comes back is the way that each row takes.

@@ -25,6 +25,8 @@ pub(crate) struct Form {
     pub(crate) padded_rows: usize,
     /// Columns of the copy.
     pub(crate) padded_columns: usize,
+    /// Its columns of which an entry each is had by one access.
+    pub(crate) group: usize,
     /// Whether the matrices are the transposes of what is meant.
     pub(crate) transposed: bool,
 }
@@ -36,6 +38,7 @@ pub(crate) fn copy_defs(form: Form) -> Vec<(&'static str, Def)> {
         ("N", Def::UInt(form.columns as u32)),
         ("ROWS", Def::UInt(form.padded_rows as u32)),
         ("COLUMNS", Def::UInt(form.padded_columns as u32)),
+        ("GROUP", Def::UInt(form.group as u32)),
         ("TRANSPOSED", Def::Bool(form.transposed)),
     ]
 }

@@ -7,7 +7,8 @@ use crate::kernels::work::slices;
 
 use super::host::{
     APPLY, APPLY_INSIDE, Beside, CROP, EXTEND, FACTOR, Form, IDENTITY, PREPARE, PREPARE_MEASURED, Panel, TRIANGLE,
-    TRIANGLE_BESIDE, Target, apply_defs, crop_defs, extend_defs, factor_defs, padded, prepare_defs, triangle_defs,
+    TRIANGLE_BESIDE, Target, apply_defs, crop_defs, extend_defs, factor_defs, group, padded, prepare_defs,
+    triangle_defs,
 };
 
 /// A batch of factored matrices.
@@ -53,7 +54,8 @@ impl Factors {
         let factors = Self::room_for(device, form, Count::known(batch))?;
         let (padded_rows, padded_columns) = form.padded();
         let Form { rows, columns } = form;
-        let sizes = presort::host::Form { rows, columns, padded_rows, padded_columns, transposed };
+        let group = group(form.width());
+        let sizes = presort::host::Form { rows, columns, padded_rows, padded_columns, group, transposed };
         let sorted = Presorted::record(device, commands, sizes, batch, [a, &factors.a], &factors.bits)?;
         factors.record_panels(device, commands)?;
         Ok((factors, sorted))

@@ -59,7 +59,7 @@ impl Form {
     }
 
     /// Columns of a panel.
-    pub(super) fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         block(self.short())
     }
 
@@ -120,6 +120,11 @@ fn block(size: usize) -> usize {
     if size <= ALONE { size } else { size.div_ceil(size.div_ceil(BLOCK)) }
 }
 
+/// Columns of which an entry each is had by one access, where blocks are so wide.
+pub(crate) fn group(width: usize) -> usize {
+    if width.is_multiple_of(4) { 4 } else { 1 }
+}
+
 /// Columns of whole blocks.
 pub(super) fn padded(columns: usize) -> usize {
     columns.next_multiple_of(block(columns))
@@ -133,6 +138,7 @@ pub(crate) fn prepare_defs(form: Form, transposed: bool, columns: Option<usize>)
         ("N", Def::UInt(columns.unwrap_or(form.columns) as u32)),
         ("ROWS", Def::UInt(form.padded_rows() as u32)),
         ("COLUMNS", Def::UInt(whole as u32)),
+        ("GROUP", Def::UInt(group(columns.map_or(form.width(), block)) as u32)),
         ("TRANSPOSED", Def::Bool(transposed)),
         ("MEASURED", Def::Bool(columns.is_none())),
     ]
@@ -147,6 +153,7 @@ pub(crate) fn factor_defs(form: Form) -> Vec<(&'static str, Def)> {
         ("WIDTH", Def::UInt(form.width() as u32)),
         ("HEIGHT", Def::UInt(form.height() as u32)),
         ("BLOCKS", Def::UInt(form.blocks() as u32)),
+        ("QUADS", Def::Bool(group(form.width()) == 4)),
         (UNROLLED, Def::Bool(true)),
     ]
 }
@@ -179,6 +186,8 @@ pub(crate) fn apply_defs(form: Form, target: Target) -> Vec<(&'static str, Def)>
     defs.extend([
         ("C", Def::UInt(columns as u32)),
         ("ACROSS", Def::UInt(across as u32)),
+        ("A_QUADS", Def::Bool(group(form.width()) == 4)),
+        ("C_QUADS", Def::Bool(group(across) == 4)),
         ("INSIDE", Def::Bool(target == Target::Inside)),
         ("BACKWARD", Def::Bool(matches!(target, Target::Plain(_)))),
     ]);
@@ -198,10 +207,10 @@ pub(crate) enum Beside {
 
 /// The constants of the kernel that takes out R, or Rᵀ, into the first rows of matrices of `height` rows.
 pub(crate) fn triangle_defs(form: Form, lower: bool, beside: Beside, height: usize) -> Vec<(&'static str, Def)> {
-    let (columns, c_rows, c_columns) = match beside {
-        Beside::Nothing => (0, 1, 1),
-        Beside::Padded(columns) => (columns, form.padded_rows(), padded(columns)),
-        Beside::Whole(columns) => (columns, form.short(), columns),
+    let (columns, c_rows, c_columns, c_group) = match beside {
+        Beside::Nothing => (0, 1, 1, 1),
+        Beside::Padded(columns) => (columns, form.padded_rows(), padded(columns), group(block(columns))),
+        Beside::Whole(columns) => (columns, form.short(), columns, 1),
     };
     vec![
         ("A_ROWS", Def::UInt(form.padded_rows() as u32)),
@@ -212,6 +221,8 @@ pub(crate) fn triangle_defs(form: Form, lower: bool, beside: Beside, height: usi
         ("C_ROWS", Def::UInt(c_rows as u32)),
         ("C_COLUMNS", Def::UInt(c_columns as u32)),
         ("HEIGHT", Def::UInt(height as u32)),
+        ("A_GROUP", Def::UInt(group(form.width()) as u32)),
+        ("C_GROUP", Def::UInt(c_group as u32)),
         ("LOWER", Def::Bool(lower)),
         ("BESIDE", Def::Bool(columns > 0)),
     ]
@@ -224,6 +235,7 @@ pub(crate) fn extend_defs(form: Form, columns: usize, identity: bool) -> Vec<(&'
         ("COLUMNS", Def::UInt(padded(columns) as u32)),
         ("K", Def::UInt(form.short() as u32)),
         ("C", Def::UInt(columns as u32)),
+        ("GROUP", Def::UInt(group(block(columns)) as u32)),
         ("UPPER", Def::Bool(!identity)),
     ]
 }
@@ -236,6 +248,7 @@ pub(crate) fn crop_defs(form: Form, columns: usize, unit: bool) -> Vec<(&'static
         ("N", Def::UInt(columns as u32)),
         ("ROWS", Def::UInt(form.padded_rows() as u32)),
         ("COLUMNS", Def::UInt(padded(columns) as u32)),
+        ("GROUP", Def::UInt(group(block(columns)) as u32)),
     ]
 }
 

@@ -91,6 +91,7 @@ pub(crate) fn defs(form: Form, blocks: Blocks) -> Vec<(&'static str, Def)> {
         ("WIDTH", Def::UInt(blocks.width as u32)),
         ("BLOCKS", Def::UInt(blocks.blocks as u32)),
         ("GRID", Def::Bool(blocks.grid)),
+        ("QUADS", Def::Bool(true)),
     ]);
     defs
 }
@@ -113,7 +114,7 @@ struct Cut {
 
 impl Blocks {
     /// Multiply-adds of one pair of blocks: its Gram matrix, and the rotation of its columns.
-    fn pair_work(self, form: Form) -> u64 {
+    pub(super) fn pair_work(self, form: Form) -> u64 {
         let both = 2 * self.width;
         (both * (both + 1) / 2 * form.rows + both * both * (form.rows + form.carried())) as u64
     }

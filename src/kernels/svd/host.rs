@@ -28,12 +28,18 @@ pub(crate) const VECTORS: KernelSource =
 /// compile five and minutes for seven.
 const MOST_UNROLLED_OF_LITTLE: usize = 5;
 
-/// The most columns of matrices that are kept in registers by code without loops.
+/// The most parameters of steps whose kernels are unrolled for drivers that compile more.
 pub(crate) const MOST_UNROLLED: usize = 8;
 
-/// The most numbers of a matrix and what it carries that are kept in registers: an 8×8 with its V. Larger ones spill to
-/// memory, and take drivers long to compile.
+/// The most numbers of a matrix and what it carries that are kept in registers: an 8×8 with its V.
 const MOST_REGISTERS: usize = 128;
+
+/// The same of nearly square matrices: a 16×16 with its V. Most of them are spilt to memory, but by the compiler, at addresses
+/// that it knows: on llvmpipe that is several times as fast as anything that is indexed.
+const MOST_SPILT: usize = 512;
+
+/// The most columns of matrices that are kept in registers: more take drivers too long to compile.
+const MOST_COLUMNS: usize = 16;
 
 /// The constants of the kernel for a step in `parameters` parameters, with its loops unrolled or as they are written.
 pub(crate) fn step_defs(parameters: usize, unrolled: bool) -> Vec<(&'static str, Def)> {
@@ -99,7 +105,7 @@ impl Form {
     ///
     /// Measured on llvmpipe: by half at 100×5, by a sixth at 128×64, by a tenth at 400×400; at 128×128 nothing.
     pub(crate) fn is_better_factored(self) -> bool {
-        !self.in_registers() && (self.rows >= 2 * self.columns || self.columns > LARGE)
+        !self.in_registers() && (self.is_tall() || self.columns > LARGE)
     }
 
     /// The form of the transposes of such triangular factors.
@@ -132,27 +138,45 @@ impl Form {
             ("N", Def::UInt(self.columns as u32)),
             ("C", Def::UInt(self.carried() as u32)),
             ("TRANSPOSED", Def::Bool(self.source == Source::Transpose)),
+            ("BY_ROWS", Def::Bool(self.source != Source::Matrix)),
+            ("IDENTITY", Def::Bool(self.vectors && !matches!(self.source, Source::Factor(_)))),
             ("CARRIED", Def::Bool(matches!(self.source, Source::Factor(_)))),
+            ("CARRIES", Def::Bool(self.carried() > 0)),
             ("VECTORS", Def::Bool(self.vectors)),
         ]
     }
 
     /// Multiply-adds of a matrix in registers, of the six sweeps that most take at these sizes: a dot product for each
-    /// pair of columns, and four for each pair of entries that is rotated.
+    /// pair of columns, and two for each pair of entries that is rotated.
     pub(super) fn register_work(self) -> usize {
-        6 * self.columns * self.columns.saturating_sub(1) / 2 * (5 * self.rows + 4 * self.carried()).max(1)
+        6 * self.columns * self.columns.saturating_sub(1) / 2 * (3 * self.rows + 2 * self.carried()).max(1)
     }
 
-    /// Whether the matrix and what it carries fit in registers.
+    /// Whether the matrix and what it carries are kept in registers, by code without loops.
     pub(crate) fn in_registers(self) -> bool {
-        self.columns <= MOST_UNROLLED && (self.rows + self.carried()) * self.columns <= MOST_REGISTERS
+        self.fits_registers() || (self.columns <= MOST_COLUMNS && !self.is_tall() && self.numbers() <= MOST_SPILT)
+    }
+
+    /// Whether it might stay there.
+    pub(super) fn fits_registers(self) -> bool {
+        self.columns <= MOST_COLUMNS && self.numbers() <= MOST_REGISTERS
+    }
+
+    /// Numbers of a matrix and what it carries.
+    fn numbers(self) -> usize {
+        (self.rows + self.carried()) * self.columns
+    }
+
+    /// Whether a triangular factor would be much smaller.
+    fn is_tall(self) -> bool {
+        self.rows >= 2 * self.columns
     }
 }
 
-/// The constants of the kernel for matrices.
-pub(crate) fn matrix_defs(form: Form) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel for matrices, which come and go by loops or one entry after another.
+pub(crate) fn matrix_defs(form: Form, looped: bool) -> Vec<(&'static str, Def)> {
     let mut defs = form.defs();
-    defs.push((UNROLLED, Def::Bool(true)));
+    defs.extend([("LOOPED", Def::Bool(looped)), (UNROLLED, Def::Bool(true))]);
     defs
 }
 
@@ -190,6 +214,7 @@ pub(super) fn record_by(
 ) -> Result<(), DeviceError> {
     match mapping {
         Mapping::Registers => record_in_registers(device, commands, form, count, cutoff, operands),
+        Mapping::Private { width } => super::private::record(device, commands, (form, width), count, cutoff, operands),
         Mapping::Group { pack } => super::group::record(device, commands, (form, pack), count, cutoff, operands),
         Mapping::Blocks { width, unrolled } => {
             let blocks = Blocks::of(form, width);
@@ -208,7 +233,7 @@ fn record_in_registers(
 ) -> Result<(), DeviceError> {
     let source = if form.vectors { &VECTORS } else { &VALUES };
     let batch = count.most;
-    let kernel = batch.kernel(device, source, matrix_defs(form))?;
+    let kernel = batch.kernel(device, source, matrix_defs(form, device.is_cpu()))?;
     let Operands { a, sigma, reports, vectors } = *operands;
     for slice in slices(device, source, batch.count, form.register_work()) {
         let uniform =

@@ -6,8 +6,8 @@ use crate::kernels::matrices::Report;
 use crate::kernels::trial::{filled, timed, trial_count};
 
 use super::blocked::Blocks;
-use super::group;
 use super::host::{Form, Operands, Source, record_by};
+use super::{group, private};
 
 /// A way to do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,11 @@ pub(crate) enum Mapping {
     Group {
         /// Matrices a workgroup.
         pack: usize,
+    },
+    /// One invocation a matrix, which it keeps in its private memory; pairs of blocks are diagonalised in registers.
+    Private {
+        /// Columns a block.
+        width: usize,
     },
     /// Blocks of columns in memory, whose pairs are diagonalised in registers; one invocation a matrix, or a pair.
     Blocks {
@@ -36,7 +41,7 @@ impl Form {
     pub(crate) fn mappings(self, workgroup_bytes: usize) -> Vec<Mapping> {
         let blocks = |width, unrolled| Mapping::Blocks { width, unrolled };
         let mut all = Vec::new();
-        if self.in_registers() {
+        if self.fits_registers() {
             all.push(Mapping::Registers);
         }
         match self.columns {
@@ -47,6 +52,12 @@ impl Form {
             _ if self.in_registers() => {}
             _ => all.push(blocks(4, true)),
         }
+        // Much to compile, for those who measure: on llvmpipe four times as fast as blocks at 16 columns, and from two to three
+        // and a half times from 32 to 20.
+        if self.in_registers() && !self.fits_registers() {
+            all.push(Mapping::Registers);
+        }
+        all.extend(private::width(self).map(|width| Mapping::Private { width }));
         all.push(blocks(4, false));
         // Small matrices leave most of a workgroup's invocations without a pair, or its memory without room.
         let pack = group::pack(self, workgroup_bytes);
@@ -60,7 +71,7 @@ impl Form {
     /// not depend on the choice.
     pub(crate) fn elements(self) -> usize {
         let of = |mapping| match mapping {
-            Mapping::Registers | Mapping::Group { .. } => 0,
+            Mapping::Registers | Mapping::Private { .. } | Mapping::Group { .. } => 0,
             Mapping::Blocks { width, .. } => Blocks::of(self, width).elements(self),
         };
         self.mappings(0).into_iter().map(of).max().unwrap_or(0).max(self.rows * self.columns)
@@ -84,6 +95,7 @@ impl Mapping {
     pub(crate) fn name(self, form: Form) -> String {
         match self {
             Self::Registers => "registers".to_owned(),
+            Self::Private { width } => format!("private-{width}"),
             Self::Group { .. } => "group".to_owned(),
             Self::Blocks { width, unrolled } => {
                 let way = if Blocks::of(form, width).grid { "grid" } else { "lane" };
@@ -98,9 +110,9 @@ impl Mapping {
             Self::Registers => form.register_work() / 6,
             // Loops, and much around them.
             Self::Group { .. } | Self::Blocks { unrolled: false, .. } => 300,
-            Self::Blocks { width, .. } => {
+            Self::Private { width } | Self::Blocks { width, .. } => {
                 let both = 2 * width;
-                both * (both + 1) / 2 + both * (both - 1) / 2 * 8 * both + both * both
+                both * (both + 1) / 2 + both * (both - 1) / 2 * 2 * both + both * both
             }
         }
     }
@@ -115,6 +127,7 @@ pub(crate) fn choose(device: &Device, form: Form, lanes: usize) -> Result<Mappin
         worth: match mapping {
             Mapping::Blocks { unrolled: false, .. } => Worth::LastResort,
             Mapping::Group { .. } => Worth::CheapBarriers,
+            Mapping::Private { .. } => Worth::CpusOnly,
             _ => Worth::Everywhere,
         },
     };
