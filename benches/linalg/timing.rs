@@ -7,8 +7,8 @@ use natgrad::linalg::LinalgError;
 use super::contender::Contender;
 use super::matrices::Matrices;
 
-/// The time that one run is to take.
-const RUN: Duration = Duration::from_millis(80);
+/// The time that one run is to take: with less, a batch of large matrices does not fill a device.
+const RUN: Duration = Duration::from_millis(250);
 /// A run this long tells well enough how many matrices take `RUN`.
 const TELLING: Duration = Duration::from_millis(20);
 /// The longest run that is worth waiting for.
