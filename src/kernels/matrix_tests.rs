@@ -10,6 +10,7 @@ use crate::gpu::{Buffer, Device};
 
 mod completion;
 mod definite;
+mod registers;
 mod sorting;
 
 /// Not a multiple of a tile.

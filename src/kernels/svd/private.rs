@@ -80,3 +80,20 @@ pub(crate) fn record(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_as_few_and_even_as_can_be_and_registers_and_buffers_take_the_others() {
+        let of = |m, n, vectors| width(Form::of_matrices(m, n, vectors));
+        assert_eq!(of(16, 16, true), None, "in registers");
+        assert_eq!(of(20, 20, true), Some(5));
+        assert_eq!(of(17, 20, true), Some(5), "17 columns in 4 blocks");
+        assert_eq!(of(32, 32, true), Some(8), "all of the memory");
+        assert_eq!(of(33, 32, true), None);
+        assert_eq!(of(42, 42, false), Some(7), "42 columns in 6 blocks");
+        assert_eq!(of(45, 45, false), None, "45 columns in 6 blocks are 48, and 2,160 numbers too many");
+    }
+}
