@@ -7,7 +7,7 @@
 //
 // Invocation: one matrix.
 #import natgrad::layout::element
-#import natgrad::bits::{is_finite, magnitude, power_of_two}
+#import natgrad::bits::{INFINITE, is_finite, magnitude, power_of_two}
 #import natgrad::matrices::{Matrices, Report, CONVERGED}
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
@@ -167,7 +167,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 #endif
     let condition = squares * inverse_squares;
-    let finite = largest_bits < 0x7f800000u;
+    let finite = largest_bits < INFINITE;
     if finite && is_finite(f32(condition)) && condition * matrices.doubt * matrices.doubt <= 1.0 {
         // @unroll
         for (var k = 0u; k < K; k++) {

@@ -3,10 +3,9 @@
 //
 // Workgroup: PACK matrices, PAIRS invocations each.
 #import natgrad::layout::element
-#import natgrad::bits::{power_of_two, power_of_root, reciprocal}
+#import natgrad::bits::{INFINITE, magnitude, power_of_root, power_of_two, reciprocal}
 #import natgrad::rotation::{rotation, NEGLIGIBLE}
 #import natgrad::matrices::{Matrices, Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
-#import natgrad::blocked::INFINITE
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
 @group(0) @binding(1) var<storage, read> a: array<Real>;              // M × N; N × M; CARRIED: N × (M + C)
@@ -75,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             value = entry(first + slot, i, j);
         }
         x[(slot * N + j) * STRIDE + i] = value;
-        let bits = bitcast<u32>(f32(value)) & 0x7fffffffu;
+        let bits = magnitude(value);
         // Of what is carried it only matters whether it is finite.
         if i < M || bits >= INFINITE {
             atomicMax(&largest[slot], bits);

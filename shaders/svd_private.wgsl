@@ -4,10 +4,9 @@
 //
 // Invocation: one matrix. Columns leave by descending σ.
 #import natgrad::layout::{element, origin, LANES}
-#import natgrad::bits::{is_finite, magnitude, power_of_two, power_of_root, reciprocal}
+#import natgrad::bits::{INFINITE, is_finite, magnitude, power_of_root, power_of_two, reciprocal}
 #import natgrad::rotation::{turn, NEGLIGIBLE}
 #import natgrad::matrices::{Matrices, Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
-#import natgrad::blocked::INFINITE
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
 @group(0) @binding(1) var<storage, read> a: array<Real>;              // M × N; N × M; CARRIED: N × (M + C)

@@ -2,6 +2,7 @@
 // included.
 // Invocation: x is the matrix, y a column.
 #import natgrad::layout::element
+#import natgrad::bits::magnitude
 #import natgrad::matrices::Matrices
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
@@ -26,7 +27,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #else
         let value = a[element(b, i, j, M, N)];
 #endif
-        largest = max(largest, bitcast<u32>(f32(value)) & 0x7fffffffu);
+        largest = max(largest, magnitude(value));
     }
     heights[element(b, j, 0u, N, 1u)] = largest;
     atomicMax(&bits[b], largest);

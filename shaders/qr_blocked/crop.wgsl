@@ -2,7 +2,8 @@
 // for the rounding of many reflections, over their lengths.
 // Invocation: x is the matrix, y a column.
 #import natgrad::layout::{element, grouped}
-#import natgrad::panel::{Panel, INFINITE}
+#import natgrad::bits::INFINITE
+#import natgrad::panel::Panel
 
 @group(0) @binding(0) var<uniform> panel: Panel;
 @group(0) @binding(1) var<storage, read> padded: array<Real>;          // ROWS × COLUMNS

@@ -2,6 +2,7 @@
 // largest magnitude of each matrix, an infinity or NaN included.
 // Invocation: x is the matrix, y a column of the copy.
 #import natgrad::layout::{element, grouped}
+#import natgrad::bits::magnitude
 #import natgrad::panel::Panel
 
 @group(0) @binding(0) var<uniform> panel: Panel;
@@ -33,7 +34,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #else
             value = a[element(b, i, j, M, N)];
 #endif
-            largest = max(largest, bitcast<u32>(f32(value)) & 0x7fffffffu);
+            largest = max(largest, magnitude(value));
         }
         copied[grouped(b, i, j, ROWS, COLUMNS, GROUP)] = value;
     }

@@ -3,7 +3,8 @@
 // larger matrices.
 // Invocation: x is the matrix, y a column of the result.
 #import natgrad::layout::{element, grouped}
-#import natgrad::panel::{Panel, INFINITE}
+#import natgrad::bits::INFINITE
+#import natgrad::panel::Panel
 
 @group(0) @binding(0) var<uniform> panel: Panel;
 @group(0) @binding(1) var<storage, read> a: array<Real>;               // A_ROWS × A_COLUMNS

@@ -17,6 +17,9 @@ fn magnitude(x: Real) -> u32 {
     return bitcast<u32>(f32(x)) & 0x7fffffffu;
 }
 
+// The bits of an infinity; those of a NaN are above.
+const INFINITE: u32 = 0x7f800000u;
+
 // The power of two in [|x|/2, |x|], kept where both it and its reciprocal are normal numbers of f32; 1 for zero.
 fn power_of_two(x: Real) -> Real {
     let exponent = (bitcast<u32>(f32(x)) >> 23u) & 0xffu;

@@ -22,6 +22,3 @@ struct State {
     running: u32,           // 1: not yet orthogonal
     sweeps: u32,
 }
-
-// The bits of an infinity; those of a NaN are above.
-const INFINITE: u32 = 0x7f800000u;

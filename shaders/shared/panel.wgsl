@@ -13,6 +13,3 @@ struct Panel {
     padding_b: u32,
     padding_c: u32,
 }
-
-// The bits of an infinity; those of a NaN are above.
-const INFINITE: u32 = 0x7f800000u;

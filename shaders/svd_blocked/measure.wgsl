@@ -1,7 +1,8 @@
 // The largest magnitude of each matrix, an infinity or NaN included; of what it carries only those two count.
 // Invocation: x is the matrix, y a column.
 #import natgrad::layout::element
-#import natgrad::blocked::{Blocked, State, INFINITE}
+#import natgrad::bits::{INFINITE, magnitude}
+#import natgrad::blocked::{Blocked, State}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
@@ -19,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var largest = 0u;
     for (var i = 0u; i < A_ROWS; i++) {
-        largest = max(largest, bitcast<u32>(a[element(b, i, id.y, A_ROWS, A_COLUMNS)]) & 0x7fffffffu);
+        largest = max(largest, magnitude(a[element(b, i, id.y, A_ROWS, A_COLUMNS)]));
     }
 #ifdef CARRIED
     if id.y >= M && largest < INFINITE {

@@ -1,8 +1,8 @@
 // Each column to its place by descending σ: σ itself, W Σ⁻¹ and, carried, V.
 // Invocation: x is the matrix, y a column.
 #import natgrad::layout::element
-#import natgrad::bits::power_of_two
-#import natgrad::blocked::{Blocked, State, INFINITE}
+#import natgrad::bits::{INFINITE, power_of_two}
+#import natgrad::blocked::{Blocked, State}
 #import natgrad::matrices::{Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;

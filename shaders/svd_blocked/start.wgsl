@@ -2,9 +2,9 @@
 // where vectors are wanted, or the transpose of [R | c] (CARRIED); columns of zeros fill the last blocks.
 // Invocation: x is the matrix, y a column of the working matrix.
 #import natgrad::layout::element
-#import natgrad::bits::power_of_two
+#import natgrad::bits::{INFINITE, power_of_two}
 #import natgrad::rotation::NEGLIGIBLE
-#import natgrad::blocked::{Blocked, State, INFINITE}
+#import natgrad::blocked::{Blocked, State}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
 @group(0) @binding(1) var<storage, read_write> states: array<State>;
