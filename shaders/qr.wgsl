@@ -9,8 +9,8 @@
 //
 // Invocation: one problem. `block` is block_rows × (P+1), `factor` is P × (P+1): R in its upper triangle, c in the
 // last column.
-#import natgrad::layout::element
-#import natgrad::bits::{is_finite, length2, power_of_two}
+#import natgrad::layout::{element, LANES}
+#import natgrad::bits::{INFINITE, is_finite, length2, magnitude, power_of_two}
 #import natgrad::problem::{Block, Problem, State, Rules, range_of, RUNNING, OVERFLOW, NOT_FINITE}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -26,12 +26,8 @@ const HEIGHT: u32 = 8u;
 const SEGMENT: u32 = 256u;
 // Row groups that the total triangle fills.
 const TOTAL: u32 = (P + HEIGHT - 1u) / HEIGHT;
-
-// The bits of |x| and those of an infinity: larger ones are NaN.
-fn magnitude(x: f32) -> u32 {
-    return bitcast<u32>(x) & 0x7fffffffu;
-}
-const INFINITE: u32 = 0x7f800000u;
+// Words of a copy: more than 32, since Mesa takes an array's length for the turns of a loop along it, and writes out up to 32.
+const COPIED: u32 = max(max(HEIGHT, P) * COLUMNS, 33u);
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -47,6 +43,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var r: array<Real, P * COLUMNS>;
     // @registers
     var a: array<Real, HEIGHT * COLUMNS>;
+    // LOOPED: rows come by a loop over their words, and a copy in memory. Where a load is much code, those of 8 rows take a
+    // driver five times as long to compile as all the rest.
+    // @registers unless LOOPED
+    var copied: array<Real, COPIED>;
+    let from_block = element(b, 0u, 0u, span.stride, COLUMNS);
+    let from_total = element(b, 0u, 0u, P, COLUMNS);
 
     let rows = min(span.rows, n - span.first);
     var norm: Real = 0.0;
@@ -73,22 +75,31 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 var largest: Real = 0.0;
                 var worst_e = 0u;
                 var worst_j = 0u;
+                let top = first + group * HEIGHT;
+                // Rows past the end count as zero; where they are read, then from the last one, which is there.
+#ifdef LOOPED
+                let words = min(HEIGHT, last - top) * COLUMNS;
+#else
+                // @constant
+                let words = HEIGHT * COLUMNS;
+#endif
+                // @unroll unless LOOPED
+                for (var at = 0u; at < words; at++) {
+                    let row = min(top + at / COLUMNS, last - 1u);
+                    copied[at] = block[from_block + (at % COLUMNS * span.stride + row) * LANES];
+                }
                 // @unroll
                 for (var i = 0u; i < HEIGHT; i++) {
-                    let row = first + group * HEIGHT + i;
-                    // Rows past the end count as zero; they are read from the last one, which is there.
-                    let there = select(Real(0.0), Real(1.0), row < last);
+                    let there = top + i < last;
                     // @unroll
                     for (var k = 0u; k < COLUMNS; k++) {
-                        a[i * COLUMNS + k] = block[element(b, min(row, last - 1u), k, span.stride, COLUMNS)];
+                        a[i * COLUMNS + k] = select(Real(0.0), copied[i * COLUMNS + k], there);
                     }
                     // @unroll
                     for (var k = 0u; k < P; k++) {
                         worst_j = max(worst_j, magnitude(a[i * COLUMNS + k]));
-                        a[i * COLUMNS + k] = there * a[i * COLUMNS + k];
                     }
                     worst_e = max(worst_e, magnitude(a[i * COLUMNS + P]));
-                    a[i * COLUMNS + P] = there * a[i * COLUMNS + P];
                     largest = max(largest, abs(a[i * COLUMNS + P]));
                 }
                 nan = nan || worst_e > INFINITE;
@@ -104,13 +115,24 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 segment = length2(segment, sqrt(sum) * unit);
             } else {
                 // The total so far comes in as rows of its own.
+                let top = (group - own) * HEIGHT;
+#ifdef LOOPED
+                let words = min(HEIGHT, P - top) * COLUMNS;
+#else
+                // @constant
+                let words = HEIGHT * COLUMNS;
+#endif
+                // @unroll unless LOOPED
+                for (var at = 0u; at < words; at++) {
+                    let row = min(top + at / COLUMNS, P - 1u);
+                    copied[at] = factor[from_total + (at % COLUMNS * P + row) * LANES];
+                }
                 // @unroll
                 for (var i = 0u; i < HEIGHT; i++) {
-                    let row = (group - own) * HEIGHT + i;
-                    let there = select(Real(0.0), Real(1.0), row < P);
+                    let there = top + i < P;
                     // @unroll
                     for (var k = 0u; k < COLUMNS; k++) {
-                        a[i * COLUMNS + k] = there * factor[element(b, min(row, P - 1u), k, P, COLUMNS)];
+                        a[i * COLUMNS + k] = select(Real(0.0), copied[i * COLUMNS + k], there);
                     }
                 }
             }
@@ -159,11 +181,22 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
         norm = length2(norm, segment);
         // @unroll
-        for (var k = 0u; k < COLUMNS; k++) {
+        for (var i = 0u; i < P; i++) {
             // @unroll
-            for (var i = 0u; i < P; i++) {
-                factor[element(b, i, k, P, COLUMNS)] = r[i * COLUMNS + k];
+            for (var k = 0u; k < COLUMNS; k++) {
+                copied[k * P + i] = r[i * COLUMNS + k];
             }
+        }
+        // A number that the driver does not know.
+#ifdef LOOPED
+        let words = min(rows, 1u) * P * COLUMNS;
+#else
+        // @constant
+        let words = P * COLUMNS;
+#endif
+        // @unroll unless LOOPED
+        for (var at = 0u; at < words; at++) {
+            factor[from_total + at * LANES] = copied[at];
         }
     }
     // ‖e‖ may overflow where no residual does.

@@ -52,6 +52,8 @@ const GIVEN: u32 = M;
 const PAIRS: u32 = (N + 1u) / 2u;
 // The players that go round in a tournament of the columns; an even N's last one stays.
 const CIRCLE: u32 = N - 1u + N % 2u;
+// Words of a copy: more than 32, since Mesa takes an array's length for the turns of a loop along it, and writes out up to 32.
+const COPIED: u32 = max(N * ROWS, 33u);
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -70,6 +72,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var inverse: array<Real, N>;
     // @registers
     var weight: array<Real, N>;
+    // LOOPED: from memory and back by loops, and a copy there. Where a load is much code, as many of them as there are entries
+    // took a driver 43 s to compile for 16×16, and loops 6 s.
+    // @registers unless LOOPED
+    var copied: array<Real, COPIED>;
+#ifdef VECTORS
+    // @registers unless LOOPED
+    var places: array<u32, N>;
+#endif
     var largest: Real = 0.0;
 
 #ifdef STEP
@@ -78,6 +88,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let tolerance = rules.rotation_tolerance;
     let max_sweeps = rules.max_sweeps;
+    // 1, which the driver does not know.
+#ifdef LOOPED
+    let once = min(rules.problems, 1u);
+#else
+    // @constant
+    let once = 1u;
+#endif
+    let source = origin(b, N * (N + 1u), LANES);
+    // @unroll unless LOOPED
+    for (var at = 0u; at < N * (N + 1u) * once; at++) {
+        copied[at] = factor[source + at * LANES];
+    }
     // Load RD transposed: column i of A is row i of RD. Column lengths are measured in units of the largest entry, so
     // that no square overflows.
     // @unroll
@@ -85,7 +107,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         var big: Real = 0.0;
         // @unroll
         for (var i = 0u; i < j + 1u; i++) {
-            m[i * ROWS + j] = factor[element(b, i, j, N, N + 1u)];
+            m[i * ROWS + j] = copied[j * N + i];
             big = max(big, abs(m[i * ROWS + j]));
         }
         let unit = power_of_two(big);
@@ -107,7 +129,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var i = j + 1u; i < N; i++) {
             m[i * ROWS + j] = 0.0;
         }
-        m[j * ROWS + M] = factor[element(b, j, N, N, N + 1u)];
+        m[j * ROWS + M] = copied[N * N + j];
     }
 #else
     if b >= matrices.count {
@@ -115,20 +137,23 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let tolerance = matrices.tolerance;
     let max_sweeps = matrices.max_sweeps;
-    // LOOPED: to and from the batch by loops, and a copy in memory. Where a load is much code, as many of them as there are
-    // entries took a driver 43 s to compile for 16×16, and loops 6 s.
-    // @registers unless LOOPED
-    var copied: array<Real, N * ROWS>;
+    // 1, which the driver does not know.
+#ifdef LOOPED
+    let once = min(matrices.count, 1u);
+#else
+    // @constant
+    let once = 1u;
+#endif
     let source = origin(b, N * GIVEN, LANES);
     var bits = 0u;
     // @unroll unless LOOPED
-    for (var at = 0u; at < N * M; at++) {
+    for (var at = 0u; at < N * M * once; at++) {
         copied[at] = a[source + at * LANES];
         bits = max(bits, magnitude(copied[at]));
     }
     var finite = bits < INFINITE;
     // @unroll unless LOOPED
-    for (var at = N * M; at < N * GIVEN; at++) {
+    for (var at = N * M; at < N * GIVEN * once; at++) {
         copied[at] = a[source + at * LANES];
         finite = finite && is_finite(copied[at]);
     }
@@ -324,10 +349,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #endif
         squares[j] = sqrt(sum) * (scale[j] * weight[j]);
     }
-#ifdef VECTORS
-    // @registers unless LOOPED
-    var places: array<u32, N>;
-#endif
     // @unroll
     for (var j = 0u; j < N; j++) {
         let length = squares[j];
@@ -344,22 +365,20 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #ifdef STEP
         sigma[element(b, place, 0u, N, 1u)] = length * unit;
         let by = select(Real(0.0), scale[j] * weight[j] / length, length > 0.0);
-        // @unroll
-        for (var i = 0u; i < M; i++) {
-            v[element(b, i, place, ROWS, N)] = m[j * ROWS + i] * by;
-        }
-        v[element(b, M, place, ROWS, N)] = m[j * ROWS + M] * weight[j];
+        let own = weight[j];
 #else
         sigma[element(b, place, 0u, N, 1u)] = select(matrices.nan, length * unit, finite);
 #endif
 #ifdef VECTORS
         places[j] = place;
+#ifndef STEP
         let by = select(matrices.nan, select(Real(0.0), scale[j] * weight[j] / length, length > 0.0), finite);
+        let own = select(matrices.nan, weight[j], finite);
+#endif
         // @unroll
         for (var i = 0u; i < M; i++) {
             copied[j * ROWS + i] = m[j * ROWS + i] * by;
         }
-        let own = select(matrices.nan, weight[j], finite);
         // @unroll
         for (var i = M; i < ROWS; i++) {
             copied[j * ROWS + i] = m[j * ROWS + i] * own;
@@ -367,6 +386,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #endif
     }
 #ifdef STEP
+    let to_v = origin(b, N * ROWS, LANES);
+    // @unroll unless LOOPED
+    for (var at = 0u; at < N * ROWS * once; at++) {
+        v[to_v + (places[at / ROWS] * ROWS + at % ROWS) * LANES] = copied[at];
+    }
     states[b].sweeps = sweeps;
     if rotating {
         states[b].status = FACTORIZATION_LIMIT;
@@ -386,13 +410,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #ifdef VECTORS
     let to_w = origin(b, N * M, LANES);
     // @unroll unless LOOPED
-    for (var at = 0u; at < N * M; at++) {
+    for (var at = 0u; at < N * M * once; at++) {
         w[to_w + (places[at / M] * M + at % M) * LANES] = copied[at / M * ROWS + at % M];
     }
 #ifdef CARRIES
     let to_v = origin(b, N * C, LANES);
     // @unroll unless LOOPED
-    for (var at = 0u; at < N * C; at++) {
+    for (var at = 0u; at < N * C * once; at++) {
         v[to_v + (places[at / C] * C + at % C) * LANES] = copied[at / C * ROWS + M + at % C];
     }
 #endif

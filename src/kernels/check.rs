@@ -117,9 +117,9 @@ fn run(device: &Device, known: &[Known]) -> Result<Found, DeviceError> {
     let groups = [(capacity / LANES) as u32, 1, 1];
 
     let mut commands = device.record("small SVD");
-    commands.dispatch(&*qr::host::looped(device, P)?, &[&rules, &span, &problems, &states, &block, &factor], groups)?;
+    commands.dispatch(&*qr::host::kernel(device, P)?, &[&rules, &span, &problems, &states, &block, &factor], groups)?;
     commands.dispatch(
-        &*svd::host::looped(device, P)?,
+        &*svd::host::kernel(device, P)?,
         &[&rules, &problems, &states, &factor, &v, &sigma, &lengths],
         groups,
     )?;

@@ -114,8 +114,10 @@ fn lane_steps(parameters: usize) -> Vec<Specialisation> {
     let small = parameters <= svd::host::MOST_UNROLLED;
     let mut all = vec![(gram::host::SOURCE, gram::host::defs(parameters))];
     for unrolled in [false, true].into_iter().filter(|&unrolled| small || !unrolled) {
-        all.push((svd::host::STEP, svd::host::step_defs(parameters, unrolled)));
-        all.push((qr::host::SOURCE, qr::host::defs(parameters, unrolled)));
+        for looped in [false, true] {
+            all.push((svd::host::STEP, svd::host::step_defs(parameters, unrolled, looped)));
+            all.push((qr::host::SOURCE, qr::host::defs(parameters, unrolled, looped)));
+        }
     }
     all.into_iter().map(|(source, defs)| Specialisation { defs, ..plain(source) }).collect()
 }

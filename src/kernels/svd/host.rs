@@ -41,14 +41,17 @@ const MOST_SPILT: usize = 512;
 /// The most columns of matrices that are kept in registers: more take drivers too long to compile.
 const MOST_COLUMNS: usize = 16;
 
-/// The constants of the kernel for a step in `parameters` parameters, with its loops unrolled or as they are written.
-pub(crate) fn step_defs(parameters: usize, unrolled: bool) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel for a step in `parameters` parameters, with its loops unrolled or as they are written, and what
+/// it reads and writes by loops or one entry after another.
+pub(crate) fn step_defs(parameters: usize, unrolled: bool, looped: bool) -> Vec<(&'static str, Def)> {
     vec![
         ("M", Def::UInt(parameters as u32)),
         ("N", Def::UInt(parameters as u32)),
         ("C", Def::UInt(1)),
         ("STEP", Def::Bool(true)),
+        ("VECTORS", Def::Bool(true)),
         (UNROLLED, Def::Bool(unrolled)),
+        ("LOOPED", Def::Bool(looped)),
     ]
 }
 
@@ -60,12 +63,7 @@ pub(crate) fn steps_are_unrolled(device: &Device, parameters: usize) -> bool {
 
 /// The kernel for problems of `parameters` parameters.
 pub(crate) fn kernel(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&STEP, &step_defs(parameters, steps_are_unrolled(device, parameters)), &[])
-}
-
-/// The same with its loops as they are written: slower, and in a moment compiled.
-pub(crate) fn looped(device: &Device, parameters: usize) -> Result<Arc<Kernel>, DeviceError> {
-    device.kernel(&STEP, &step_defs(parameters, false), &[])
+    device.kernel(&STEP, &step_defs(parameters, steps_are_unrolled(device, parameters), device.is_cpu()), &[])
 }
 
 /// What an SVD of matrices is asked for.
