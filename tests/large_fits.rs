@@ -339,8 +339,8 @@ fn the_plan_says_how_the_steps_are_factored_and_pins_hold() {
             Sweep::new(&sum_of_columns(p), &random_columns(&[30, 30, 7], p)).start(vec![0.0; p]).stop(exact_steps(1))
         };
         let mapping = |p: usize| engine.plan(&sweep(p).resolve().unwrap()).mapping;
-        assert!(mapping(10).starts_with("lane, 64 problems a tile, steps in "), "{}", mapping(10));
-        assert!(mapping(11).starts_with("blocked, 64 problems a tile, SVDs by "), "{}", mapping(11));
+        assert!(mapping(10).contains("lane, 64 problems a tile, steps in "), "{}", mapping(10));
+        assert!(mapping(11).contains("blocked, 64 problems a tile, SVDs by "), "{}", mapping(11));
         // Of tall problems and of wide ones, each as it was said.
         device.pin_mapping("svd", "lane-4-looped");
         device.pin_mapping("svd 17x17 of a factor, 1 carried", "lane-8");

@@ -2,6 +2,7 @@
 
 use faer::Mat;
 
+use crate::expr::SIDE_BY_SIDE;
 use crate::sweep::Job;
 
 /// e and the rows of J, weighted, at θ: `row(i, e, J row)` for every point of the data set.
@@ -13,16 +14,34 @@ pub(crate) fn weighted_rows(
     mut row: impl FnMut(usize, f64, &[f64]),
 ) {
     let model = job.model();
-    model.prepare(theta, scratch);
     let mut values = vec![0.0; theta.len() + 1];
-    for i in job.rows(set) {
-        model.row(job.inputs(i), scratch, &mut values);
+    let mut tell = |i: usize, values: &mut [f64]| {
         let weight = job.weight(i);
         let e = weight * (values[0] - job.response(i));
         for d in &mut values[1..] {
             *d *= weight;
         }
         row(i, e, &values[1..]);
+    };
+    let rows = job.rows(set);
+    let Some(tape) = model.side_by_side() else {
+        model.prepare(theta, scratch);
+        for i in rows {
+            model.row(job.inputs(i), scratch, &mut values);
+            tell(i, &mut values);
+        }
+        return;
+    };
+    tape.prepare_rows(theta, scratch);
+    let mut side_by_side = vec![[0.0; SIDE_BY_SIDE]; values.len()];
+    for first in rows.clone().step_by(SIDE_BY_SIDE) {
+        // Past the end the last row once more.
+        let inputs = std::array::from_fn(|k| job.inputs((first + k).min(rows.end - 1)));
+        tape.rows(&inputs, scratch, &mut side_by_side);
+        for i in first..rows.end.min(first + SIDE_BY_SIDE) {
+            values.iter_mut().zip(&side_by_side).for_each(|(value, of_rows)| *value = of_rows[i - first]);
+            tell(i, &mut values);
+        }
     }
 }
 

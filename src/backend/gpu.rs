@@ -8,10 +8,12 @@ mod blocked;
 mod chunk;
 mod essential;
 mod evaluation;
+mod factoriser;
 mod found;
 mod fused;
 mod history;
 mod lane;
+mod look;
 mod problems;
 mod resident;
 mod shape;
@@ -21,7 +23,7 @@ use crate::gpu::{Device, DeviceError};
 use crate::kernels::problem::MOST_LANE_PARAMETERS;
 use crate::kernels::svd::host::steps_are_unrolled;
 use crate::kernels::svd::mapping;
-use crate::sweep::{Detail, Job, ProblemId};
+use crate::sweep::{Job, ProblemId};
 
 use super::Solved;
 use blocked::Cut;
@@ -98,7 +100,11 @@ impl GpuBackend {
 
     /// How the problems of a job are spread over the device. Where the mapping of an SVD was never timed here, it is now.
     pub(crate) fn mapping(&self, job: &Job) -> String {
-        let within = if self.flies(job) { "steps in registers, and where the rank is in doubt: " } else { "" };
+        let within = match () {
+            () if self.flies(job) => "steps in registers, and where the rank is in doubt: ",
+            () if self.looks_at_ends(job) => "steps in registers, and at their end and where the rank is in doubt: ",
+            () => "",
+        };
         format!("{within}{}", self.mapping_in_memory(job))
     }
 
@@ -143,7 +149,7 @@ impl GpuBackend {
         }
         job.model().check_for_gpu()?;
         check_range(job)?;
-        if job.detail() == Detail::Essential {
+        if fused::could_take(job) {
             // A way to take steps that there is not is told before anything runs.
             fused::in_registers(&self.device, job)?;
         }
@@ -155,14 +161,16 @@ impl GpuBackend {
     pub(crate) fn most_at_once(&self, job: &Job) -> usize {
         let points = self.pace.lock().map_or(1 << 16, |pace| pace.points);
         let wanted = (points / job.most_rows().max(1) as u64).max(1).next_multiple_of(LANES as u64);
-        wanted.min(ChunkShape::of(&self.device, job).problems) as usize
+        let most = wanted.min(ChunkShape::of(&self.device, job).problems) as usize;
+        if self.looks_at_ends(job) { most.min(self.most_in_flight(job)) } else { most }
     }
 
     /// Bytes of the largest chunk of at most so many problems on the device, beside its data.
     #[cfg(feature = "cli")]
     pub(crate) fn bytes(&self, job: &Job, most: u64) -> u64 {
         let shape = ChunkShape::of(&self.device, job);
-        shape.bytes(job, most.min(shape.problems))
+        let steps = if self.looks_at_ends(job) { self.in_flight(job, most).1 / IN_FLIGHT as u64 } else { 0 };
+        shape.bytes(job, most.min(shape.problems)) + steps
     }
 
     /// How many from the front of `ids`, by ascending data set, one chunk holds.
@@ -197,6 +205,15 @@ impl GpuBackend {
 
     /// Solves the problems `ids`, by ascending data set.
     pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+        if self.looks_at_ends(job) {
+            self.solve_in_registers(job, ids).await
+        } else {
+            self.solve_in_memory(job, ids).await
+        }
+    }
+
+    /// The same by kernels that keep J, its factors and the state of a problem in memory, and factor J with every step.
+    async fn solve_in_memory(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
         let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;

@@ -58,7 +58,7 @@ pub mod wgsl;
 pub use ast::{Ast, Symbol};
 pub use diff::gradient;
 pub use error::{ParseError, ParseErrorKind};
-pub use eval::Tape;
+pub use eval::{SIDE_BY_SIDE, Tape};
 pub use graph::{Constant, Graph, Node, NodeId, RangeError};
 pub use names::{NameError, check_name};
 pub use operators::Expr;

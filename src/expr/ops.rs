@@ -107,6 +107,17 @@ impl UnaryOp {
         }
     }
 
+    /// The value of several rows: one decision for all of them, so that arithmetic goes by vectors.
+    pub(crate) fn apply_to_rows<const N: usize>(self, a: [f64; N]) -> [f64; N] {
+        match self {
+            UnaryOp::Neg => a.map(|a| -a),
+            UnaryOp::Sqrt => a.map(f64::sqrt),
+            UnaryOp::Abs => a.map(f64::abs),
+            UnaryOp::Exp => a.map(f64::exp),
+            op => a.map(|a| op.apply(a)),
+        }
+    }
+
     /// The value in f64, by IEEE rules: outside its domain a function is NaN.
     #[must_use]
     pub fn apply(self, a: f64) -> f64 {
@@ -143,6 +154,17 @@ impl UnaryOp {
 }
 
 impl BinaryOp {
+    /// The value of several rows: one decision for all of them, so that arithmetic goes by vectors.
+    pub(crate) fn apply_to_rows<const N: usize>(self, a: [f64; N], b: [f64; N]) -> [f64; N] {
+        match self {
+            BinaryOp::Add => std::array::from_fn(|k| a[k] + b[k]),
+            BinaryOp::Sub => std::array::from_fn(|k| a[k] - b[k]),
+            BinaryOp::Mul => std::array::from_fn(|k| a[k] * b[k]),
+            BinaryOp::Div => std::array::from_fn(|k| a[k] / b[k]),
+            op => std::array::from_fn(|k| op.apply(a[k], b[k])),
+        }
+    }
+
     /// The name or operator in text.
     #[must_use]
     pub fn name(self) -> &'static str {

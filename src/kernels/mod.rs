@@ -29,7 +29,6 @@ kernel_folder! {
     /// What lies between Jacobian, QR and SVD of problems that registers do not hold.
     step_blocked,
     /// JᵀJ and Jᵀe.
-    gram,
     /// AᵀA and AAᵀ of matrices of any origin.
     product,
     /// Columns by descending magnitude.

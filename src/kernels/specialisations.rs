@@ -13,8 +13,8 @@ use super::svd::{
     private,
 };
 use super::{
-    cholesky, cholesky_solve, combine, complete, fused, gram, history, jacobian, join, judge, momentum, network,
-    presort, product, qr, qr_blocked, sift, solve, step, step_blocked, step_dual, substitute, svd,
+    cholesky, cholesky_solve, combine, complete, fused, history, jacobian, join, judge, momentum, network, presort,
+    product, qr, qr_blocked, sift, solve, step, step_blocked, step_dual, substitute, svd,
 };
 
 /// A kernel's source under the defs and with the generated modules that it is compiled with.
@@ -112,7 +112,7 @@ fn lane_steps(parameters: usize) -> Vec<Specialisation> {
         return Vec::new();
     }
     let small = parameters <= svd::host::MOST_UNROLLED;
-    let mut all = vec![(gram::host::SOURCE, gram::host::defs(parameters))];
+    let mut all = Vec::new();
     for unrolled in [false, true].into_iter().filter(|&unrolled| small || !unrolled) {
         for looped in [false, true] {
             all.push((svd::host::STEP, svd::host::step_defs(parameters, unrolled, looped)));

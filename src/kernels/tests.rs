@@ -12,7 +12,7 @@ mod network;
 use super::batch::Batch;
 use super::problem::{Block, Problem, Rules, Sizes, State};
 use super::svd::twin::Factored;
-use super::{gram, jacobian, judge, momentum, qr, step, svd};
+use super::{jacobian, judge, momentum, qr, step, svd};
 use crate::gpu::{Buffer, Device, layout};
 use crate::model::Model;
 use crate::ngd::{Damping, Filter, Scaling, Stop};
@@ -355,45 +355,6 @@ fn judge_agrees_with_its_twin_on_good_poor_and_bad_steps() {
             assert!(off <= 200.0 * U, "ε = {} against {expected}", after[b].epsilon);
         }
         assert!(seen[0] > 10 && seen[1] > 10, "{seen:?}: both decisions are tested");
-    });
-}
-
-#[test]
-fn gram_agrees_with_its_twin_in_one_block_and_in_several() {
-    for_each_device(|device| {
-        for (n, p, block) in [(7, 3, 7), (700, 2, 256), (30, 16, 30)] {
-            let bench = Bench::new(device, n, p, &rule(Scaling::None, Damping::Fixed(0.0)), State::start());
-            let out = bench.floats(p + 1, p + 1);
-            for first in (0..n).step_by(block) {
-                let packed =
-                    pack(
-                        block,
-                        p + 1,
-                        |b, i, j| {
-                            if first + i < n { uniform(b, (first + i) * (p + 1) + j) } else { f64::NAN }
-                        },
-                    );
-                let data = device.buffer_from("block", &packed).unwrap();
-                let span = Block::alone(first, block, true);
-                let span = device.uniform(&span).unwrap();
-                let kernel = gram::host::kernel(device, p).unwrap();
-                let mut commands = device.record("gram");
-                commands.dispatch(&kernel, &[&bench.rules, &span, &bench.problems, &data, &out], groups()).unwrap();
-                commands.submit().unwrap();
-            }
-            let out = device.read(&out).unwrap();
-            for b in 0..BATCH {
-                let expected = gram::twin::gram(&rows(b, n, p), p + 1);
-                let found = unpack(&out, b, p + 1, p + 1);
-                for j in 0..=p {
-                    for k in 0..=j {
-                        // A sum of n products of magnitude up to 1, in segments of 256.
-                        let off = (found[j][k] - expected[j][k]).abs();
-                        assert!(off <= 2.0 * U * n.min(256) as f64 * (n as f64).sqrt(), "[{j}][{k}] off by {off:e}");
-                    }
-                }
-            }
-        }
     });
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::expr::{Ast, Expr, ParseError, Rewrites};
+use crate::expr::{Ast, Expr, ParseError, Rewrites, Tape};
 use crate::ngd::Scaling;
 
 use super::expression::{Expression, Source};
@@ -220,6 +220,15 @@ impl Model {
         match &*self.0 {
             Kind::Expression(expression) => expression.jacobian().row(inputs, scratch, out),
             Kind::Network(network) => network.row(inputs, scratch, out),
+        }
+    }
+
+    /// Rows side by side: [`prepare`](Self::prepare) and [`row`](Self::row) of so many, `None` of a network, whose rows are
+    /// work enough each.
+    pub(crate) fn side_by_side(&self) -> Option<&Tape> {
+        match &*self.0 {
+            Kind::Expression(expression) => Some(expression.jacobian()),
+            Kind::Network(_) => None,
         }
     }
 

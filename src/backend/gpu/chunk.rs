@@ -2,28 +2,18 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
-use crate::backend::cpu::Workspace;
-use crate::backend::{Solved, second_look};
+use crate::backend::Solved;
 use crate::error::Error;
 use crate::gpu::{Bindable, Commands, Device, DeviceError, Kernel};
 use crate::kernels::step_dual::steps::Dual;
 use crate::kernels::{judge, momentum, step};
 use crate::sweep::{Job, ProblemId};
 
-use super::blocked::Blocked;
+use super::factoriser::Factoriser;
 use super::found::Found;
 use super::history::History;
-use super::lane::Lane;
 use super::problems::Problems;
 use super::shape::{ChunkShape, Way};
-
-/// What lies between the parameters and their factorisation.
-enum Factoriser {
-    Lane(Box<Lane>),
-    Blocked(Box<Blocked>),
-}
 
 /// Records that lie closer than so many steps have their singular values with every step.
 const FEW_STEPS: u32 = 4;
@@ -65,12 +55,7 @@ impl Chunk {
             }
             _ => true,
         };
-        let factoriser = match way {
-            Way::Lane { block_rows } => {
-                Factoriser::Lane(Box::new(Lane::new(device, job, &problems, most_rows, block_rows)?))
-            }
-            Way::Blocked(cut) => Factoriser::Blocked(Box::new(Blocked::new(device, job, &problems, cut)?)),
-        };
+        let factoriser = Factoriser::new(device, job, &problems, way, most_rows)?;
         Ok(Self {
             judge: judge::host::kernel(device, problems.batch, problems.sizes)?,
             step: step::host::kernel(device, problems.batch, problems.sizes)?,
@@ -111,23 +96,12 @@ impl Chunk {
     fn record_step(&self, device: &Device, commands: &mut Commands, factors: bool) -> Result<(), DeviceError> {
         let problems = &self.problems;
         let groups = [problems.groups(), 1, 1];
-        match &self.factoriser {
-            Factoriser::Lane(lane) => lane.record_evaluation(commands, problems)?,
-            Factoriser::Blocked(blocked) => blocked.record_evaluation(device, commands, problems)?,
-        }
+        self.factoriser.record_evaluation(device, commands, problems)?;
         let Problems { rules, description, states, trial, theta, v, sigma, lengths, running, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, trial, theta, sigma];
         commands.dispatch(&self.judge, &bindings, groups)?;
         let rules = if factors { rules } else { &problems.rules_of_waiting };
-        match &self.factoriser {
-            Factoriser::Lane(lane) => lane.record_factorisation(commands, problems)?,
-            Factoriser::Blocked(blocked) => {
-                blocked.record_dual_steps(device, commands, problems, rules)?;
-                if factors {
-                    blocked.record_factorisation(device, commands, problems)?;
-                }
-            }
-        }
+        self.factoriser.record_factorisation(device, commands, problems, (rules, factors))?;
         if let Some(history) = &self.history
             && factors
         {
@@ -146,50 +120,9 @@ impl Chunk {
         }
     }
 
-    /// Reads the chunk back, once: θ, the factorisation it stands on, and JᵀJ at it where that is cheap on the device.
+    /// Reads the chunk back, once: θ, and the factorisation it stands on.
     pub(super) async fn collect(&self, device: &Device, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        let Problems { batch, states, theta, v, sigma, lengths, .. } = &self.problems;
-        // Of a network nothing is made of V.
-        let v = job.model().as_network().is_none().then_some(v);
-        let mut commands = device.record("collect");
-        let gram = match &self.factoriser {
-            Factoriser::Lane(lane) => Some(lane.record_gram(device, &mut commands, &self.problems)?),
-            Factoriser::Blocked(_) => None,
-        };
-        let of_states = commands.read_later(states, 0..batch.count)?;
-        let mut floats = Vec::new();
-        let records = self.history.as_ref().map(|history| &history.records);
-        for buffer in [theta, sigma, lengths].into_iter().chain(v).chain(&gram).chain(records) {
-            floats.push(commands.read_later(buffer, 0..buffer.len())?);
-        }
-        commands.submit()?;
-        let states = of_states.wait().await?;
-        let mut values = Vec::with_capacity(floats.len());
-        for read in floats {
-            values.push(read.wait().await?);
-        }
-        let mut values = values.into_iter();
-        let mut next = || values.next().unwrap_or_default();
-        let found = Found {
-            states,
-            theta: next(),
-            sigma: next(),
-            lengths: next(),
-            v: v.map(|_| next()).unwrap_or_default(),
-            gram: gram.is_some().then(&mut next),
-            history: self.history.as_ref().map(|history| (history.layout, next())),
-            sizes: self.problems.sizes,
-            lanes: batch.lanes,
-        };
-        let first_set = ids[0].set;
-        Ok(ids
-            .par_iter()
-            .enumerate()
-            .map_init(Workspace::new, |workspace, (b, &id)| {
-                let mut solved = found.problem(b, job, id, self.problems.scales[id.set - first_set]);
-                second_look(job, id, &mut solved, workspace);
-                solved
-            })
-            .collect())
+        let found = Found::read(device, job, &self.problems, self.history.as_ref()).await?;
+        Ok(found.solved(job, ids))
     }
 }

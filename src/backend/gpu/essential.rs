@@ -174,6 +174,11 @@ impl GpuBackend {
     /// Puts a range of problems on the device, of a job that has their data sets at hand.
     pub(crate) fn load(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
         let ids = job.problems(range);
+        self.loaded(job, ids)
+    }
+
+    /// The same of the problems `ids`, by ascending data set.
+    pub(super) fn loaded(&self, job: Job, ids: Vec<ProblemId>) -> Result<Flight, Error> {
         let cargo = Cargo::new(&self.device, &job, &ids)?;
         let uniform = matches!(cargo.description, Description::Brief(_));
         let steps = FusedSteps::new(&self.device, &job, &ids, cargo.is_grid, uniform)?;
@@ -183,24 +188,13 @@ impl GpuBackend {
     /// The same, and sends them off.
     pub(crate) fn launch(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
         let mut flight = self.load(job, range)?;
-        if let Some(leg) = flight.first_leg() {
-            flight.send(&self.device, leg)?;
-        }
+        flight.depart(&self.device)?;
         Ok(flight)
     }
 
     /// Meets a chunk again, all of its problems at their ends, and adds what they came to, or nothing.
     pub(crate) fn land(&self, context: &Arc<Context>, mut flight: Flight, outcome: &mut Outcome) -> Result<(), Error> {
-        let mut ends = vec![End::zeroed(); flight.ids.len()];
-        let mut theta = Vec::new();
-        while let Some(Back { leg, left, ends: of_ends, theta: of_theta }) = flight.back.take() {
-            if let Some(next) = left.after(leg)? {
-                flight.send(&self.device, next)?;
-                continue;
-            }
-            ends = pollster::block_on(of_ends.wait())?;
-            theta = pollster::block_on(of_theta.wait())?;
-        }
+        let (ends, theta) = flight.arrive(&self.device)?;
         self.tell(&flight, context, (&ends, &theta), outcome)
     }
 
@@ -250,6 +244,27 @@ impl Flight {
         let [at_work, in_doubt] = steps.record(device, &self.job, commands, &self.cargo.operands(), leg)?;
         let [at_work, in_doubt] = [commands.read_later(at_work, 0..1)?, commands.read_later(in_doubt, 0..1)?];
         Ok(Some(Left { at_work, in_doubt }))
+    }
+
+    /// Sets off, where any steps are taken in registers.
+    pub(super) fn depart(&mut self, device: &Device) -> Result<(), Error> {
+        self.first_leg().map_or(Ok(()), |leg| self.send(device, leg))
+    }
+
+    /// Goes on until no problem is left at work: how problems ended, if they did, and θ.
+    pub(super) fn arrive(&mut self, device: &Device) -> Result<(Vec<End>, Vec<f32>), Error> {
+        while let Some(Back { leg, left, ends, theta }) = self.back.take() {
+            match left.after(leg)? {
+                Some(next) => self.send(device, next)?,
+                None => return Ok((pollster::block_on(ends.wait())?, pollster::block_on(theta.wait())?)),
+            }
+        }
+        Ok((vec![End::zeroed(); self.ids.len()], Vec::new()))
+    }
+
+    /// The data of its problems row by row, where they lie so on the device.
+    pub(super) fn rows_of_data(&self) -> Option<&Buffer<f32>> {
+        (!self.cargo.is_grid).then_some(&self.cargo.data)
     }
 
     fn send(&mut self, device: &Device, leg: Leg) -> Result<(), Error> {

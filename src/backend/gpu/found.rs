@@ -1,37 +1,108 @@
 //! What comes back of a chunk.
 
-use crate::backend::finish::largest_eigenvalue;
-use crate::backend::{Factorisation, Solved, Spectrum};
-use crate::gpu::layout;
-use crate::kernels::problem::{Sizes, State};
+use rayon::prelude::*;
+
+use crate::backend::cpu::Workspace;
+use crate::backend::{Factorisation, Solved, Spectrum, second_look};
+use crate::gpu::{Device, DeviceError, layout};
+use crate::kernels::problem::{End, Problem, Sizes, State};
 use crate::ngd::{Precision, Scaling, Status};
 use crate::sweep::{Job, ProblemId};
 
-use super::history::Layout;
+use super::history::{History, Layout};
+use super::problems::Problems;
 
 /// The buffers of a chunk, still interleaved.
 pub(super) struct Found {
     pub(super) states: Vec<State>,
-    pub(super) theta: Vec<f32>,
+    theta: Vec<f32>,
     /// Empty for a network.
-    pub(super) v: Vec<f32>,
-    pub(super) sigma: Vec<f32>,
-    pub(super) lengths: Vec<f32>,
-    /// Of [J | e], where it was measured.
-    pub(super) gram: Option<Vec<f32>>,
+    v: Vec<f32>,
+    sigma: Vec<f32>,
+    lengths: Vec<f32>,
     /// The records of the way, where a history is kept.
-    pub(super) history: Option<(Layout, Vec<f32>)>,
-    pub(super) sizes: Sizes,
-    pub(super) lanes: usize,
+    history: Option<(Layout, Vec<f32>)>,
+    sizes: Sizes,
+    lanes: usize,
+    /// What the data of each data set were multiplied by.
+    scales: Vec<f64>,
 }
 
 impl Found {
+    /// Reads back where problems are, the factorisations that they stand on, and what was recorded of them.
+    pub(super) async fn read(
+        device: &Device,
+        job: &Job,
+        problems: &Problems,
+        history: Option<&History>,
+    ) -> Result<Self, DeviceError> {
+        let Problems { batch, states, theta, v, sigma, lengths, .. } = problems;
+        // Of a network nothing is made of V.
+        let v = job.model().as_network().is_none().then_some(v);
+        let mut commands = device.record("collect");
+        let of_states = commands.read_later(states, 0..batch.count)?;
+        let mut floats = Vec::new();
+        let records = history.map(|history| &history.records);
+        for buffer in [theta, sigma, lengths].into_iter().chain(v).chain(records) {
+            floats.push(commands.read_later(buffer, 0..buffer.len())?);
+        }
+        commands.submit()?;
+        let states = of_states.wait().await?;
+        let mut values = Vec::with_capacity(floats.len());
+        for read in floats {
+            values.push(read.wait().await?);
+        }
+        let mut values = values.into_iter();
+        let mut next = || values.next().unwrap_or_default();
+        Ok(Self {
+            states,
+            theta: next(),
+            sigma: next(),
+            lengths: next(),
+            v: v.map(|_| next()).unwrap_or_default(),
+            history: history.map(|history| (history.layout, next())),
+            sizes: problems.sizes,
+            lanes: batch.lanes,
+            scales: problems.scales.clone(),
+        })
+    }
+
+    /// What the problems `ids` came to.
+    pub(super) fn solved(&self, job: &Job, ids: &[ProblemId]) -> Vec<Solved> {
+        let first_set = ids[0].set;
+        let of = |workspace: &mut Workspace, (b, &id): (usize, &ProblemId)| {
+            let mut solved = self.problem(b, job, id, self.scales[id.set - first_set]);
+            second_look(job, id, &mut solved, workspace);
+            solved
+        };
+        ids.par_iter().enumerate().map_init(Workspace::new, of).collect()
+    }
+
+    /// Puts how problems ended in registers in the place of what the look at them left, with the rank that was found there.
+    pub(super) fn end(&mut self, job: &Job, ids: &[ProblemId], ends: &[End]) {
+        for (b, (&id, end)) in ids.iter().zip(ends).enumerate() {
+            if self.states[b].status().is_none() && end.status().is_some() {
+                self.states[b] = end.state(self.rank(b, job, id));
+            }
+        }
+    }
+
+    /// How many singular values of problem b count: as `shaders/step.wgsl` has it.
+    fn rank(&self, b: usize, job: &Job, id: ProblemId) -> u32 {
+        let Sizes { parameters, directions } = self.sizes;
+        let known = Problem::new(&job.rule(id), 0, job.rows(id.set).len() as u32, parameters, 1.0, 0.0);
+        let sigma = |i: usize| self.sigma[layout::element(b, i, 0, directions, 1, self.lanes)];
+        let least = known.cutoff * sigma(0);
+        let counts = |&i: &usize| sigma(i) > 0.0 && sigma(i) > least;
+        (0..directions.min(known.fixed_rank as usize)).take_while(counts).count() as u32
+    }
+
     fn at(&self, values: &[f32], b: usize, (i, j): (usize, usize), (rows, columns): (usize, usize)) -> f64 {
         f64::from(values[layout::element(b, i, j, rows, columns, self.lanes)])
     }
 
     /// Problem b of the chunk, in the user's units: the host had multiplied its residual and J by `scale`.
-    pub(super) fn problem(&self, b: usize, job: &Job, id: ProblemId, scale: f64) -> Solved {
+    fn problem(&self, b: usize, job: &Job, id: ProblemId, scale: f64) -> Solved {
         let p = self.sizes.parameters;
         let state = &self.states[b];
         let status = state.status().unwrap_or(Status::StepLimit);
@@ -48,12 +119,9 @@ impl Found {
             (0..p).map(|j| self.at(&self.theta, b, (j, 0), (p, 1))).collect()
         };
         let spectrum = factored.then(|| self.spectrum(b, job, id, scale));
+        // Where what was factored is J itself.
         let largest = spectrum.as_ref().filter(|_| job.rules()[id.rule].scaling == Scaling::None);
-        let sharpness = match &self.gram {
-            Some(gram) => Some(self.sharpness(gram, b, scale)),
-            // What was factored is J itself.
-            None => largest.and_then(|spectrum| spectrum.sigma.first()).map(|sigma| sigma * sigma),
-        };
+        let sharpness = largest.and_then(|spectrum| spectrum.sigma.first()).map(|sigma| sigma * sigma);
         let way = self
             .history
             .as_ref()
@@ -94,11 +162,5 @@ impl Found {
         sigma.resize(p, 0.0);
         let noise = Precision::F32.default_cutoff(job.rows(id.set).len(), p);
         Spectrum::new(sigma, Factorisation { v: &v, rank, scale: &diagonal, noise })
-    }
-
-    fn sharpness(&self, gram: &[f32], b: usize, scale: f64) -> f64 {
-        let p = self.sizes.parameters;
-        let entry = |j: usize, k: usize| if k <= j { self.at(gram, b, (j, k), (p + 1, p + 1)) } else { 0.0 };
-        largest_eigenvalue(&faer::Mat::from_fn(p, p, entry)) / (scale * scale)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::gpu::{Buffer, Commands, Device, DeviceError, Kernel, Uniform};
+use crate::gpu::{Bindable, Buffer, Commands, Device, DeviceError, Kernel, Uniform};
 use crate::kernels::problem::Block;
-use crate::kernels::{gram, jacobian, qr, svd};
+use crate::kernels::{jacobian, qr, svd};
 use crate::sweep::Job;
 
 use super::problems::Problems;
@@ -14,10 +14,7 @@ pub(super) struct Lane {
     jacobian: Arc<Kernel>,
     qr: Arc<Kernel>,
     svd: Arc<Kernel>,
-    gram: Arc<Kernel>,
     spans: Vec<Uniform<Block>>,
-    /// The same blocks once more, finished problems included.
-    last_spans: Vec<Uniform<Block>>,
     block_rows: u32,
     /// Rows of [J | e].
     block: Buffer<f32>,
@@ -36,17 +33,13 @@ impl Lane {
     ) -> Result<Self, DeviceError> {
         let p = problems.sizes.parameters;
         let blocks = most_rows.div_ceil(block_rows).max(1);
-        let spans = |all: bool| -> Result<Vec<_>, DeviceError> {
-            (0..blocks).map(|k| device.uniform(&Block::alone(k * block_rows, block_rows, all))).collect()
-        };
+        let span = |k: usize| device.uniform(&Block::alone(k * block_rows, block_rows, false));
         let floats = |label: &str, each: usize| device.buffer::<f32>(label, problems.batch.whole() * each);
         Ok(Self {
             jacobian: jacobian::host::kernel(device, job.model())?,
             qr: qr::host::kernel(device, p)?,
             svd: svd::host::kernel(device, p)?,
-            gram: gram::host::kernel(device, p)?,
-            spans: spans(false)?,
-            last_spans: spans(true)?,
+            spans: (0..blocks).map(span).collect::<Result<_, _>>()?,
             block_rows: block_rows as u32,
             block: floats("block of [J | e]", block_rows * (p + 1))?,
             factor: floats("R", p * (p + 1))?,
@@ -56,12 +49,11 @@ impl Lane {
     /// Records [R | c] and ‖e‖ at the trial points.
     pub(super) fn record_evaluation(&self, commands: &mut Commands, problems: &Problems) -> Result<(), DeviceError> {
         for span in &self.spans {
-            self.record_jacobian(commands, problems, span, &problems.trial)?;
-            commands.dispatch(
-                &self.qr,
-                &[&problems.rules, span, &problems.description, &problems.states, &self.block, &self.factor],
-                [problems.groups(), 1, 1],
-            )?;
+            let Problems { rules, description, states, data, trial, .. } = problems;
+            let bindings: [&dyn Bindable; 7] = [rules, span, description, states, data, trial, &self.block];
+            commands.dispatch(&self.jacobian, &bindings, [problems.groups(), self.block_rows, 1])?;
+            let bindings: [&dyn Bindable; 6] = [rules, span, description, states, &self.block, &self.factor];
+            commands.dispatch(&self.qr, &bindings, [problems.groups(), 1, 1])?;
         }
         Ok(())
     }
@@ -69,39 +61,7 @@ impl Lane {
     /// Records the SVDs of the points just accepted.
     pub(super) fn record_factorisation(&self, commands: &mut Commands, problems: &Problems) -> Result<(), DeviceError> {
         let Problems { rules, description, states, v, sigma, lengths, .. } = problems;
-        let buffers: [&dyn crate::gpu::Bindable; 7] = [rules, description, states, &self.factor, v, sigma, lengths];
+        let buffers: [&dyn Bindable; 7] = [rules, description, states, &self.factor, v, sigma, lengths];
         commands.dispatch(&self.svd, &buffers, [problems.groups(), 1, 1])
-    }
-
-    /// Records JᵀJ at the points accepted last.
-    pub(super) fn record_gram(
-        &self,
-        device: &Device,
-        commands: &mut Commands,
-        problems: &Problems,
-    ) -> Result<Buffer<f32>, DeviceError> {
-        let side = problems.sizes.parameters + 1;
-        let gram = device.buffer::<f32>("gram", problems.batch.whole() * side * side)?;
-        for span in &self.last_spans {
-            self.record_jacobian(commands, problems, span, &problems.theta)?;
-            commands.dispatch(
-                &self.gram,
-                &[&problems.rules, span, &problems.description, &self.block, &gram],
-                [problems.groups(), 1, 1],
-            )?;
-        }
-        Ok(gram)
-    }
-
-    fn record_jacobian(
-        &self,
-        commands: &mut Commands,
-        problems: &Problems,
-        span: &Uniform<Block>,
-        theta: &Buffer<f32>,
-    ) -> Result<(), DeviceError> {
-        let Problems { rules, description, states, data, .. } = problems;
-        let buffers: [&dyn crate::gpu::Bindable; 7] = [rules, span, description, states, data, theta, &self.block];
-        commands.dispatch(&self.jacobian, &buffers, [problems.groups(), self.block_rows, 1])
     }
 }

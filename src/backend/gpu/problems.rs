@@ -39,19 +39,42 @@ pub(super) struct Problems {
 }
 
 impl Problems {
-    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`.
+    /// Puts the problems `ids` with their data sets on the device, in tiles of `lanes`, at their starts.
     pub(super) fn upload(
         device: &Device,
         job: &Job,
         ids: &[ProblemId],
         (lanes, sizes): (usize, Sizes),
     ) -> Result<Self, Error> {
+        Self::new(device, job, ids, (lanes, sizes), (&starts(job, ids, lanes), State::start()), None)
+    }
+
+    /// The same at points that have been accepted; `data` where the data sets are there.
+    pub(super) fn at(
+        device: &Device,
+        job: &Job,
+        ids: &[ProblemId],
+        (lanes, sizes): (usize, Sizes),
+        theta: &[f32],
+        data: Option<&Buffer<f32>>,
+    ) -> Result<Self, Error> {
+        let accepted = State { fresh: State::ACCEPTED, ..State::start() };
+        Self::new(device, job, ids, (lanes, sizes), (theta, accepted), data)
+    }
+
+    fn new(
+        device: &Device,
+        job: &Job,
+        ids: &[ProblemId],
+        (lanes, sizes): (usize, Sizes),
+        (theta, state): (&[f32], State),
+        data: Option<&Buffer<f32>>,
+    ) -> Result<Self, Error> {
         let Sizes { parameters: p, directions } = sizes;
         let batch = Batch { count: ids.len(), lanes };
         let (first_set, last_set) = (ids[0].set, ids[ids.len() - 1].set);
         let (scales, norms) = units(job, first_set..last_set + 1);
         let description = described(job, ids, &scales, &norms);
-        let theta = starts(job, ids, lanes);
         let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
         let rules = rules(job, ids.len());
         let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0]).collect();
@@ -60,11 +83,14 @@ impl Problems {
             rules: device.uniform(&rules)?,
             rules_of_waiting: device.uniform(&Rules { waits: 1, ..rules })?,
             description: device.buffer_from("problems", &description)?,
-            states: device.buffer_from("states", &vec![State::start(); ids.len()])?,
-            data: device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,
-            trial: device.buffer_from("trial", &theta)?,
-            previous: moves.then(|| device.buffer_from("previous", &theta)).transpose()?,
-            theta: device.buffer_from("theta", &theta)?,
+            states: device.buffer_from("states", &vec![state; ids.len()])?,
+            data: match data {
+                Some(data) => data.clone(),
+                None => device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,
+            },
+            trial: device.buffer_from("trial", theta)?,
+            previous: moves.then(|| device.buffer_from("previous", theta)).transpose()?,
+            theta: device.buffer_from("theta", theta)?,
             v: floats("V", (p + 1) * directions)?,
             sigma: floats("sigma", directions)?,
             lengths: floats("column lengths", p)?,
