@@ -8,6 +8,7 @@ use super::adapter::{AdapterChoice, AdapterSummary, choose, enumerate, required_
 use super::error::one_line;
 use super::kernel::{Def, GeneratedModule, Kernel, KernelSource};
 use super::pace::Pace;
+use super::pipelines::Pipelines;
 use super::pool::Pool;
 use super::tune::Tuner;
 use super::{Chosen, Commands, DeviceError, Scalar, Tuning};
@@ -52,6 +53,8 @@ struct Inner {
     returns: Arc<Pool>,
     pace: Arc<Pace>,
     tuner: Arc<Tuner>,
+    /// Compiled pipelines on disk, where the driver gives them out.
+    pipelines: Option<Arc<Pipelines>>,
     /// Why the device is lost, once it is.
     lost: Arc<Mutex<Option<String>>>,
 }
@@ -105,7 +108,10 @@ impl Device {
     }
 
     fn open_adapter(index: usize, adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Self, DeviceError> {
-        let wanted = wgpu::Features::SHADER_F64 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+        let wanted = wgpu::Features::SHADER_F64
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::PIPELINE_CACHE;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("natgrad"),
             required_features: adapter.features() & wanted,
@@ -127,7 +133,7 @@ impl Device {
                 *lost = Some(one_line(&message));
             }
         });
-        Ok(Self::new(device, queue, summary, lost))
+        Ok(Self::new((device, queue), adapter, summary, lost))
     }
 
     /// A device of the caller's, opened with [`required_limits`] or less. Their error handler and device-lost
@@ -136,13 +142,13 @@ impl Device {
     /// # Errors
     /// If the driver fails the self-test.
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self, DeviceError> {
-        Self::new(device, queue, AdapterSummary::new(0, adapter), Arc::default()).tested()
+        Self::new((device, queue), adapter, AdapterSummary::new(0, adapter), Arc::default()).tested()
     }
 
     /// What has been opened, untested.
     fn new(
-        device: wgpu::Device,
-        queue: wgpu::Queue,
+        (device, queue): (wgpu::Device, wgpu::Queue),
+        adapter: &wgpu::Adapter,
         summary: AdapterSummary,
         lost: Arc<Mutex<Option<String>>>,
     ) -> Self {
@@ -150,6 +156,7 @@ impl Device {
             limits: device.limits(),
             features: device.features(),
             tuner: Arc::new(Tuner::new(&summary)),
+            pipelines: Pipelines::open(&device, &adapter.get_info()).map(Arc::new),
             device,
             queue,
             summary,
@@ -181,6 +188,7 @@ impl Device {
             returns: Arc::default(),
             pace: Arc::clone(&self.0.pace),
             tuner: Arc::clone(&self.0.tuner),
+            pipelines: self.0.pipelines.clone(),
             lost: Arc::clone(&self.0.lost),
         }))
     }
@@ -216,6 +224,11 @@ impl Device {
 
     pub(crate) fn features(&self) -> wgpu::Features {
         self.0.features
+    }
+
+    /// What pipelines are to be compiled with.
+    pub(super) fn pipelines(&self) -> Option<&wgpu::PipelineCache> {
+        self.0.pipelines.as_deref().map(Pipelines::cache)
     }
 
     pub(super) fn raw(&self) -> &wgpu::Device {

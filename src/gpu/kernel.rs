@@ -117,13 +117,13 @@ impl Kernel {
             })
             .collect();
         let (pipeline, layout) = device
-            .scoped(source.name, 0, || build(device.raw(), source.name, module, &entries))
+            .scoped(source.name, 0, || build(device, source.name, module, &entries))
             .map_err(|error| match error {
-            DeviceError::Validation { message, .. } => {
-                DeviceError::Shader { name: source.name.to_owned(), message: one_line(&message) }
-            }
-            other => other,
-        })?;
+                DeviceError::Validation { message, .. } => {
+                    DeviceError::Shader { name: source.name.to_owned(), message: one_line(&message) }
+                }
+                other => other,
+            })?;
         Ok(Self { name: source.name, pipeline, layout, bindings: source.bindings })
     }
 
@@ -161,11 +161,12 @@ impl Kernel {
 }
 
 fn build(
-    device: &wgpu::Device,
+    device: &Device,
     name: &str,
     module: naga::Module,
     entries: &[wgpu::BindGroupLayoutEntry],
 ) -> (wgpu::ComputePipeline, wgpu::BindGroupLayout) {
+    let (device, cache) = (device.raw(), device.pipelines());
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(name),
         source: wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)),
@@ -193,7 +194,7 @@ fn build(
             zero_initialize_workgroup_memory: false,
             ..Default::default()
         },
-        cache: None,
+        cache,
     });
     (pipeline, layout)
 }

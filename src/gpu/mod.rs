@@ -4,6 +4,7 @@
 
 mod adapter;
 mod buffer;
+mod caches;
 mod commands;
 mod device;
 pub mod elementary;
@@ -12,6 +13,7 @@ mod kernel;
 pub mod layout;
 mod pace;
 pub mod peaks;
+mod pipelines;
 mod pool;
 pub(crate) mod random;
 mod readback;

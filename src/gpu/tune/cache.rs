@@ -6,20 +6,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::Measured;
-
-/// The environment variable that names the folder, instead of natgrad's in the user's folder of caches.
-const FOLDER: &str = "NATGRAD_CACHE_DIR";
+use crate::gpu::caches;
 
 type Contents = BTreeMap<String, BTreeMap<String, Measured>>;
 
 /// The file, where there is a place for it.
 pub(super) fn path() -> Option<PathBuf> {
-    let folder = match std::env::var_os(FOLDER) {
-        Some(folder) if folder.is_empty() => return None,
-        Some(folder) => PathBuf::from(folder),
-        None => dirs::cache_dir()?.join("natgrad"),
-    };
-    Some(folder.join("mappings.json"))
+    Some(caches::folder()?.join("mappings.json"))
 }
 
 /// What was measured of an operation on a device.
@@ -31,15 +24,10 @@ pub(super) fn find(path: &Path, device: &str, operation: &str) -> Option<Measure
 pub(super) fn add(path: &Path, device: &str, operation: &str, measured: &Measured) -> std::io::Result<()> {
     let mut contents = read(path);
     contents.entry(device.to_owned()).or_default().insert(operation.to_owned(), measured.clone());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    // Whole under another name first, so that nobody ever reads half of it.
-    let unfinished = folder.join(format!("mappings.{}.unfinished", std::process::id()));
-    let mut file = std::fs::File::create(&unfinished)?;
-    serde_json::to_writer_pretty(&mut file, &contents)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)
+    caches::replace(path, |file| {
+        serde_json::to_writer_pretty(&mut *file, &contents)?;
+        file.write_all(b"\n")
+    })
 }
 
 /// All of it; nothing where there is none, or none that makes sense.
