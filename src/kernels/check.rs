@@ -8,13 +8,13 @@ use crate::ngd::{Precision, Stop};
 use super::problem::{Block, Problem, Rules, State};
 use super::{qr, svd};
 
-const P: usize = 5;
+const P: usize = 3;
 
 /// Problems: one tile full and a part of the next.
 const BATCH: usize = LANES + 8;
 
 /// Error allowed in σ, relative to σ₁, in unit roundoffs. Each entry is rounded once and takes part in fewer than 16
-/// rotations of the QR and 5 of each of some 6 sweeps, each with an error of a few units: about 50 of them add up at
+/// rotations of the QR and 3 of each of some 6 sweeps, each with an error of a few units: about 50 of them add up at
 /// random to less than this, and a kernel at fault is off by 10⁴ times as much.
 const TOLERANCE: f64 = 64.0;
 
@@ -37,8 +37,8 @@ fn reflection(u: &[f64], i: usize, j: usize) -> f64 {
 impl Known {
     fn new(rows: usize, sigma: [f64; P]) -> Self {
         let left: Vec<f64> = (0..rows).map(|i| [1.0, -2.0, 3.0, 1.0, 2.0][i % 5] + (i / 5) as f64).collect();
-        let right = [2.0, 1.0, -1.0, 3.0, 1.0];
-        let x = [1.0, -1.0, 2.0, 0.5, -0.25];
+        let right = [2.0, 1.0, -1.0];
+        let x = [1.0, -1.0, 2.0];
         let spanned = P.min(rows);
         let mut entries = vec![0.0; rows * (P + 1)];
         for i in 0..rows {
@@ -63,16 +63,16 @@ impl Known {
 
 fn known() -> [Known; 4] {
     [
-        Known::new(5, [8.0, 4.0, 2.0, 1.0, 0.5]),
-        Known::new(12, [100.0, 10.0, 10.0, 10.0, 1.0]),
-        Known::new(12, [3.0, 2.0, 1.0, 0.0, 0.0]),
-        Known::new(3, [5.0, 2.0, 1.0, 0.0, 0.0]),
+        Known::new(3, [8.0, 4.0, 0.5]),
+        Known::new(12, [100.0, 1.0, 1.0]),
+        Known::new(12, [3.0, 1.0, 0.0]),
+        Known::new(2, [5.0, 2.0, 0.0]),
     ]
 }
 
 /// Tall, square, wide and rank-deficient matrices, in every place of a tile: singular values and least-norm solutions,
-/// and the same bits wherever a matrix stands. The kernels keep their loops as they are written, since every opening of
-/// a device waits for them to be compiled.
+/// and the same bits wherever a matrix stands. Of three columns, since every opening of a device waits for the kernels to be
+/// compiled.
 ///
 /// # Errors
 /// If the device is lost or out of memory.
@@ -207,7 +207,7 @@ mod tests {
             sigma: vec![0.0; capacity * P],
             states: vec![State::start(); BATCH],
         };
-        assert!(judge(&known, &found).unwrap_err().starts_with("σ1 of the 5×5 matrix"));
+        assert!(judge(&known, &found).unwrap_err().starts_with("σ1 of the 3×3 matrix"));
         found.sigma.fill(f32::NAN);
         assert!(judge(&known, &found).is_err());
         found.states[0].status = 6;
