@@ -52,8 +52,13 @@ const GIVEN: u32 = M;
 const PAIRS: u32 = (N + 1u) / 2u;
 // The players that go round in a tournament of the columns; an even N's last one stays.
 const CIRCLE: u32 = N - 1u + N % 2u;
+#ifdef STEP
 // Words of a copy: more than 32, since Mesa takes an array's length for the turns of a loop along it, and writes out up to 32.
+// The first run waits for the kernels of steps; those of matrices are faster written out, if there is little to write.
 const COPIED: u32 = max(N * ROWS, 33u);
+#else
+const COPIED: u32 = N * ROWS;
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -137,23 +142,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let tolerance = matrices.tolerance;
     let max_sweeps = matrices.max_sweeps;
-    // 1, which the driver does not know.
-#ifdef LOOPED
-    let once = min(matrices.count, 1u);
-#else
-    // @constant
-    let once = 1u;
-#endif
     let source = origin(b, N * GIVEN, LANES);
     var bits = 0u;
     // @unroll unless LOOPED
-    for (var at = 0u; at < N * M * once; at++) {
+    for (var at = 0u; at < N * M; at++) {
         copied[at] = a[source + at * LANES];
         bits = max(bits, magnitude(copied[at]));
     }
     var finite = bits < INFINITE;
     // @unroll unless LOOPED
-    for (var at = N * M; at < N * GIVEN * once; at++) {
+    for (var at = N * M; at < N * GIVEN; at++) {
         copied[at] = a[source + at * LANES];
         finite = finite && is_finite(copied[at]);
     }
@@ -410,13 +408,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #ifdef VECTORS
     let to_w = origin(b, N * M, LANES);
     // @unroll unless LOOPED
-    for (var at = 0u; at < N * M * once; at++) {
+    for (var at = 0u; at < N * M; at++) {
         w[to_w + (places[at / M] * M + at % M) * LANES] = copied[at / M * ROWS + at % M];
     }
 #ifdef CARRIES
     let to_v = origin(b, N * C, LANES);
     // @unroll unless LOOPED
-    for (var at = 0u; at < N * C * once; at++) {
+    for (var at = 0u; at < N * C; at++) {
         v[to_v + (places[at / C] * C + at % C) * LANES] = copied[at / C * ROWS + M + at % C];
     }
 #endif

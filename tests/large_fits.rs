@@ -340,11 +340,14 @@ fn the_plan_says_how_the_steps_are_factored_and_pins_hold() {
         };
         let mapping = |p: usize| engine.plan(&sweep(p).resolve().unwrap()).mapping;
         assert!(mapping(10).contains("lane, 64 problems a tile, steps in "), "{}", mapping(10));
-        assert!(mapping(11).contains("blocked, 64 problems a tile, SVDs by "), "{}", mapping(11));
+        // As many as the device works on best.
+        let tile = if device.summary().device_type == natgrad::wgpu::DeviceType::Cpu { 16 } else { 64 };
+        let blocked = format!("blocked, {tile} problems a tile, SVDs by ");
+        assert!(mapping(11).contains(&blocked), "{}", mapping(11));
         // Of tall problems and of wide ones, each as it was said.
         device.pin_mapping("svd", "lane-4-looped");
         device.pin_mapping("svd 17x17 of a factor, 1 carried", "lane-8");
-        assert_eq!(mapping(17), "blocked, 64 problems a tile, SVDs by lane-4-looped, lane-8");
+        assert_eq!(mapping(17), format!("{blocked}lane-4-looped, lane-8"));
         device.pin_mapping("svd 17x17 of a factor, 1 carried", "lane-4-looped");
         engine.run(&sweep(17)).unwrap();
         let used = device.mappings();

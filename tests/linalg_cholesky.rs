@@ -361,7 +361,7 @@ fn a_matrix_has_the_same_bits_in_any_place_batch_chunk_and_layout() {
                 assert_same_bits(&found.x, &solution, first, "a smaller batch");
             }
             for lanes in [1, 4, 256] {
-                let a = device.upload(&all_a.with_lanes(lanes).unwrap()).unwrap();
+                let a = device.upload(&all_a).unwrap().with_lanes(lanes).unwrap();
                 let b = device.upload(&all_b).unwrap();
                 assert_same_bits(&a.cholesky().unwrap().download().unwrap().l, &factor, 0, "other tiles");
                 let found = a.cholesky_solve(&b, &options).unwrap().download().unwrap();

@@ -1,6 +1,7 @@
 //! Batches of matrices on a device.
 
 use crate::gpu::{Buffer, Device, DeviceError};
+use crate::kernels::batch::tile;
 
 use super::{Element, LinalgError, MatrixBatch, Shape};
 
@@ -13,13 +14,17 @@ pub struct DeviceBatch<T = f32> {
 }
 
 impl Device {
-    /// Copies matrices to the device.
+    /// Copies matrices to the device, into tiles as it works on them best, however they lie on the host: 64 of them, 16 where a
+    /// CPU plays the device, and fewer where those are too large. [`DeviceBatch::shape`] tells.
     ///
     /// # Errors
     /// If they are larger than a buffer of the device may be, memory is exhausted, or the device is lost.
     pub fn upload<T: Element>(&self, matrices: &MatrixBatch<T>) -> Result<DeviceBatch<T>, DeviceError> {
-        let buffer = self.buffer_from("matrices", matrices.as_slice())?;
-        Ok(DeviceBatch { device: self.clone(), shape: matrices.shape(), buffer })
+        let Shape { batch, rows, columns, lanes } = matrices.shape();
+        match tile(self, rows * columns) {
+            best if best == lanes => DeviceBatch::as_they_lie(self, matrices),
+            best => DeviceBatch::as_they_lie(self, &matrices.part(0..batch, best)),
+        }
     }
 }
 
@@ -35,6 +40,24 @@ impl<T: Element> DeviceBatch<T> {
             return Err(LinalgError::Length { batch, rows, columns, expected: shape.len(), given });
         }
         Ok(Self { device: device.clone(), shape, buffer: Buffer::from_raw(buffer, shape.len())? })
+    }
+
+    /// Matrices of the host in the layout that they have there.
+    fn as_they_lie(device: &Device, matrices: &MatrixBatch<T>) -> Result<Self, DeviceError> {
+        let buffer = device.buffer_from("matrices", matrices.as_slice())?;
+        Ok(Self { device: device.clone(), shape: matrices.shape(), buffer })
+    }
+
+    /// The same matrices in tiles of `lanes`, by way of the host where they lie otherwise. Operations take any; for those that
+    /// are compiled for their number they copy the matrices like this, each time.
+    ///
+    /// # Errors
+    /// If `lanes` is no power of two up to 256, memory is exhausted, or the device is lost.
+    pub fn with_lanes(&self, lanes: usize) -> Result<Self, LinalgError> {
+        if self.shape.lanes == lanes {
+            return Ok(self.clone());
+        }
+        Ok(Self::as_they_lie(&self.device, &self.download()?.with_lanes(lanes)?)?)
     }
 
     /// The matrices in a buffer that has room for this shape.

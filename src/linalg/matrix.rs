@@ -186,11 +186,17 @@ impl<T: Element> MatrixBatch<T> {
             self.data[to..to + count].copy_from_slice(&from.data[at..at + count]);
             return;
         }
-        for (b, of) in (first..).zip(range) {
-            for j in 0..columns {
-                for i in 0..rows {
-                    self.set(b, i, j, from.get(of, i, j));
-                }
+        // Equal elements of so many neighbours lie side by side in both.
+        let run = match lanes.min(from.shape.lanes) {
+            run if first.is_multiple_of(run) && range.start.is_multiple_of(run) => run,
+            _ => 1,
+        };
+        for b in (0..range.len()).step_by(run) {
+            let (to, at) = (self.shape.index(first + b, 0, 0), from.shape.index(range.start + b, 0, 0));
+            let count = run.min(range.len() - b);
+            for k in 0..each {
+                let (to, at) = (to + k * lanes, at + k * from.shape.lanes);
+                self.data[to..to + count].copy_from_slice(&from.data[at..at + count]);
             }
         }
     }
@@ -284,6 +290,26 @@ mod tests {
         let columns = tiles.with_lanes(1).unwrap();
         assert_eq!(columns.matrix(1), columns.as_slice()[6..12]);
         assert_eq!(columns.matrix(1), [100.0, 110.0, 120.0, 101.0, 111.0, 121.0]);
+    }
+
+    #[test]
+    fn matrices_from_anywhere_go_to_anywhere_in_any_tiles() {
+        let from = numbered(200);
+        for (lanes, others) in [(64, 16), (16, 64), (8, 1), (4, 256)] {
+            let from = from.with_lanes(lanes).unwrap();
+            for (first, range) in [(0, 0..200), (64, 32..133), (3, 16..79), (17, 5..6), (8, 8..24)] {
+                let mut to = MatrixBatch::zeros(270, 3, 2).unwrap().with_lanes(others).unwrap();
+                to.copy(first, &from, range.clone());
+                for b in 0..270usize {
+                    let expected = b
+                        .checked_sub(first)
+                        .and_then(|k| range.clone().nth(k))
+                        .map_or(vec![0.0; 6], |of| from.matrix(of));
+                    assert_eq!(to.matrix(b), expected, "{lanes} to {others}, {range:?} to {first}: {b}");
+                }
+                assert_eq!(to.clone().with_zero_padding(), to);
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Singular value decompositions.
 
-use crate::block_on;
 use crate::gpu::{Buffer, Commands, Device};
 use crate::kernels::batch::{Count, tile};
 use crate::kernels::matrices::Report;
@@ -217,14 +216,6 @@ impl DeviceBatch {
         let extended = factors.extended(device, commands, Some(v.buffer()), size)?;
         factors.apply(device, commands, Target::Plain(size), &extended)?;
         Ok(factors.crop(device, commands, &extended, (size, true), long.buffer())?)
-    }
-
-    /// These matrices in tiles of `lanes`, copied by way of the host where they are not.
-    pub(super) fn with_lanes(&self, lanes: usize) -> Result<Self, LinalgError> {
-        if self.shape().lanes == lanes {
-            return Ok(self.clone());
-        }
-        Ok(self.device().upload(&block_on(self.download_async())?.with_lanes(lanes)?)?)
     }
 }
 

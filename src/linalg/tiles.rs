@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use crate::gpu::layout::LANES;
 use crate::gpu::{Device, DeviceError};
-use crate::kernels::batch::{Batch, tile};
+use crate::kernels::batch::{Batch, most_lanes, tile};
 use crate::kernels::work::GROUP;
 
 use super::pinv::Reported;
@@ -14,7 +13,7 @@ use super::{LinalgError, MatrixBatch, Shape};
 /// smaller or where a tile of matrices of `elements` elements would not fit a buffer. No result depends on it.
 pub(super) fn lanes(device: &Device, batch: usize, elements: usize) -> usize {
     let fits = (device.largest_buffer() / (4 * elements as u64)).max(1);
-    LANES.min(batch.next_power_of_two()).min(1 << fits.ilog2().min(8))
+    most_lanes(device).min(batch.next_power_of_two()).min(1 << fits.ilog2().min(8))
 }
 
 /// Matrices that one buffer of the device holds when the largest operand has `elements` elements: whole tiles.
