@@ -9,9 +9,8 @@ pub enum Detail {
     #[default]
     Full,
     /// What the steps themselves tell: θ, status, reason, steps, rank, and the loss in the precision of the steps. For
-    /// millions of small fits: on a GPU an expression of up to 16 parameters takes its steps in registers then, and what the
-    /// rest takes is ten to fifty times what the fits take. Problems whose rank is in doubt are done as with [`Detail::Full`], and
-    /// told as the others. Not with a history.
+    /// millions of small fits: on a GPU the rest takes five to fifteen times what the steps of an expression of up to 16
+    /// parameters take. θ, status, reason and steps are those of [`Detail::Full`], to the bit. Not with a history.
     Essential,
 }
 
