@@ -6,7 +6,7 @@ use crate::expr::unrolled::Grid;
 use crate::gpu::{Bindable, Buffer, Candidate, Commands, Device, DeviceError, Kernel, Timing, Worth};
 use crate::kernels::fused::code::{Coordinates, Route};
 use crate::kernels::fused::host::{self, Form, MOST_PARAMETERS, MOST_ROWS};
-use crate::kernels::problem::{Fused, Problem};
+use crate::kernels::problem::{Fused, MOST_LANE_PARAMETERS, Problem};
 use crate::model::Kind;
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::sweep::{Job, ProblemId, SizeUnit, StepRule};
@@ -23,7 +23,9 @@ const DISPATCHES: usize = 4;
 pub(super) fn takes(job: &Job, id: ProblemId) -> bool {
     let parameters = job.model().parameters().len();
     let rows = job.rows(id.set).len();
-    could_take(job) && (parameters..=MOST_ROWS).contains(&rows) && host::takes(&job.rules()[id.rule], parameters)
+    // As many points as parameters, and too many for one invocation in memory: the kernel matrix takes such steps.
+    let least = parameters + usize::from(parameters > MOST_LANE_PARAMETERS);
+    could_take(job) && (least..=MOST_ROWS).contains(&rows) && host::takes(&job.rules()[id.rule], parameters)
 }
 
 /// Whether that is so of any problem of a job, for all that is known without its data sets.

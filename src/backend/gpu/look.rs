@@ -33,8 +33,7 @@ impl GpuBackend {
         let most_rows = ids.iter().map(|id| job.rows(id.set).len()).max().unwrap_or(0);
         let shape = ChunkShape::of(&self.device, job);
         let shape = ChunkShape { way: shape.way.of_chunk(most_rows), ..shape };
-        // As many points as parameters, and too many for one invocation: the kernel matrix takes such steps, and no chunk has
-        // other problems beside them.
+        // None of these takes its steps in registers, and no chunk has other problems beside them.
         if matches!(shape.way, Way::Blocked(cut) if cut.is_wide()) {
             return self.solve_in_memory(job, ids).await;
         }
