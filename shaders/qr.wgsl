@@ -78,13 +78,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 let top = first + group * HEIGHT;
                 // Rows past the end count as zero; where they are read, then from the last one, which is there.
 #ifdef LOOPED
-                let words = min(HEIGHT, last - top) * COLUMNS;
+                let given = min(HEIGHT, last - top) * COLUMNS;
 #else
                 // @constant
-                let words = HEIGHT * COLUMNS;
+                let given = HEIGHT * COLUMNS;
 #endif
                 // @unroll unless LOOPED
-                for (var at = 0u; at < words; at++) {
+                for (var at = 0u; at < given; at++) {
                     let row = min(top + at / COLUMNS, last - 1u);
                     copied[at] = block[from_block + (at % COLUMNS * span.stride + row) * LANES];
                 }
@@ -117,13 +117,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 // The total so far comes in as rows of its own.
                 let top = (group - own) * HEIGHT;
 #ifdef LOOPED
-                let words = min(HEIGHT, P - top) * COLUMNS;
+                let taken = min(HEIGHT, P - top) * COLUMNS;
 #else
                 // @constant
-                let words = HEIGHT * COLUMNS;
+                let taken = HEIGHT * COLUMNS;
 #endif
                 // @unroll unless LOOPED
-                for (var at = 0u; at < words; at++) {
+                for (var at = 0u; at < taken; at++) {
                     let row = min(top + at / COLUMNS, P - 1u);
                     copied[at] = factor[from_total + (at % COLUMNS * P + row) * LANES];
                 }
@@ -187,15 +187,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 copied[k * P + i] = r[i * COLUMNS + k];
             }
         }
-        // A number that the driver does not know.
+        // As many as there are, by a number that the driver does not know.
 #ifdef LOOPED
-        let words = min(rows, 1u) * P * COLUMNS;
+        let kept = min(rows, 1u) * P * COLUMNS;
 #else
         // @constant
-        let words = P * COLUMNS;
+        let kept = P * COLUMNS;
 #endif
         // @unroll unless LOOPED
-        for (var at = 0u; at < words; at++) {
+        for (var at = 0u; at < kept; at++) {
             factor[from_total + at * LANES] = copied[at];
         }
     }

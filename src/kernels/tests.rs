@@ -11,6 +11,7 @@ mod network;
 
 use super::batch::Batch;
 use super::problem::{Block, Problem, Rules, Sizes, State};
+use super::svd::host::steps_are_unrolled;
 use super::svd::twin::Factored;
 use super::{jacobian, judge, momentum, qr, step, svd};
 use crate::gpu::{Buffer, Device, layout};
@@ -81,6 +82,8 @@ struct Bench<'a> {
     problems: Buffer<Problem>,
     states: Buffer<State>,
     p: usize,
+    /// Whether QR and SVD read and write by loops.
+    looped: bool,
 }
 
 impl<'a> Bench<'a> {
@@ -92,6 +95,7 @@ impl<'a> Bench<'a> {
             problems: device.buffer_from("problems", &[problem; BATCH]).unwrap(),
             states: device.buffer_from("states", &[state; BATCH]).unwrap(),
             p,
+            looped: device.is_cpu(),
         }
     }
 
@@ -110,7 +114,8 @@ impl<'a> Bench<'a> {
             let span = Block::alone(first, block, false);
             let span = self.device.uniform(&span).unwrap();
             let mut commands = self.device.record("qr");
-            let kernel = qr::host::kernel(self.device, self.p).unwrap();
+            let defs = qr::host::defs(self.p, steps_are_unrolled(self.device, self.p), self.looped);
+            let kernel = self.device.kernel(&qr::host::SOURCE, &defs, &[]).unwrap();
             commands
                 .dispatch(&kernel, &[&self.rules, &span, &self.problems, &self.states, &data, &factor], groups())
                 .unwrap();
@@ -123,7 +128,8 @@ impl<'a> Bench<'a> {
     fn svd(&self, factor: &Buffer<f32>) -> [Buffer<f32>; 3] {
         let out = [self.floats(self.p + 1, self.p), self.floats(self.p, 1), self.floats(self.p, 1)];
         let mut commands = self.device.record("svd");
-        let kernel = svd::host::kernel(self.device, self.p).unwrap();
+        let defs = svd::host::step_defs(self.p, steps_are_unrolled(self.device, self.p), self.looped);
+        let kernel = self.device.kernel(&svd::host::STEP, &defs, &[]).unwrap();
         commands
             .dispatch(
                 &kernel,
@@ -148,6 +154,25 @@ fn groups() -> [u32; 3] {
 /// A problem whose point was just accepted.
 fn fresh() -> State {
     State { fresh: 1, ..State::start() }
+}
+
+#[test]
+fn whether_steps_read_and_write_by_loops_or_one_entry_after_another_changes_no_bit() {
+    for_each_device(|device| {
+        // Of 600 rows three segments are merged; of 3 the last rows of R are zero.
+        for (n, p) in [(5, 1), (600, 3), (13, 4), (3, 4)] {
+            let bits = |looped: bool| -> Vec<Vec<u32>> {
+                let new = Bench::new(device, n, p, &rule(Scaling::Columns, Damping::Fixed(0.0)), fresh());
+                let bench = Bench { looped, ..new };
+                let (factor, states) = bench.qr(n, n);
+                let found = bench.svd(&factor);
+                let words = |buffer: &Buffer<f32>| device.read(buffer).unwrap().iter().map(|x| x.to_bits()).collect();
+                let norms = states.iter().map(|state| state.trial_norm.to_bits()).collect();
+                [&factor].into_iter().chain(&found).map(words).chain([norms]).collect()
+            };
+            assert!(bits(false) == bits(true), "{n}×{p} on {}", device.summary().label());
+        }
+    });
 }
 
 #[test]
