@@ -30,7 +30,7 @@ pub(super) fn replace(
     let unfinished = path.with_extension(format!("{}-{number}.unfinished", std::process::id()));
     let mut file = std::fs::File::create(&unfinished)?;
     write(&mut file)?;
+    // Not synchronised: whoever reads it looks whether it is sound.
     file.flush()?;
-    file.sync_all()?;
     std::fs::rename(&unfinished, path)
 }

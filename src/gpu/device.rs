@@ -226,9 +226,9 @@ impl Device {
         self.0.features
     }
 
-    /// What pipelines are to be compiled with.
-    pub(super) fn pipelines(&self) -> Option<&wgpu::PipelineCache> {
-        self.0.pipelines.as_deref().map(Pipelines::cache)
+    /// Where compiled pipelines are kept.
+    pub(super) fn pipelines(&self) -> Option<&Pipelines> {
+        self.0.pipelines.as_deref()
     }
 
     pub(super) fn raw(&self) -> &wgpu::Device {

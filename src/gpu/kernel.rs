@@ -1,6 +1,7 @@
 //! Kernels: a shader, its bindings, and the pipeline they make on a device.
 
 use super::error::one_line;
+use super::pipelines::Entry;
 use super::shader::{Scalar, compose};
 use super::{Bindable, Device, DeviceError};
 
@@ -97,6 +98,7 @@ impl Kernel {
         let mut all: Vec<(&str, Def)> = defs.to_vec();
         all.extend(device.capabilities().replaced.iter().map(|&def| (def, Def::Bool(true))));
         let module = compose(source, &all, generated, scalar)?;
+        let identity = format!("{} {scalar:?} {all:?} {generated:?}", source.name);
         let entries: Vec<wgpu::BindGroupLayoutEntry> = source
             .bindings
             .iter()
@@ -117,7 +119,7 @@ impl Kernel {
             })
             .collect();
         let (pipeline, layout) = device
-            .scoped(source.name, 0, || build(device, source.name, module, &entries))
+            .scoped(source.name, 0, || build(device, (source.name, &identity), module, &entries))
             .map_err(|error| match error {
                 DeviceError::Validation { message, .. } => {
                     DeviceError::Shader { name: source.name.to_owned(), message: one_line(&message) }
@@ -162,11 +164,12 @@ impl Kernel {
 
 fn build(
     device: &Device,
-    name: &str,
+    (name, identity): (&str, &str),
     module: naga::Module,
     entries: &[wgpu::BindGroupLayoutEntry],
 ) -> (wgpu::ComputePipeline, wgpu::BindGroupLayout) {
-    let (device, cache) = (device.raw(), device.pipelines());
+    let (device, pipelines) = (device.raw(), device.pipelines());
+    let kept = pipelines.map(|pipelines| pipelines.entry(device, identity));
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(name),
         source: wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)),
@@ -194,8 +197,11 @@ fn build(
             zero_initialize_workgroup_memory: false,
             ..Default::default()
         },
-        cache,
+        cache: kept.as_ref().map(Entry::cache),
     });
+    if let Some(kept) = kept {
+        kept.keep();
+    }
     (pipeline, layout)
 }
 
