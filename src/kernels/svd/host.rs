@@ -38,6 +38,10 @@ const MOST_REGISTERS: usize = 128;
 /// that it knows: on llvmpipe that is several times as fast as anything that is indexed.
 const MOST_SPILT: usize = 512;
 
+/// The same on GPUs, whose invocations have 255 registers or fewer and spill to memory that is far: 16×16 with its V took NVIDIA's
+/// compiler 16 s.
+const MOST_OF_GPUS: usize = 200;
+
 /// The most columns of matrices that are kept in registers: more take drivers too long to compile.
 const MOST_COLUMNS: usize = 16;
 
@@ -158,6 +162,11 @@ impl Form {
     /// Whether it might stay there.
     pub(super) fn fits_registers(self) -> bool {
         self.columns <= MOST_COLUMNS && self.numbers() <= MOST_REGISTERS
+    }
+
+    /// Whether a GPU might have the registers, beside those for angles and scales.
+    pub(super) fn gpus_may_hold_it(self) -> bool {
+        self.numbers() <= MOST_OF_GPUS
     }
 
     /// Numbers of a matrix and what it carries.

@@ -128,6 +128,7 @@ pub(crate) fn choose(device: &Device, form: Form, lanes: usize) -> Result<Mappin
             Mapping::Blocks { unrolled: false, .. } => Worth::LastResort,
             Mapping::Group { .. } => Worth::CheapBarriers,
             Mapping::Private { .. } => Worth::CpusOnly,
+            Mapping::Registers if !form.gpus_may_hold_it() => Worth::CpusOnly,
             _ => Worth::Everywhere,
         },
     };
