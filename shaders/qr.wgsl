@@ -11,6 +11,7 @@
 // last column.
 #import natgrad::layout::{element, LANES}
 #import natgrad::bits::{INFINITE, is_finite, length2, magnitude, power_of_two}
+#import natgrad::reflection::reflection
 #import natgrad::problem::{Block, Problem, State, Rules, range_of, RUNNING, OVERFLOW, NOT_FINITE}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -146,22 +147,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 let unit = power_of_two(largest);
                 let inverse_unit = 1.0 / unit;
                 let pivot = r[j * COLUMNS + j] * inverse_unit;
-                var sum: Real = pivot * pivot;
+                var below: Real = 0.0;
                 // @unroll
                 for (var i = 0u; i < HEIGHT; i++) {
                     a[i * COLUMNS + j] = a[i * COLUMNS + j] * inverse_unit;
-                    sum += a[i * COLUMNS + j] * a[i * COLUMNS + j];
+                    below += a[i * COLUMNS + j] * a[i * COLUMNS + j];
                 }
-                // H = I − τvvᵀ with v = (1, x/(r−β)), β = −sign(r)·‖(r, x)‖, as LAPACK has it; I where all is zero.
-                let length = sqrt(sum);
-                let beta = select(-length, length, pivot < 0.0);
-                let zero = length == 0.0;
-                let by = select(1.0 / (pivot - beta), Real(0.0), zero);
-                let tau = select((beta - pivot) / beta, Real(0.0), zero);
-                r[j * COLUMNS + j] = beta * unit;
+                // I where all is zero.
+                let h = reflection(pivot, below, pivot == 0.0 && below == 0.0);
+                r[j * COLUMNS + j] = h.beta * unit;
                 // @unroll
                 for (var i = 0u; i < HEIGHT; i++) {
-                    a[i * COLUMNS + j] = a[i * COLUMNS + j] * by;
+                    a[i * COLUMNS + j] = a[i * COLUMNS + j] * h.by;
                 }
                 // @unroll
                 for (var k = j + 1u; k < COLUMNS; k++) {
@@ -170,7 +167,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     for (var i = 0u; i < HEIGHT; i++) {
                         d += a[i * COLUMNS + j] * a[i * COLUMNS + k];
                     }
-                    d *= tau;
+                    d *= h.tau;
                     r[j * COLUMNS + k] = r[j * COLUMNS + k] - d;
                     // @unroll
                     for (var i = 0u; i < HEIGHT; i++) {

@@ -8,6 +8,7 @@
 // Invocation: one matrix.
 #import natgrad::layout::element
 #import natgrad::bits::{INFINITE, is_finite, magnitude, power_of_two}
+#import natgrad::reflection::reflection
 #import natgrad::matrices::{Matrices, Report, CONVERGED}
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
@@ -66,22 +67,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let unit = power_of_two(Real(bitcast<f32>(bits)));
             let inverse_unit = 1.0 / unit;
             let pivot = r[j * COLUMNS + j] * inverse_unit;
-            var sum: Real = pivot * pivot;
+            var below: Real = 0.0;
             // @unroll
             for (var i = 0u; i < HEIGHT; i++) {
                 e[i * COLUMNS + j] = e[i * COLUMNS + j] * inverse_unit;
-                sum += e[i * COLUMNS + j] * e[i * COLUMNS + j];
+                below += e[i * COLUMNS + j] * e[i * COLUMNS + j];
             }
-            // H = I − τvvᵀ with v = (1, e/(r−β)), β = −sign(r)·‖(r, e)‖, as LAPACK has it; I where all is zero.
-            let length = sqrt(sum);
-            let beta = select(-length, length, pivot < 0.0);
-            let zero = length == 0.0;
-            let by = select(1.0 / (pivot - beta), Real(0.0), zero);
-            let tau = select((beta - pivot) / beta, Real(0.0), zero);
-            r[j * COLUMNS + j] = beta * unit;
+            // I where all is zero.
+            let h = reflection(pivot, below, pivot == 0.0 && below == 0.0);
+            r[j * COLUMNS + j] = h.beta * unit;
             // @unroll
             for (var i = 0u; i < HEIGHT; i++) {
-                e[i * COLUMNS + j] = e[i * COLUMNS + j] * by;
+                e[i * COLUMNS + j] = e[i * COLUMNS + j] * h.by;
             }
             // @unroll
             for (var k = j + 1u; k < COLUMNS; k++) {
@@ -90,7 +87,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 for (var i = 0u; i < HEIGHT; i++) {
                     d += e[i * COLUMNS + j] * e[i * COLUMNS + k];
                 }
-                d *= tau;
+                d *= h.tau;
                 r[j * COLUMNS + k] = r[j * COLUMNS + k] - d;
                 // @unroll
                 for (var i = 0u; i < HEIGHT; i++) {

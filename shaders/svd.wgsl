@@ -14,7 +14,7 @@
 // Invocation: one matrix. Columns leave by descending σ.
 #import natgrad::layout::{element, origin, LANES}
 #import natgrad::bits::{INFINITE, is_finite, magnitude, power_of_root, power_of_two, reciprocal}
-#import natgrad::rotation::{turn, NEGLIGIBLE}
+#import natgrad::rotation::{turn, FAINT, NEGLIGIBLE}
 #ifdef STEP
 #import natgrad::problem::{Problem, State, Rules, RUNNING, FACTORIZATION_LIMIT}
 
@@ -213,7 +213,24 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             for (var i = 0u; i < M; i++) {
                 sum += m[j * ROWS + i] * m[j * ROWS + i];
             }
-            let step = power_of_root(sum);
+            var lift: Real = 1.0;
+            if sum < FAINT {
+                var bits = 0u;
+                // @unroll
+                for (var i = 0u; i < M; i++) {
+                    bits = max(bits, magnitude(m[j * ROWS + i]));
+                }
+                lift = power_of_two(Real(bitcast<f32>(bits)));
+                let by_lift = reciprocal(lift);
+                sum = 0.0;
+                // @unroll
+                for (var i = 0u; i < M; i++) {
+                    let part = m[j * ROWS + i] * by_lift;
+                    sum += part * part;
+                }
+            }
+            let root = power_of_root(sum);
+            let step = lift * root;
             let by_step = reciprocal(step);
             let there = scale[j] * step > NEGLIGIBLE;
             scale[j] = select(Real(1.0), scale[j] * step, there);
@@ -223,7 +240,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             for (var i = 0u; i < M; i++) {
                 m[j * ROWS + i] = m[j * ROWS + i] * by;
             }
-            squares[j] = sum * by * by;
+            let by_root = select(Real(0.0), reciprocal(root), there);
+            squares[j] = sum * by_root * by_root;
         }
         // Every pair once, in the order of a tournament: the pairs of a round have no column in common, so that the
         // device can work on several at once. In the first pair of a round an even N's last column meets the others.
@@ -270,9 +288,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 far[match_] = by.back * inverse_ratio;
                 forth[round * PAIRS + match_] = by.forth;
                 back[round * PAIRS + match_] = by.back;
-                let shrunk = 1.0 / by.grown;
-                weight[j] *= shrunk;
-                weight[k] *= shrunk;
+                weight[j] -= weight[j] * by.lost;
+                weight[k] -= weight[k] * by.lost;
                 squares[j] = max(x - near[match_] * g, 0.0) * by.grown;
                 squares[k] = max(y + far[match_] * g, 0.0) * by.grown;
             }

@@ -4,7 +4,7 @@
 // Workgroup: PACK matrices, PAIRS invocations each.
 #import natgrad::layout::element
 #import natgrad::bits::{INFINITE, magnitude, power_of_root, power_of_two, reciprocal}
-#import natgrad::rotation::{rotation, NEGLIGIBLE}
+#import natgrad::rotation::{rotation, FAINT, NEGLIGIBLE}
 #import natgrad::matrices::{Matrices, Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
@@ -119,14 +119,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 for (var i = 0u; i < M; i++) {
                     sum += x[base + i] * x[base + i];
                 }
-                let step = power_of_root(sum);
+                var lift: Real = 1.0;
+                if sum < FAINT {
+                    var big: Real = 0.0;
+                    for (var i = 0u; i < M; i++) {
+                        big = max(big, abs(x[base + i]));
+                    }
+                    lift = power_of_two(big);
+                    let by_lift = reciprocal(lift);
+                    sum = 0.0;
+                    for (var i = 0u; i < M; i++) {
+                        let part = x[base + i] * by_lift;
+                        sum += part * part;
+                    }
+                }
+                let root = power_of_root(sum);
+                let step = lift * root;
                 let there = scale[column] * step > NEGLIGIBLE;
                 scale[column] = select(Real(1.0), scale[column] * step, there);
                 let by = select(Real(0.0), reciprocal(step), there);
                 for (var i = 0u; i < M; i++) {
                     x[base + i] = x[base + i] * by;
                 }
-                squares[column] = sum * by * by;
+                let by_root = select(Real(0.0), reciprocal(root), there);
+                squares[column] = sum * by_root * by_root;
             }
         }
         if local < PACK {

@@ -4,8 +4,8 @@
 //
 // Invocation: one matrix. Columns leave by descending σ.
 #import natgrad::layout::{element, origin, LANES}
-#import natgrad::bits::{INFINITE, is_finite, magnitude, power_of_root, power_of_two, reciprocal}
-#import natgrad::rotation::{turn, NEGLIGIBLE}
+#import natgrad::bits::{INFINITE, is_finite, magnitude, power_of_two, reciprocal}
+#import natgrad::rotation::{scale_of, turn}
 #import natgrad::matrices::{Matrices, Report, CONVERGED, SWEEP_LIMIT, NON_FINITE}
 
 @group(0) @binding(0) var<uniform> matrices: Matrices;
@@ -37,7 +37,7 @@ const NOTE: u32 = 1u;
 
 // By rows; columns of zeros, with which private memory begins, fill the last blocks.
 var<private> x: array<Real, ROWS * PADDED>;
-// A power of two near each column's length; 0 for columns of zeros.
+// A power of two near each column's largest entry; 0 for columns of zeros.
 var<private> scales: array<Real, PADDED>;
 // Of the columns at the end, and the places they go to.
 var<private> lengths: array<Real, PADDED>;
@@ -88,7 +88,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         scales[j] = max(scales[j], abs(x[at]));
     }
     for (var j = 0u; j < PADDED; j++) {
-        scales[j] = select(Real(0.0), power_of_two(scales[j]), scales[j] > NEGLIGIBLE);
+        scales[j] = scale_of(scales[j]);
     }
 
     let rounding = matrices.tolerance * matrices.tolerance;

@@ -60,6 +60,11 @@ fn lapacks_ratios_are_below_ten_and_near_underflow_and_overflow_below_fifty() {
 }
 
 #[test]
+fn the_ratios_are_as_small_where_quotients_and_roots_are_all_too_small_or_all_too_large() {
+    common::again_with_loose_arithmetic(&["lapacks_ratios_are_below_ten"]);
+}
+
+#[test]
 fn singular_values_descend_to_no_less_than_zero_and_every_matrix_converges() {
     on_each_device(|device| {
         for shape in SHAPES {
@@ -164,17 +169,6 @@ fn small_matrices_that_others_got_wrong_come_out_right() {
             let ratios = svd_ratios(&a, &found, 0);
             assert!(ratios.iter().all(|&ratio| ratio < 10.0), "{a:?}: {ratios:?}");
             assert_eq!(found.reports[0].rank, rank, "{a:?}");
-        }
-    });
-}
-
-#[test]
-fn vectors_of_equal_columns_are_orthogonal() {
-    on_each_device(|device| {
-        for (m, n) in SHAPES {
-            let a = Mat::full(m, n, 1.0);
-            let ratios = svd_ratios(&a, &svd(device, &batch([&a]), &SvdOptions::default()).unwrap(), 0);
-            assert!(ratios.iter().all(|&ratio| ratio < 10.0), "{m}×{n}: {ratios:?}");
         }
     });
 }

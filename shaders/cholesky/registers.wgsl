@@ -5,7 +5,7 @@
 // Invocation: one matrix.
 #import natgrad::layout::origin
 #import natgrad::bits::{is_finite, power_of_root, power_of_two, reciprocal, two_prod, two_sum}
-#import natgrad::definite::{Definite, BAD_PIVOT, BAD_ENTRY, FIRST, is_last}
+#import natgrad::definite::{Definite, BAD_PIVOT, BAD_ENTRY, FIRST, is_last, relative_size}
 
 @group(0) @binding(0) var<uniform> matrices: Definite;
 @group(0) @binding(1) var<storage, read> a: array<Real>;                 // SIZE × SIZE
@@ -178,7 +178,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             // In this order nothing on the way leaves the range that the solution does not.
             solutions[column + i * lanes] = x[i] * over * unit * over;
         }
-        last[origin(b, matrices.rights, lanes) + right * lanes] = select(Real(0.0), size / solution, solution > 0.0);
+        last[origin(b, matrices.rights, lanes) + right * lanes] = relative_size(size, solution);
     }
     let good = finite && definite;
     if !good {

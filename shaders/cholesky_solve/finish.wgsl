@@ -3,7 +3,7 @@
 // Invocation: one right-hand side of one matrix.
 #import natgrad::layout::{origin, share}
 #import natgrad::bits::reciprocal
-#import natgrad::definite::Definite
+#import natgrad::definite::{Definite, relative_size}
 
 @group(0) @binding(0) var<uniform> matrices: Definite;
 @group(0) @binding(1) var<storage, read> roots: array<Real>;             // one a matrix
@@ -33,6 +33,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         // In this order nothing on the way leaves the range that the solution does not.
         solutions[at] = select(matrices.nan, solutions[at] * over * unit * over, good);
     }
-    let relative = select(Real(0.0), last[cell] / largest, largest > 0.0);
-    last[cell] = select(matrices.nan, relative, good);
+    last[cell] = select(matrices.nan, relative_size(last[cell], largest), good);
 }

@@ -1,5 +1,5 @@
 // Part of kernels that have a working matrix x of M rows to be made orthogonal by columns, M + C in all, and `scales`, a power of
-// two near each column's length, 0 for columns of zeros. Entries lie STRIDE places apart in a column and HOP in a row, scales
+// two near each column's largest entry, 0 for columns of zeros. Entries lie STRIDE places apart in a column and HOP in a row, scales
 // NOTE places apart. With QUADS each place of x holds four columns' entries, which takes three fifths of the time of four accesses
 // on llvmpipe.
 //
@@ -126,11 +126,12 @@ fn pair(origin: u32, notes: u32, p: u32, q: u32, rounding: Real) -> bool {
             let near = by.forth * ratio;
             let far = by.back * inverse_ratio;
             let square = by.forth * by.back;
-            let shrunk = 1.0 / by.grown;
-            weight[j] *= shrunk;
-            weight[k] *= shrunk;
             growth[j] += square + square * growth[j];
             growth[k] += square + square * growth[k];
+            // From the growth, and not from weight to weight: what they are off by would add up, and rotations by them
+            // would not be orthogonal.
+            weight[j] = 1.0 / (1.0 + growth[j]);
+            weight[k] = 1.0 / (1.0 + growth[k]);
             // @unroll
             for (var i = 0u; i < j; i++) {
                 let u = g[i * BOTH + j];
@@ -159,16 +160,22 @@ fn pair(origin: u32, notes: u32, p: u32, q: u32, rounding: Real) -> bool {
     }
 
     // The new scales are those of the columns as they come out: where the Gram matrix cancels to zero the columns are not
-    // zero but rounding, and a scale that stayed behind would let their squares underflow.
+    // zero but rounding, and a scale that stayed behind would let their squares underflow. So would one by the squares
+    // themselves: of equal columns each takes the like of a rounding off the next.
     // `excess` is 1 − 1/√(1 + growth): a factor next to 1, rounded, would lengthen or shorten all entries alike, and always again.
+    // Where a column has grown much the factor itself is `kept`: what it differs from 1 by is then next to 1.
     // @registers
-    var squares: array<Real, BOTH>;
+    var largest: array<Real, BOTH>;
+    // @registers
+    var kept: array<Real, BOTH>;
     // @registers
     var excess: array<Real, BOTH>;
     // @unroll
     for (var j = 0u; j < BOTH; j++) {
-        squares[j] = 0.0;
-        excess[j] = growth[j] / (1.0 + growth[j] + sqrt(1.0 + growth[j]));
+        largest[j] = 0.0;
+        let longer = sqrt(1.0 + growth[j]);
+        kept[j] = select(Real(1.0), 1.0 / longer, growth[j] > 1.0);
+        excess[j] = select(growth[j] / (1.0 + growth[j] + longer), Real(0.0), growth[j] > 1.0);
     }
     for (var i = 0u; i < ROWS; i++) {
         // @registers
@@ -209,9 +216,9 @@ fn pair(origin: u32, notes: u32, p: u32, q: u32, rounding: Real) -> bool {
         let counts = select(Real(0.0), Real(1.0), i < M);
         // @unroll
         for (var j = 0u; j < BOTH; j++) {
+            c[j] *= kept[j];
             c[j] = c[j] - c[j] * excess[j];
-            let part = c[j] * (inverse[j] * counts);
-            squares[j] += part * part;
+            largest[j] = max(largest[j], abs(c[j]) * counts);
         }
 #ifdef QUADS
         // @unroll
@@ -228,8 +235,7 @@ fn pair(origin: u32, notes: u32, p: u32, q: u32, rounding: Real) -> bool {
     }
     // @unroll
     for (var j = 0u; j < BOTH; j++) {
-        let near = scale[j] * power_of_root(squares[j]);
-        scales[notes + (select(right, left, j < WIDTH) + j) * NOTE] = select(Real(0.0), near, near > NEGLIGIBLE);
+        scales[notes + (select(right, left, j < WIDTH) + j) * NOTE] = scale_of(largest[j]);
     }
     return true;
 }

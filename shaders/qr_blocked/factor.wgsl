@@ -7,6 +7,7 @@
 // Invocation: one matrix.
 #import natgrad::layout::{origin, LANES}
 #import natgrad::bits::power_of_two
+#import natgrad::reflection::reflection
 #import natgrad::panel::Panel
 
 @group(0) @binding(0) var<uniform> panel: Panel;
@@ -59,8 +60,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #endif
         }
     }
-    // H = I − τvvᵀ with v = (1, x/(r−β)), β = −sign(r)·‖(r, x)‖, as LAPACK has it; I where all is zero. Lengths are
-    // measured in units of the largest entry, so that no square overflows or underflows.
+    // Lengths are measured in units of the largest entry, so that no square overflows or underflows.
     // @unroll
     for (var j = 0u; j < WIDTH; j++) {
         var largest = abs(r[j * WIDTH + j]);
@@ -78,15 +78,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             below += r[i * WIDTH + j] * r[i * WIDTH + j];
         }
         // Nothing to clear: no reflection, as the sign of R is free.
-        let none = below == 0.0;
-        let length = sqrt(pivot * pivot + below);
-        let beta = select(-length, length, pivot < 0.0);
-        let by = select(1.0 / (pivot - beta), Real(0.0), none);
-        let tau = select((beta - pivot) / beta, Real(0.0), none);
-        r[j * WIDTH + j] = select(beta, pivot, none) * unit;
+        let h = reflection(pivot, below, below == 0.0);
+        r[j * WIDTH + j] = h.beta * unit;
         // @unroll
         for (var i = j + 1u; i < WIDTH; i++) {
-            r[i * WIDTH + j] = r[i * WIDTH + j] * by;
+            r[i * WIDTH + j] = r[i * WIDTH + j] * h.by;
         }
         // @unroll
         for (var k = j + 1u; k < WIDTH; k++) {
@@ -95,14 +91,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             for (var i = j + 1u; i < WIDTH; i++) {
                 d += r[i * WIDTH + j] * r[i * WIDTH + k];
             }
-            d *= tau;
+            d *= h.tau;
             r[j * WIDTH + k] = r[j * WIDTH + k] - d;
             // @unroll
             for (var i = j + 1u; i < WIDTH; i++) {
                 r[i * WIDTH + k] = r[i * WIDTH + k] - d * r[i * WIDTH + j];
             }
         }
-        taus[factors + j * BLOCKS * LANES] = tau;
+        taus[factors + j * BLOCKS * LANES] = h.tau;
     }
     var block = 1u;
     for (var row = top + WIDTH; row < M; row += HEIGHT) {
@@ -140,15 +136,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 e[i * WIDTH + j] = e[i * WIDTH + j] * inverse_unit;
                 below += e[i * WIDTH + j] * e[i * WIDTH + j];
             }
-            let none = below == 0.0;
-            let length = sqrt(pivot * pivot + below);
-            let beta = select(-length, length, pivot < 0.0);
-            let by = select(1.0 / (pivot - beta), Real(0.0), none);
-            let tau = select((beta - pivot) / beta, Real(0.0), none);
-            r[j * WIDTH + j] = select(beta, pivot, none) * unit;
+            let h = reflection(pivot, below, below == 0.0);
+            r[j * WIDTH + j] = h.beta * unit;
             // @unroll
             for (var i = 0u; i < HEIGHT; i++) {
-                e[i * WIDTH + j] = e[i * WIDTH + j] * by;
+                e[i * WIDTH + j] = e[i * WIDTH + j] * h.by;
             }
             // @unroll
             for (var k = j + 1u; k < WIDTH; k++) {
@@ -157,14 +149,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 for (var i = 0u; i < HEIGHT; i++) {
                     d += e[i * WIDTH + j] * e[i * WIDTH + k];
                 }
-                d *= tau;
+                d *= h.tau;
                 r[j * WIDTH + k] = r[j * WIDTH + k] - d;
                 // @unroll
                 for (var i = 0u; i < HEIGHT; i++) {
                     e[i * WIDTH + k] = e[i * WIDTH + k] - d * e[i * WIDTH + j];
                 }
             }
-            taus[factors + (j * BLOCKS + block) * LANES] = tau;
+            taus[factors + (j * BLOCKS + block) * LANES] = h.tau;
         }
         // @unroll
         for (var k = 0u; k < GROUPS; k++) {

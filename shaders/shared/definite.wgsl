@@ -25,6 +25,12 @@ const BAD_ENTRY: u32 = 2u;
 // Stands for the size of the correction before the first one: whatever that is, it is added.
 const FIRST: f32 = 3e38;
 
+// A correction's size beside the solution's: 1 where they are the same, to which not every device divides a number by itself.
+fn relative_size(correction: Real, solution: Real) -> Real {
+    let quotient = select(correction / solution, Real(1.0), correction == solution);
+    return select(Real(0.0), quotient, solution > 0.0);
+}
+
 // Whether a correction of this size, the one before it and the largest entry of the solution since, leave nothing to
 // correct: at the rate of these two, the next would be far below rounding.
 fn is_last(size: Real, before: Real, solution: Real) -> bool {

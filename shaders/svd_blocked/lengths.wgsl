@@ -2,7 +2,7 @@
 // Invocation: x is the matrix, y a column.
 #import natgrad::layout::element
 #import natgrad::bits::power_of_two
-#import natgrad::rotation::NEGLIGIBLE
+#import natgrad::rotation::scale_of
 #import natgrad::blocked::{Blocked}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
@@ -30,5 +30,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let value = x[element(b, i, j / 4u, M + C, PADDED / 4u)][j % 4u] / unit;
         sum += value * value;
     }
-    lengths[element(b, j, 0u, PADDED, 1u)] = select(Real(0.0), sqrt(sum) * unit, big > NEGLIGIBLE);
+    lengths[element(b, j, 0u, PADDED, 1u)] = select(Real(0.0), sqrt(sum) * unit, scale_of(big) > 0.0);
 }

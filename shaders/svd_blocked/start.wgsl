@@ -3,7 +3,7 @@
 // Invocation: x is the matrix, y a column of the working matrix.
 #import natgrad::layout::element
 #import natgrad::bits::{INFINITE, power_of_two}
-#import natgrad::rotation::NEGLIGIBLE
+#import natgrad::rotation::scale_of
 #import natgrad::blocked::{Blocked, State}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;
@@ -55,9 +55,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             big = max(big, abs(entry(b, i, j)));
         }
     }
-    let there = big > NEGLIGIBLE * unit;
-    let inverse = select(Real(0.0), 1.0 / unit, there);
-    scales[element(b, j, 0u, PADDED, 1u)] = select(Real(0.0), power_of_two(big / unit), there);
+    let scale = scale_of(big / unit);
+    let inverse = select(Real(0.0), 1.0 / unit, scale > 0.0);
+    scales[element(b, j, 0u, PADDED, 1u)] = scale;
     for (var i = 0u; i < M; i++) {
         var value: Real = 0.0;
         if j < N {

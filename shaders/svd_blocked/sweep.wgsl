@@ -4,8 +4,8 @@
 // Invocation: x is the matrix. GRID: y is a pair of blocks, and the dispatch one round, for matrices so large that one
 // invocation must not do a whole sweep. The order of operations on a matrix is the same either way.
 #import natgrad::layout::{origin, LANES}
-#import natgrad::bits::{power_of_root, reciprocal}
-#import natgrad::rotation::{turn, NEGLIGIBLE}
+#import natgrad::bits::reciprocal
+#import natgrad::rotation::{scale_of, turn}
 #import natgrad::blocked::{Blocked, State}
 
 @group(0) @binding(0) var<uniform> batch: Blocked;

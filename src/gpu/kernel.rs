@@ -2,6 +2,7 @@
 
 use super::error::one_line;
 use super::pipelines::Entry;
+use super::shader::loose::{Loose, loosened};
 use super::shader::{Scalar, compose};
 use super::{Bindable, Device, DeviceError};
 
@@ -97,7 +98,12 @@ impl Kernel {
     ) -> Result<Self, DeviceError> {
         let mut all: Vec<(&str, Def)> = defs.to_vec();
         all.extend(device.capabilities().replaced.iter().map(|&def| (def, Def::Bool(true))));
-        let module = compose(source, &all, generated, scalar)?;
+        let mut module = compose(source, &all, generated, scalar)?;
+        if let (Some(loose), Scalar::F32) = (Loose::wanted(), scalar) {
+            let has_f64 = device.features().contains(wgpu::Features::SHADER_F64);
+            module = loosened(&module, loose, has_f64)
+                .map_err(|message| DeviceError::Shader { name: source.name.to_owned(), message: one_line(&message) })?;
+        }
         let identity = format!("{} {scalar:?} {all:?} {generated:?}", source.name);
         let entries: Vec<wgpu::BindGroupLayoutEntry> = source
             .bindings

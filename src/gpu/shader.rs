@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+pub(super) mod loose;
 mod unroll;
 
 use naga_oil::compose::{ComposableModuleDescriptor, Composer, NagaModuleDescriptor, ShaderDefValue};
@@ -13,11 +14,12 @@ use super::layout::LANES;
 use super::{Access, Binding, Def, DeviceError, GeneratedModule, KernelSource};
 
 /// The modules in `shaders/shared`, in an order in which each comes after what it imports.
-const SHARED: [(&str, &str); 10] = [
+const SHARED: [(&str, &str); 11] = [
     ("layout.wgsl", include_str!("../../shaders/shared/layout.wgsl")),
     ("bits.wgsl", include_str!("../../shaders/shared/bits.wgsl")),
     ("elementary.wgsl", include_str!("../../shaders/shared/elementary.wgsl")),
     ("rotation.wgsl", include_str!("../../shaders/shared/rotation.wgsl")),
+    ("reflection.wgsl", include_str!("../../shaders/shared/reflection.wgsl")),
     ("panel.wgsl", include_str!("../../shaders/shared/panel.wgsl")),
     ("matrices.wgsl", include_str!("../../shaders/shared/matrices.wgsl")),
     ("definite.wgsl", include_str!("../../shaders/shared/definite.wgsl")),

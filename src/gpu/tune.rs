@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::shader::loose::Loose;
 use super::{AdapterSummary, DeviceError};
 
 /// The environment variable that names mappings: `svd=lane-4`, or of one shape `svd 64x64=grid-8`; commas between several.
@@ -164,6 +165,8 @@ impl Tuner {
         let named = named.split(',').filter_map(|pair| pair.split_once('=')).map(|(operation, mapping)| {
             (operation.trim().to_owned(), mapping.trim().to_owned(), ChosenBy::Environment)
         });
+        let loose = Loose::wanted();
+        let of_arithmetic = loose.map_or(String::new(), |loose| format!(", {loose:?} arithmetic"));
         let off = std::env::var(TUNING).is_ok_and(|value| value == "off");
         let state = State {
             tuning: if off { Tuning::Preset } else { Tuning::Measured },
@@ -171,9 +174,9 @@ impl Tuner {
             chosen: BTreeMap::new(),
         };
         Self {
-            device: format!("{}; natgrad {}", summary.label(), env!("CARGO_PKG_VERSION")),
+            device: format!("{}{}; natgrad {}", summary.label(), of_arithmetic, env!("CARGO_PKG_VERSION")),
             compiles_little: summary.label().contains("SwiftShader"),
-            is_cpu: summary.device_type == wgpu::DeviceType::Cpu,
+            is_cpu: summary.device_type == wgpu::DeviceType::Cpu && loose.is_none(),
             patience: if summary.backend == wgpu::Backend::Gl { PATIENCE_OF_GL } else { PATIENCE },
             file: cache::path(),
             state: Mutex::new(state),

@@ -151,6 +151,13 @@ pub(crate) fn catalogue(rows: usize, columns: usize) -> Vec<Case> {
     cases.push(Case::new("0", &Mat::zeros(rows, columns)));
     cases.push(Case::new("I", &Mat::identity(rows, columns)));
     cases.push(Case::new("ones", &Mat::full(rows, columns, 1.0)));
+    // Exactly of rank one. Rounding leaves of each column the like of a unit in the last place of the one before it, and equal rows
+    // alike: a sweep may leave 10⁻²⁴ of a column, or 10⁻³², whose squares underflow.
+    for seed in 302..310 {
+        let numbers = gaussian(rows.max(columns), 1, seed);
+        cases.push(Case::new(format!("equal rows {seed}"), &Mat::from_fn(rows, columns, |_, j| numbers[(j, 0)])));
+        cases.push(Case::new(format!("equal columns {seed}"), &Mat::from_fn(rows, columns, |i, _| numbers[(i, 0)])));
+    }
     cases.push(Case::new("Gaussian", &gaussian(rows, columns, 300)));
     cases.push(Case::new("columns of norm 1e-10", &small_columns(rows, columns)));
     cases.push(Case::new("small integers of rank 2", &integers_of_rank_two(rows, columns)));

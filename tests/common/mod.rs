@@ -172,3 +172,30 @@ pub(crate) fn again_on_swiftshader(filters: &[&str]) {
     assert!(output.status.success(), "on SwiftShader: {}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("on SwiftShader"), "no test ran on it");
 }
+
+/// Runs these tests of this binary once more on the best adapter, with arithmetic as loose as that of GPUs: on one whose own
+/// is better, and on the one side of the exact results and on the other.
+pub(crate) fn again_with_loose_arithmetic(filters: &[&str]) {
+    const ARITHMETIC: &str = "NATGRAD_ARITHMETIC";
+    if is_on_one_adapter() || std::env::var(ARITHMETIC).is_ok() {
+        return; // Another test's run.
+    }
+    let Some(best) = adapters().into_iter().find(|adapter| Device::open(&AdapterChoice::Index(adapter.index)).is_ok())
+    else {
+        println!("no usable GPU adapter: nothing was run");
+        return;
+    };
+    for side in ["short", "long"] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(filters)
+            .args(["--nocapture", "--test-threads=1"])
+            .env(ARITHMETIC, side)
+            .env(ONLY, best.label())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        println!("{text}");
+        assert!(output.status.success(), "{side}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.contains(&format!("on {}", best.label())), "no test ran");
+    }
+}
