@@ -60,8 +60,8 @@ fn lapacks_ratios_are_below_ten_and_near_underflow_and_overflow_below_fifty() {
 }
 
 #[test]
-fn the_ratios_are_as_small_where_quotients_and_roots_are_all_too_small_or_all_too_large() {
-    common::again_with_loose_arithmetic(&["lapacks_ratios_are_below_ten"]);
+fn ratios_and_least_values_are_as_good_where_quotients_and_roots_are_all_too_small_or_all_too_large() {
+    common::again_with_loose_arithmetic(&["lapacks_ratios_are_below_ten", "the_least_singular_value"]);
 }
 
 #[test]

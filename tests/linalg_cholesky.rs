@@ -185,6 +185,11 @@ fn without_refinement_the_error_is_that_of_the_factors_times_the_condition() {
 }
 
 #[test]
+fn corrections_and_bounds_hold_where_quotients_are_all_too_small_or_all_too_large() {
+    common::again_with_loose_arithmetic(&["without_refinement"]);
+}
+
+#[test]
 fn the_first_correction_tells_the_error_that_it_mends() {
     on_each_device(|device| {
         if !device.capabilities().error_free_transforms {

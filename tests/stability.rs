@@ -160,6 +160,11 @@ fn thousands_of_points_and_sets_of_unequal_length_are_certified_too() {
 }
 
 #[test]
+fn they_are_where_quotients_and_roots_are_all_too_small_or_all_too_large() {
+    common::again_with_loose_arithmetic(&["thousands_of_points"]);
+}
+
+#[test]
 fn near_a_rank_change_it_refuses_and_what_f32_leaves_out_is_not_called_the_kernel() {
     // J = diag(1, 2b): the second singular value is of the size of the cutoff.
     for engine in engines() {

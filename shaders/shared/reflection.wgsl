@@ -8,16 +8,22 @@ struct Reflection {
     beta: Real,
 }
 
-// For x with this sum of squares, in units in which no square overflows; `none`: H = I. β = −sign(pivot)·‖(pivot, x)‖ and
-// v = (1, x/(pivot − β)) as LAPACK has it, but τ = 2/‖v‖² from v as it is, and β is what H makes of the pivot: H is then
-// orthogonal, and keeps lengths, to a rounding. By τ = (β − pivot)/β every reflection would lengthen or shorten by what quotients
-// and roots are off, two units and one on a GPU, and always on the same side: 3,000 rows go through 44 of them.
+// For x with this sum of squares, in units in which no square overflows; `none`: H = I. β = −sign(pivot)·‖(pivot, x)‖,
+// v = (1, x/(pivot − β)) and τ = (β − pivot)/β, as LAPACK has it: then τ‖v‖² = 2, and H is orthogonal.
+//
+// INEXACT: on a GPU quotients are off by two units and the root by one, on the same side every time, so that reflections by that τ
+// would lengthen or shorten what they turn, and 3,000 rows go through 44 of them. There τ is 2/‖v‖² from v as it is, by a quotient
+// that a step of Newton's method mends. It takes more roundings, and is worse by a third where each operation is rounded correctly.
 fn reflection(pivot: Real, below: Real, none: bool) -> Reflection {
     let length = sqrt(pivot * pivot + below);
-    let by = select(1.0 / (pivot + select(length, -length, pivot < 0.0)), Real(0.0), none);
-    // ‖v‖²/2, in [½, 1]; its reciprocal by a step of Newton's method, which mends what the quotient is off.
+    let beta = select(-length, length, pivot < 0.0);
+    let by = select(1.0 / (pivot - beta), Real(0.0), none);
+#ifdef INEXACT
     let half = 0.5 + 0.5 * (below * by) * by;
     let quotient = 1.0 / half;
     let tau = select(quotient + quotient * (1.0 - half * quotient), Real(0.0), none);
-    return Reflection(by, tau, pivot - tau * (pivot + by * below));
+#else
+    let tau = select((beta - pivot) / beta, Real(0.0), none);
+#endif
+    return Reflection(by, tau, select(beta, pivot, none));
 }

@@ -98,6 +98,8 @@ impl Kernel {
     ) -> Result<Self, DeviceError> {
         let mut all: Vec<(&str, Def)> = defs.to_vec();
         all.extend(device.capabilities().replaced.iter().map(|&def| (def, Def::Bool(true))));
+        // Where a CPU plays the device every operation is rounded correctly.
+        all.push(("INEXACT", Def::Bool(!device.is_cpu())));
         let mut module = compose(source, &all, generated, scalar)?;
         if let (Some(loose), Scalar::F32) = (Loose::wanted(), scalar) {
             let has_f64 = device.features().contains(wgpu::Features::SHADER_F64);
