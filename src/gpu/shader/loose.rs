@@ -21,8 +21,8 @@ pub(in crate::gpu) enum Loose {
     Long,
 }
 
-/// The functions that take the operations' places.
-const FUNCTIONS: &str = include_str!("../../../shaders/parts/loose.wgsl");
+/// The functions that take the operations' places: no shader of ours, and so not among them.
+const FUNCTIONS: &str = include_str!("loose.wgsl");
 
 /// What begins their names.
 const PREFIX: &str = "loose_";
