@@ -434,6 +434,58 @@ fn an_adapter_is_found_by_part_of_its_name_or_driver_in_any_case() {
 }
 
 #[test]
+fn loose_arithmetic_is_off_on_the_side_that_was_asked_for() {
+    common::again_with_loose_arithmetic(&["the_arithmetic_of_shaders_is_as_loose_as_asked"]);
+}
+
+#[test]
+fn the_arithmetic_of_shaders_is_as_loose_as_asked() {
+    const SOURCE: KernelSource = KernelSource {
+        name: "loose",
+        wgsl: "
+@group(0) @binding(0) var<storage, read> x: array<vec2<f32>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < arrayLength(&x) {
+        let a = x[id.x].x;
+        let b = x[id.x].y;
+        y[id.x] = vec4<f32>(a / b, sqrt(a), a * b - a * b, 0.0);
+    }
+}
+",
+        bindings: &[Binding { name: "x", access: Access::Read }, Binding { name: "y", access: Access::ReadWrite }],
+    };
+    let side = match std::env::var("NATGRAD_ARITHMETIC").as_deref() {
+        Ok("short") => -1,
+        Ok("long") => 1,
+        _ => return, // A device's own.
+    };
+    let pairs: Vec<[f32; 2]> = (0..500).map(|k| [1.0 + 0.37 * k as f32, 3.0 + 0.11 * k as f32]).collect();
+    for_each_device(|device| {
+        let x = device.buffer_from("x", &pairs).unwrap();
+        let y = device.buffer::<[f32; 4]>("y", pairs.len()).unwrap();
+        let kernel = device.kernel(&SOURCE, &[], &[]).unwrap();
+        let mut commands = device.record("loose");
+        commands.dispatch(&kernel, &[&x, &y], [8, 1, 1]).unwrap();
+        commands.submit().unwrap();
+        let mut fused = 0;
+        for ([a, b], [quotient, root, difference, _]) in pairs.iter().zip(device.read(&y).unwrap()) {
+            let is_power = b.to_bits() << 9 == 0;
+            let expected = (a / b).to_bits() as i32 + if is_power { 0 } else { 2 * side };
+            assert_eq!(quotient.to_bits() as i32, expected, "{a}/{b}");
+            // The next number on that side of the root, which may be the one that is nearest.
+            let exact = f64::from(*a).sqrt();
+            let off = (f64::from(root) - exact) * f64::from(side);
+            assert!(off >= 0.0 && off < f64::from(a.sqrt().next_up() - a.sqrt()), "√{a} is {root}");
+            fused += usize::from(difference != 0.0);
+        }
+        // By way of f64; without, a driver may take the built-in function apart.
+        assert!(!device.summary().f64 || fused > 400, "{fused} of 500");
+    });
+}
+
+#[test]
 fn all_this_holds_on_swiftshader_too() {
     common::again_on_swiftshader(&[]);
 }

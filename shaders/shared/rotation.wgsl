@@ -49,11 +49,12 @@ fn rotation(x: Real, y: Real, g: Real, ratio: Real, back: Real, apart: bool) -> 
 }
 
 // The same for columns that stand for themselves times the root of a weight each, and keep their lengths in that: columns p and
-// r become p − forth·r and r + back·p, half the operations of a rotation, and both weights are divided by `grown` = 1 + tan²θ,
-// or less by the part `lost` = sin²θ: a quotient near 1 would be off by two units of its last place on devices that divide to
-// 2.5, on the same side every time, and a matrix has hundreds of rotations.
+// r become p − forth·r and r + back·p, half the operations of a rotation, and both weights are divided by `grown` = 1 + tan²θ.
 // That is orthogonal whatever the rounding of θ is, since forth : back are as the weights. Fast plane rotations: W. M.
 // Gentleman, J. Inst. Maths Applics 12 (1973) 329; in one-sided Jacobi Z. Drmač, SIAM J. Sci. Comput. 18 (1997) 1200.
+//
+// A weight loses the part `lost` = sin²θ: multiplied by a quotient near 1 instead, it would be off by two units of the last place
+// where devices divide to 2.5, on the same side every time, and a matrix has hundreds of rotations.
 struct Turn {
     forth: Real,
     back: Real,

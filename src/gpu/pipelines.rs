@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::caches;
 
-/// What all files of a driver may take together: beyond that the oldest go.
+/// What all files may take together, those of drivers and versions long gone included: beyond that the oldest go.
 const MOST_BYTES: u64 = 256 << 20;
 
 const DIGEST: usize = 32;
@@ -19,6 +19,8 @@ const DIGEST: usize = 32;
 #[derive(Debug)]
 pub(super) struct Pipelines {
     folder: PathBuf,
+    /// What tells adapter, driver and version of natgrad from others.
+    device: String,
 }
 
 /// What a kernel is compiled with.
@@ -42,13 +44,13 @@ impl Pipelines {
         }
         let key = wgpu::util::pipeline_cache_key(adapter)?;
         // Two drivers of one adapter would throw each other's away.
-        let driver = short_digest(&format!("{} {}", adapter.driver, adapter.driver_info));
-        Some(Self { folder: folder.join(format!("{key}_{driver}")) })
+        let device = format!("{key} {} {} {}", adapter.driver, adapter.driver_info, env!("CARGO_PKG_VERSION"));
+        Some(Self { folder: folder.join("pipelines"), device })
     }
 
     /// With what earlier runs left of the kernel that this text tells from all others.
     pub(super) fn entry(&self, device: &wgpu::Device, kernel: &str) -> Entry {
-        let file = self.folder.join(format!("{}.bin", short_digest(kernel)));
+        let file = self.folder.join(format!("{}.bin", short_digest(&format!("{} {kernel}", self.device))));
         let kept = std::fs::read(&file).ok().and_then(|bytes| intact(&bytes).map(<[u8]>::to_vec));
         let descriptor =
             wgpu::PipelineCacheDescriptor { label: Some("natgrad"), data: kept.as_deref(), fallback: true };
