@@ -22,6 +22,8 @@
 @group(0) @binding(5) var<storage, read_write> factor: array<Real>;
 
 const P: u32 = #{P}u;
+// The columns that are cleared, and all.
+const N: u32 = P;
 const COLUMNS: u32 = P + 1u;
 const HEIGHT: u32 = 8u;
 const SEGMENT: u32 = 256u;
@@ -43,7 +45,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // @registers
     var r: array<Real, P * COLUMNS>;
     // @registers
-    var a: array<Real, HEIGHT * COLUMNS>;
+    var e: array<Real, HEIGHT * COLUMNS>;
     // LOOPED: rows come by a loop over their words, and a copy in memory. Where a load is much code, those of 8 rows take a
     // driver five times as long to compile as all the rest.
     // @registers unless LOOPED
@@ -94,14 +96,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     let there = top + i < last;
                     // @unroll
                     for (var k = 0u; k < COLUMNS; k++) {
-                        a[i * COLUMNS + k] = select(Real(0.0), copied[i * COLUMNS + k], there);
+                        e[i * COLUMNS + k] = select(Real(0.0), copied[i * COLUMNS + k], there);
                     }
                     // @unroll
                     for (var k = 0u; k < P; k++) {
-                        worst_j = max(worst_j, magnitude(a[i * COLUMNS + k]));
+                        worst_j = max(worst_j, magnitude(e[i * COLUMNS + k]));
                     }
-                    worst_e = max(worst_e, magnitude(a[i * COLUMNS + P]));
-                    largest = max(largest, abs(a[i * COLUMNS + P]));
+                    worst_e = max(worst_e, magnitude(e[i * COLUMNS + P]));
+                    largest = max(largest, abs(e[i * COLUMNS + P]));
                 }
                 nan = nan || worst_e > INFINITE;
                 infinite = infinite || worst_e == INFINITE;
@@ -110,8 +112,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 var sum: Real = 0.0;
                 // @unroll
                 for (var i = 0u; i < HEIGHT; i++) {
-                    let e = a[i * COLUMNS + P] / unit;
-                    sum += e * e;
+                    let scaled = e[i * COLUMNS + P] / unit;
+                    sum += scaled * scaled;
                 }
                 segment = length2(segment, sqrt(sum) * unit);
             } else {
@@ -133,48 +135,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     let there = top + i < P;
                     // @unroll
                     for (var k = 0u; k < COLUMNS; k++) {
-                        a[i * COLUMNS + k] = select(Real(0.0), copied[i * COLUMNS + k], there);
+                        e[i * COLUMNS + k] = select(Real(0.0), copied[i * COLUMNS + k], there);
                     }
                 }
             }
-            // @unroll
-            for (var j = 0u; j < P; j++) {
-                var largest = abs(r[j * COLUMNS + j]);
-                // @unroll
-                for (var i = 0u; i < HEIGHT; i++) {
-                    largest = max(largest, abs(a[i * COLUMNS + j]));
-                }
-                let unit = power_of_two(largest);
-                let inverse_unit = 1.0 / unit;
-                let pivot = r[j * COLUMNS + j] * inverse_unit;
-                var below: Real = 0.0;
-                // @unroll
-                for (var i = 0u; i < HEIGHT; i++) {
-                    a[i * COLUMNS + j] = a[i * COLUMNS + j] * inverse_unit;
-                    below += a[i * COLUMNS + j] * a[i * COLUMNS + j];
-                }
-                // I where all is zero.
-                let h = reflection(pivot, below, pivot == 0.0 && below == 0.0);
-                r[j * COLUMNS + j] = h.beta * unit;
-                // @unroll
-                for (var i = 0u; i < HEIGHT; i++) {
-                    a[i * COLUMNS + j] = a[i * COLUMNS + j] * h.by;
-                }
-                // @unroll
-                for (var k = j + 1u; k < COLUMNS; k++) {
-                    var d = r[j * COLUMNS + k];
-                    // @unroll
-                    for (var i = 0u; i < HEIGHT; i++) {
-                        d += a[i * COLUMNS + j] * a[i * COLUMNS + k];
-                    }
-                    d *= h.tau;
-                    r[j * COLUMNS + k] = r[j * COLUMNS + k] - d;
-                    // @unroll
-                    for (var i = 0u; i < HEIGHT; i++) {
-                        a[i * COLUMNS + k] = a[i * COLUMNS + k] - d * a[i * COLUMNS + j];
-                    }
-                }
-            }
+            // @include merge
         }
         norm = length2(norm, segment);
         // @unroll

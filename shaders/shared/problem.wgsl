@@ -68,11 +68,13 @@ const REASON_CHANGE: u32 = 3u;
 const REASON_ROUNDING: u32 = 4u;
 
 // REJECTED, or not judged yet: θ is the point before. ACCEPTED: θ waits to be factored. DUAL_DONE: its step was taken by the
-// kernel matrix. WAITS: it needs singular values that there were none of, and is evaluated once more.
+// kernel matrix. WAITS: it needs singular values that there were none of, and is evaluated once more. DUAL_DOUBT: f32 does not
+// take its step by the kernel matrix.
 const REJECTED: u32 = 0u;
 const ACCEPTED: u32 = 1u;
 const DUAL_DONE: u32 = 2u;
 const WAITS: u32 = 3u;
+const DUAL_DOUBT: u32 = 4u;
 
 // What a trial point's [J | e] can be. An infinite ‖e‖ has outgrown every bound: that is divergence. A NaN in e, or a J
 // that is not finite while e is, is not.

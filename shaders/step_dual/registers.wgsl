@@ -4,9 +4,11 @@
 // Refinement: the residual r = e − Jt − εα is that of t = Jᵀα as it was rounded, so that what is left of the error is u·κ of
 // the step as with a triangular factor of J, and not u·κ², κ² = σ₁²/ε or (σ₁/σₙ)².
 //
+// ROTATES: what f32 cannot solve like this is left to the kernel that follows, and otherwise to the singular values.
+//
 // Invocation: a place in the list of these problems.
 #import natgrad::layout::{element, LANES}
-#import natgrad::problem::{Problem, State, Rules, is_due, unit, GRADIENT}
+#import natgrad::problem::{Problem, State, Rules, is_due, unit, GRADIENT, DUAL_DOUBT}
 #import natgrad::dual::{rounds, no_test_ends, stepped, DESCENT, DOUBT}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -128,8 +130,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         alpha[i] = 0.0;
     }
     let last = select(plan, 0u, descends);
+    let solves = plan != DOUBT && definite;
+#ifdef ROTATES
+    if !descends && !solves {
+        states[b].fresh = DUAL_DOUBT;
+        return;
+    }
+#endif
     var goes_on = false;
-    if descends || (plan != DOUBT && definite) {
+    if descends || solves {
         for (var round = 0u; round <= last; round++) {
             // @unroll
             for (var i = 0u; i < N; i++) {

@@ -218,15 +218,23 @@ impl GpuBackend {
         let started = Instant::now();
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
         let points = ids.len() as u64 * job.most_rows() as u64;
-        self.adapt(started.elapsed(), points);
+        // Drivers compile at the first dispatch: a first step may be long for that alone, and the second one will tell.
+        let first = started.elapsed();
+        if first <= DISPATCH_BUDGET {
+            self.adapt(first, points);
+        }
         let mut submit = 1;
         // No more than from record to record: problems wait there.
         let most = match job.history().every {
             0 => STEPS_PER_SUBMIT,
             every => every.min(STEPS_PER_SUBMIT),
         };
+        // The step limit, and the look at where the last step has led. Problems that have waited go on beyond it.
+        let mut left = job.stop().steps;
         while work.running > 0 {
             let started = Instant::now();
+            submit = submit.min(left.max(1));
+            left -= submit.min(left);
             work = chunk.steps(&self.device, submit, work).await?;
             // The first step may have had no singular values in it.
             let each = started.elapsed() / submit;

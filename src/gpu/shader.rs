@@ -30,7 +30,11 @@ const SHARED: [(&str, &str); 11] = [
 
 /// The texts in `shaders/parts`, which several kernels have in their own in the place of a line `// @include name`: what cannot
 /// be a module, since it works on variables of the kernel or is unrolled with it.
-const PARTS: [(&str, &str); 1] = [("pair", include_str!("../../shaders/parts/pair.wgsl"))];
+const PARTS: [(&str, &str); 3] = [
+    ("jacobi", include_str!("../../shaders/parts/jacobi.wgsl")),
+    ("merge", include_str!("../../shaders/parts/merge.wgsl")),
+    ("pair", include_str!("../../shaders/parts/pair.wgsl")),
+];
 
 /// The scalar type that the shaders call `Real`.
 ///
@@ -182,7 +186,7 @@ fn with_parts(wgsl: &'static str, parts: &[&GeneratedModule]) -> Cow<'static, st
         return Cow::Borrowed(wgsl);
     }
     let line = |line: &'static str| {
-        if let Some(name) = line.strip_prefix(INCLUDE) {
+        if let Some(name) = line.trim_start().strip_prefix(INCLUDE) {
             return PARTS.iter().find(|(part, _)| *part == name.trim()).map_or(line, |(_, wgsl)| wgsl.trim_end());
         }
         let name = line.trim_start().strip_prefix(PART).map(str::trim);

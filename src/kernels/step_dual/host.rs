@@ -11,6 +11,10 @@ pub(crate) const REGISTERS: KernelSource = kernel_source!(
     "step_dual/registers", uniform rules, read problems, write states, read listed, read block, read theta, write trial,
     write sums, write fresh
 );
+pub(crate) const ROTATIONS: KernelSource = kernel_source!(
+    "step_dual/rotations", uniform rules, read problems, write states, read listed, read block, read theta, write trial,
+    write fresh
+);
 pub(crate) const PREPARE: KernelSource = kernel_source!(
     "step_dual/prepare", read problems, read listed, read block, write kernel, write residual, write alpha, write plans,
     write bits
@@ -74,9 +78,16 @@ pub(crate) fn height(sizes: Sizes) -> usize {
     sizes.parameters + 3 * blocks(sizes)
 }
 
-/// The constants of the kernel that does all, whose loops are unrolled or as they are written: slower, and compiled by every
-/// driver.
-pub(crate) fn registers_defs(sizes: Sizes, unrolled: bool) -> Vec<(&'static str, Def)> {
+/// The constants of the kernel that does all, and leaves what f32 cannot solve to rotations or not; its loops are unrolled or as
+/// they are written: slower, and compiled by every driver.
+pub(crate) fn registers_defs(sizes: Sizes, rotates: bool, unrolled: bool) -> Vec<(&'static str, Def)> {
+    let mut defs = rotations_defs(sizes, unrolled);
+    defs.push(("ROTATES", Def::Bool(rotates)));
+    defs
+}
+
+/// The constants of the kernel of rotations, with its loops the same way.
+pub(crate) fn rotations_defs(sizes: Sizes, unrolled: bool) -> Vec<(&'static str, Def)> {
     let mut defs = sizes.defs();
     defs.push((UNROLLED, Def::Bool(unrolled)));
     defs
@@ -116,7 +127,10 @@ pub(crate) fn kernels(sizes: Sizes) -> Vec<(KernelSource, Vec<(&'static str, Def
         [true, false].map(|unrolled| (substitute::host::SOURCE, substitute::host::defs(inverse(sizes), unrolled))),
     );
     if sizes.directions <= MOST_UNROLLED {
-        all.extend([true, false].map(|unrolled| (REGISTERS, registers_defs(sizes, unrolled))));
+        for unrolled in [true, false] {
+            all.extend([true, false].map(|rotates| (REGISTERS, registers_defs(sizes, rotates, unrolled))));
+            all.push((ROTATIONS, rotations_defs(sizes, unrolled)));
+        }
     }
     all
 }

@@ -63,8 +63,9 @@ pub(crate) struct DualSteps {
 }
 
 enum Way {
-    /// One invocation a problem, with JJᵀ in registers.
-    Registers(Arc<Kernel>),
+    /// One invocation a problem, with JJᵀ in registers; and where some step is exact, one of rotations for what JJᵀ is not enough
+    /// for.
+    Registers { kernel: Arc<Kernel>, rotations: Option<Arc<Kernel>> },
     /// By the kernels of the linear algebra.
     Blocks(Box<Blocks>),
 }
@@ -98,8 +99,12 @@ impl DualSteps {
         }
         let solves = duals.iter().any(|&dual| dual != Dual::Descent);
         let way = if sizes.directions <= host::MOST_UNROLLED {
-            let defs = host::registers_defs(sizes, !device.compiles_little());
-            Way::Registers(batch.kernel(device, &host::REGISTERS, defs)?)
+            let unrolled = !device.compiles_little();
+            let rotates = duals.contains(&Dual::Exact);
+            let kernel = batch.kernel(device, &host::REGISTERS, host::registers_defs(sizes, rotates, unrolled))?;
+            let rotations =
+                rotates.then(|| batch.kernel(device, &host::ROTATIONS, host::rotations_defs(sizes, unrolled)));
+            Way::Registers { kernel, rotations: rotations.transpose()? }
         } else {
             let kernel = |source| batch.kernel(device, source, host::defs(sizes));
             let rounds = if solves { host::MOST_ROUNDS } else { 0 };
@@ -138,10 +143,14 @@ impl DualSteps {
         let Self { batch, sizes, listed, .. } = self;
         let Operands { rules, problems, states, theta, trial, block, fresh } = operands;
         match &self.way {
-            Way::Registers(kernel) => {
+            Way::Registers { kernel, rotations } => {
                 let sums = device.scratch::<f32>("Jᵀα", batch.whole() * sizes.parameters)?;
                 let bindings: [&dyn Bindable; 9] = [rules, problems, states, listed, block, theta, trial, &sums, fresh];
-                commands.dispatch(kernel, &bindings, [self.groups(), 1, 1])
+                commands.dispatch(kernel, &bindings, [self.groups(), 1, 1])?;
+                rotations.as_ref().map_or(Ok(()), |rotations| {
+                    let bindings: [&dyn Bindable; 8] = [rules, problems, states, listed, block, theta, trial, fresh];
+                    commands.dispatch(rotations, &bindings, [self.groups(), 1, 1])
+                })
             }
             Way::Blocks(blocks) => self.record_blocks(device, commands, blocks, operands),
         }
