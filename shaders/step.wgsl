@@ -6,7 +6,7 @@
 //
 // Invocation: one problem.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, loss_ends, unit, SMOOTH, RESIDUAL_SCALED, GRADIENT, ACCEPTED, DUAL_DONE, WAITS, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
+#import natgrad::problem::{Problem, State, Rules, loss_ends, unit, SMOOTH, RESIDUAL_SCALED, GRADIENT, ACCEPTED, DUAL_DONE, DUAL_DOUBT, WAITS, RUNNING, CONVERGED, STEP_LIMIT, STALLED, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> problems: array<Problem>;
@@ -16,7 +16,7 @@
 @group(0) @binding(5) var<storage, read> lengths: array<Real>;       // P × 1
 @group(0) @binding(6) var<storage, read> theta: array<Real>;         // P × 1
 @group(0) @binding(7) var<storage, read_write> trial: array<Real>;   // P × 1
-@group(0) @binding(8) var<storage, read_write> running: array<atomic<u32>>; // the problems that go on: how many, then which; and how many ask for singular values
+@group(0) @binding(8) var<storage, read_write> running: array<atomic<u32>>; // the problems that go on: how many, then which; how many ask for singular values; and how many step by rotations
 
 const P: u32 = #{P}u;
 const K: u32 = #{K}u;
@@ -234,7 +234,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if state.fresh == ACCEPTED {
         atomicAdd(&running[1u + rules.problems], 1u);
     }
-    if rules.waits != 0u && state.fresh == ACCEPTED {
+    if state.fresh == DUAL_DOUBT || (rules.waits != 0u && state.fresh == ACCEPTED) {
         state.fresh = WAITS;
         // It is evaluated once more where it is.
         for (var j = 0u; j < P; j++) {
@@ -248,6 +248,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if state.fresh == WAITS || state.fresh == DUAL_DONE || goes_on() {
         let place = atomicAdd(&running[0], 1u);
         atomicStore(&running[1u + place], b);
+        atomicAdd(&running[2u + rules.problems], state.doubted);
     }
     states[b] = state;
 }

@@ -114,6 +114,45 @@ fn steps_without_singular_values_are_the_same_alone_and_beside_those_with() {
     }
 }
 
+/// Of inputs on a line J has next to nothing in some directions: exact steps go by rotations, in registers and in blocks, some from
+/// the first step on and some later. Which others are beside them, and how many, changes no bit.
+#[test]
+fn exact_steps_beyond_the_condition_of_the_kernel_matrix_are_the_same_alone_and_among_others() {
+    // The kernels of the test above.
+    for points in [6, 17] {
+        let model = Model::network(&[3, 11, 1], Activation::Tanh).unwrap();
+        let along: Vec<f64> = (0..points).map(|i| 0.6 * i as f64 / (points - 1) as f64 - 0.3).collect();
+        let column = |name: &str, by: f64| (name.to_owned(), along.iter().map(|t| by * t).collect());
+        let response = ("y".to_owned(), along.iter().map(|t| (10.0 * t).sin()).collect());
+        let columns = [column("x1", 1.0), column("x2", 0.5), column("x3", -1.0), response];
+        let data = Data::from_columns(columns).unwrap();
+        let sweep = |seeds| drawn(Sweep::new(&model, &data), Initialiser::Xavier { gain: 1.0 }, seeds);
+        let stop = Stop { steps: 30, loss: Some(1e-3), ..Stop::default() };
+        for device in devices() {
+            let engine = Engine::from_device(device).unwrap();
+            let together =
+                sweep(0..70).stop(stop).block(fixed(0.3, 0.0)).block(fixed(0.3, 1e-2)).block(fixed(1.0, 1e-7));
+            let together = engine.run(&together).unwrap();
+            let alone = engine.run(&sweep(60..64).stop(stop).block(fixed(0.3, 0.0))).unwrap();
+            let mut beyond = 0;
+            for (problem, k) in alone.iter().zip(60..) {
+                let same = together.problem(3 * k);
+                assert_eq!((problem.status(), problem.steps()), (same.status(), same.steps()));
+                assert_eq!(problem.parameters(), same.parameters());
+                assert_eq!(problem.singular_values(), same.singular_values());
+                // u·κ² beyond a quarter, where they end and so for some of their way.
+                let values = problem.singular_values();
+                beyond += usize::from(values[0] > 4000.0 * values[points - 1]);
+            }
+            assert!(beyond > 0, "{points} points: f32 is never in doubt");
+            let starts = engine.run(&sweep(0..70).stop(Stop { steps: 0, ..stop }).block(fixed(0.3, 0.0))).unwrap();
+            let ends = together.iter().step_by(3);
+            let gone = starts.iter().zip(ends).filter(|(start, end)| end.loss() < 0.01 * start.loss()).count();
+            assert!(gone > 35, "{points} points: {gone} of 70 networks have learnt anything");
+        }
+    }
+}
+
 /// The tests that look at singular values are met at the same points as where every step has them.
 #[test]
 fn damped_problems_end_by_the_same_tests_as_on_the_cpu() {

@@ -71,7 +71,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #else
     let problem = problems[b];
 #endif
-    var state = State(FUSED, 0u, 0u, 0u, 0u, 0u, 0u, REJECTED, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3e38, 0u);
+    var state = State(FUSED, 0u, 0u, 0u, 0u, 0u, 0u, REJECTED, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3e38, 0u, 0u);
     if fused.fresh == 0u {
         state = states[b];
         state.status = FUSED;

@@ -6,7 +6,8 @@
 // Orthogonalises the columns of blocks p < q, of the matrix that begins at `origin` and whose scales begin at `notes`; whether
 // they were not. The Gram matrix of the columns is summed and diagonalised in registers, in the order of a tournament; then row
 // after row is fetched, turned by the same rotations and put back. Gram matrix and rotations keep a power of two for each
-// column, so that graded matrices lose nothing to underflow.
+// column, so that graded matrices lose nothing to underflow. A block of zeros meets no other: the columns of its opponent are made
+// orthogonal where that meets the block beside it.
 fn pair(origin: u32, notes: u32, p: u32, q: u32, rounding: Real) -> bool {
     let left = p * WIDTH;
     let right = q * WIDTH - WIDTH;
@@ -39,6 +40,15 @@ fn pair(origin: u32, notes: u32, p: u32, q: u32, rounding: Real) -> bool {
         for (var k = j; k < BOTH; k++) {
             g[j * BOTH + k] = 0.0;
         }
+    }
+    var is_there = vec2<bool>(false, false);
+    // @unroll
+    for (var j = 0u; j < WIDTH; j++) {
+        is_there.x = is_there.x || scale[j] > 0.0;
+        is_there.y = is_there.y || scale[WIDTH + j] > 0.0;
+    }
+    if !any(is_there) || (!all(is_there) && q != (p ^ 1u)) {
+        return false;
     }
     for (var i = 0u; i < M; i++) {
         // @registers

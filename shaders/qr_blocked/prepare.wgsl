@@ -1,5 +1,5 @@
 // What is worked on in place: A, or its transpose (TRANSPOSED), with zeros around it up to whole blocks; MEASURED: and the
-// largest magnitude of each matrix, an infinity or NaN included.
+// largest magnitude of each matrix, an infinity or NaN included. LISTED: of [Aᵀ | e], the matrices of a list, and e beside it.
 // Invocation: x is the matrix, y a column of the copy.
 #import natgrad::layout::{element, grouped}
 #import natgrad::bits::magnitude
@@ -10,6 +10,10 @@
 @group(0) @binding(2) var<storage, read_write> copied: array<Real>;        // ROWS × COLUMNS
 #ifdef MEASURED
 @group(0) @binding(3) var<storage, read_write> bits: array<atomic<u32>>;   // of the largest magnitude of each matrix
+#endif
+#ifdef LISTED
+@group(0) @binding(4) var<storage, read> list: array<u32>;                 // how many, then pairs of numbers: the second is the matrix
+@group(0) @binding(5) var<storage, read_write> beside: array<Real>;        // N × 1
 #endif
 
 const M: u32 = #{M}u;
@@ -25,14 +29,24 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if b >= panel.count {
         return;
     }
+#ifdef LISTED
+    let from_ = list[2u + 2u * b];
+    if j < N {
+        beside[element(b, j, 0u, N, 1u)] = a[element(from_, j, M, N, M + 1u)];
+    }
+#endif
     var largest = 0u;
     for (var i = 0u; i < ROWS; i++) {
         var value: Real = 0.0;
         if i < M && j < N {
+#ifdef LISTED
+            value = a[element(from_, j, i, N, M + 1u)];
+#else
 #ifdef TRANSPOSED
             value = a[element(b, j, i, N, M)];
 #else
             value = a[element(b, i, j, M, N)];
+#endif
 #endif
             largest = max(largest, magnitude(value));
         }

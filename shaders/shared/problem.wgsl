@@ -46,6 +46,7 @@ struct State {
     predicted: Real,      // decrease of the loss that the trial step promises, over unit(‖e‖)²
     best_tangent: Real,   // least ‖Uᵣᵀe‖ before the quiet steps
     trial_range: u32,     // FINITE, OVERFLOW or NOT_FINITE: the worst of [J | e] at the trial point
+    doubted: u32,         // 1 once f32 did not take a step by the kernel matrix: rotations take them from there on
 }
 
 // The statuses of src/ngd/status.rs; RUNNING, FUSED and DOUBTED are only seen on the device.

@@ -1,7 +1,8 @@
 // The problems whose trial point was just accepted: their J is to be factored, or, DUAL, their step taken by the kernel matrix
-// where the rule lets it. After a rejection the factorisation stands.
+// where the rule lets it, or, ROTATES, by rotations where f32 was in doubt of that before. After a rejection the factorisation
+// stands.
 // Invocation: a place in the roster.
-#import natgrad::problem::{Problem, Rules, State, is_due, loss_ends, FILTERED, GRADIENT, RUNNING, ACCEPTED}
+#import natgrad::problem::{Problem, Rules, State, is_due, loss_ends, FILTERED, GRADIENT, RUNNING, ACCEPTED, DUAL_DOUBT}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
 @group(0) @binding(1) var<storage, read> roster: array<u32>;                // the problems at work: how many, then which
@@ -10,6 +11,9 @@
 #ifdef DUAL
 @group(0) @binding(4) var<storage, read> problems: array<Problem>;
 @group(0) @binding(5) var<storage, read_write> dual: array<atomic<u32>>;    // as fresh
+#ifdef ROTATES
+@group(0) @binding(6) var<storage, read_write> doubted: array<atomic<u32>>; // as fresh
+#endif
 
 const K: u32 = #{K}u;
 
@@ -39,6 +43,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 #ifdef DUAL
     if is_dual(b) {
+#ifdef ROTATES
+        if states[b].doubted != 0u {
+            let place = atomicAdd(&doubted[0], 1u);
+            atomicStore(&doubted[1u + 2u * place], b);
+            atomicStore(&doubted[2u + 2u * place], at);
+            // What it is unless somebody takes the step.
+            states[b].fresh = DUAL_DOUBT;
+            return;
+        }
+#endif
         let place = atomicAdd(&dual[0], 1u);
         atomicStore(&dual[1u + 2u * place], b);
         atomicStore(&dual[2u + 2u * place], at);

@@ -4,7 +4,8 @@
 // Refinement: the residual r = e − Jt − εα is that of t = Jᵀα as it was rounded, so that what is left of the error is u·κ of
 // the step as with a triangular factor of J, and not u·κ², κ² = σ₁²/ε or (σ₁/σₙ)².
 //
-// ROTATES: what f32 cannot solve like this is left to the kernel that follows, and otherwise to the singular values.
+// ROTATES: exact steps that f32 cannot solve for like this are left to the kernel that follows, and all others to the singular
+// values.
 //
 // Invocation: a place in the list of these problems.
 #import natgrad::layout::{element, LANES}
@@ -132,7 +133,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let last = select(plan, 0u, descends);
     let solves = plan != DOUBT && definite;
 #ifdef ROTATES
-    if !descends && !solves {
+    // Without damping only: a damped step is the same whether there are exact ones beside it, and this kernel, or not.
+    if !descends && !solves && epsilon == 0.0 {
         states[b].fresh = DUAL_DOUBT;
         return;
     }

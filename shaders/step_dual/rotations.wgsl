@@ -1,4 +1,4 @@
-// Steps of wide problems of few rows that f32 cannot take by the kernel matrix: θ − ηJᵀα, with α = U(Σ² + ε)⁻¹Uᵀe over the
+// Exact steps of wide problems of few rows that f32 cannot take by the kernel matrix: θ − ηJᵀα, with α = UΣ⁻²Uᵀe over the
 // singular values above the cutoff.
 //
 // Jᵀ = QR as J passes by, a few parameters at a time; Rᵀ = Q₂R₂, of which the columns of R₂ᵀ are rotated until they are
@@ -191,8 +191,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         squares[j] = sqrt(sum) * (scale[j] * weight[j]);
         most = max(most, squares[j]);
     }
-    // Q₂ᵀα = Vβ/(σ² + ε), β = Uᵀe, over the units of J, squared, and of e; and ‖Uᵣᵀe‖.
-    let epsilon = problem.damping * by_unit * by_unit;
+    // Q₂ᵀα = VΣ⁻²β, β = Uᵀe, over the units of J, squared, and of e; and ‖Uᵣᵀe‖.
     // @registers
     var alpha: array<Real, N>;
     // @unroll
@@ -206,7 +205,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let used = s > 0.0 && s > problem.cutoff * most;
         let beta = select(Real(0.0), m[j * ROWS + 2u * N] * weight[j], used);
         tangent += beta * beta;
-        let by = select(Real(0.0), beta / s / (s + epsilon / s) * weight[j], used);
+        let by = select(Real(0.0), beta / s / s * weight[j], used);
         // @unroll
         for (var i = 0u; i < N; i++) {
             alpha[i] += m[j * ROWS + N + i] * by;

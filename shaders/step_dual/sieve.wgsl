@@ -1,8 +1,8 @@
 // Which problems go on by the step that the kernel matrix gave: those that no test can end. The others' singular values are
-// needed, and so are those of problems that f32 could not solve, or of which a record is due.
+// needed, and so are those of problems of which a record is due. Problems that f32 could not solve go by rotations from here on.
 // Invocation: a place in the list of problems that step by the kernel matrix.
 #import natgrad::layout::element
-#import natgrad::problem::{Problem, State, Rules, is_due, unit}
+#import natgrad::problem::{Problem, State, Rules, is_due, unit, DUAL_DOUBT}
 #import natgrad::dual::{no_test_ends, stepped, DESCENT, DOUBT}
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -40,25 +40,27 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = listed[2u + 2u * place];
     let problem = problems[b];
     let state = states[b];
-    var goes_on = false;
-    if plans[place] != DOUBT {
-        let by_unit = 1.0 / unit(state.residual_norm);
-        let step = length(place, 0u);
-        var bound: Real = 0.0;
-        if plans[place] == DESCENT {
-            // ‖Jᵀe‖ ≤ σ₁‖Uᵣᵀe‖.
-            bound = step / problem.power / length(place, 2u) * by_unit;
-        } else {
-            var square: Real = 0.0;
-            for (var i = 0u; i < N; i++) {
-                let e = block[element(at, i, P, N, P + 1u)];
-                let taken = (e - problem.damping * alpha[element(place, i, 0u, N, 1u)]) * by_unit;
-                square += taken * taken;
-            }
-            bound = sqrt(square);
-        }
-        goes_on = no_test_ends(rules, problem, state, bound, step, length(place, 1u));
+    if plans[place] == DOUBT {
+        states[b].doubted = 1u;
+        states[b].fresh = DUAL_DOUBT;
+        return;
     }
+    let by_unit = 1.0 / unit(state.residual_norm);
+    let step = length(place, 0u);
+    var bound: Real = 0.0;
+    if plans[place] == DESCENT {
+        // ‖Jᵀe‖ ≤ σ₁‖Uᵣᵀe‖.
+        bound = step / problem.power / length(place, 2u) * by_unit;
+    } else {
+        var square: Real = 0.0;
+        for (var i = 0u; i < N; i++) {
+            let e = block[element(at, i, P, N, P + 1u)];
+            let taken = (e - problem.damping * alpha[element(place, i, 0u, N, 1u)]) * by_unit;
+            square += taken * taken;
+        }
+        bound = sqrt(square);
+    }
+    let goes_on = no_test_ends(rules, problem, state, bound, step, length(place, 1u));
     if goes_on {
         states[b] = stepped(state);
         if !is_due(rules, state.steps) {

@@ -26,8 +26,6 @@ kernel_folder! {
     momentum,
     /// Where problems stand along the way.
     history,
-    /// What lies between Jacobian, QR and SVD of problems that registers do not hold.
-    step_blocked,
     /// JᵀJ and Jᵀe.
     /// AᵀA and AAᵀ of matrices of any origin.
     product,
@@ -59,9 +57,19 @@ pub(crate) mod qr_blocked {
     pub(crate) mod twin;
 }
 
-/// Damped steps of wide problems by the kernel matrix, and gradient descent: steps that take no singular values.
+/// What lies between Jacobian, QR and SVD of problems that registers do not hold.
+pub(crate) mod step_blocked {
+    pub(crate) mod host;
+    #[cfg(test)]
+    pub(crate) mod twin;
+    pub(crate) mod wide;
+}
+
+/// Steps of wide problems that take no singular vectors of J: by the kernel matrix, by rotations where f32 is in doubt of that,
+/// and gradient descent.
 pub(crate) mod step_dual {
     pub(crate) mod host;
+    pub(crate) mod rotated;
     pub(crate) mod steps;
     #[cfg(test)]
     pub(crate) mod twin;

@@ -96,6 +96,7 @@ pub(crate) struct State {
     pub(crate) predicted: f32,
     pub(crate) best_tangent: f32,
     pub(crate) trial_range: u32,
+    pub(crate) doubted: u32,
 }
 
 impl State {
@@ -314,7 +315,7 @@ mod tests {
             in_shader(&source, &[("P", Def::UInt(3))], "State"),
             in_rust!(
                 State: status, reason, steps, rank, sweeps, rejections, quiet_steps, fresh, trial_norm,
-                residual_norm, first_norm, epsilon, growth, predicted, best_tangent, trial_range
+                residual_norm, first_norm, epsilon, growth, predicted, best_tangent, trial_range, doubted
             )
         );
     }

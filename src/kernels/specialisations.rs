@@ -135,7 +135,8 @@ fn blocked_steps(sizes: Sizes) -> Vec<Specialisation> {
         (host::LENGTHS, host::lengths_defs(sizes, true)),
         (host::NORM, host::defs(sizes)),
         (host::MUSTER, Vec::new()),
-        (host::MUSTER_DUAL, host::muster_defs(sizes)),
+        (host::MUSTER_DUAL, host::muster_defs(sizes, false)),
+        (host::MUSTER_ROTATES, host::muster_defs(sizes, true)),
         (host::SCALE, host::scale_defs(sizes, sizes.directions, false)),
         (host::SCALE_APART, host::scale_defs(sizes, sizes.directions, true)),
         (host::SETTLE, sizes.defs()),
@@ -214,6 +215,7 @@ fn factorisation(form: qr_blocked::host::Form, transposed: bool) -> Vec<Speciali
     let size = form.short();
     let mut all = vec![
         (host::PREPARE_MEASURED, host::prepare_defs(form, transposed, None)),
+        (host::PREPARE_LISTED, host::listed_defs(form)),
         (host::FACTOR, host::factor_defs(form)),
         (host::APPLY_INSIDE, host::apply_defs(form, Target::Inside)),
         (host::TRIANGLE, host::triangle_defs(form, false, Beside::Nothing, size)),

@@ -242,7 +242,7 @@ fn step_agrees_with_its_twin_under_every_filter() {
             let [v, sigma, lengths] = bench.svd(&factor);
             let theta = device.buffer_from("theta", &pack(p, 1, |b, i, _| 10.0 + uniform(b, 999 + i))).unwrap();
             let trial = bench.floats(p, 1);
-            let running = device.buffer::<u32>("running", 2 + BATCH).unwrap();
+            let running = device.buffer::<u32>("running", 3 + BATCH).unwrap();
             let mut commands = device.record("step");
             let kernel = step::host::kernel(device, Batch::of(BATCH), square(p)).unwrap();
             commands
@@ -255,7 +255,7 @@ fn step_agrees_with_its_twin_under_every_filter() {
             commands.submit().unwrap();
             let mut running = device.read(&running).unwrap();
             running[1..=BATCH].sort_unstable();
-            let all = std::iter::once(BATCH as u32).chain(0..BATCH as u32).chain([BATCH as u32]);
+            let all = std::iter::once(BATCH as u32).chain(0..BATCH as u32).chain([BATCH as u32, 0]);
             assert_eq!(running, all.collect::<Vec<u32>>(), "all go on, and all asked for singular values");
             let (factor, theta, trial) =
                 (device.read(&factor).unwrap(), device.read(&theta).unwrap(), device.read(&trial).unwrap());

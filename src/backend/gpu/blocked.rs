@@ -11,9 +11,10 @@ use crate::kernels::batch::Count;
 use crate::kernels::matrices::Report;
 use crate::kernels::problem::{Block, Rules, Sizes};
 use crate::kernels::qr_blocked::factors::Factors;
-use crate::kernels::qr_blocked::host::{Beside, Target};
+use crate::kernels::qr_blocked::host::Beside;
 use crate::kernels::step_blocked::host;
-use crate::kernels::step_dual::steps::{self, DualSteps};
+use crate::kernels::step_blocked::wide::{self, Wide};
+use crate::kernels::step_dual::steps::{self, DualSteps, Needed};
 use crate::kernels::svd::host::{Form, Operands, Source, record};
 use crate::kernels::{jacobian, qr_blocked};
 use crate::ngd::Scaling;
@@ -83,16 +84,6 @@ impl Cut {
         qr_blocked::host::Form { rows: self.stride(), columns: self.parameters + 1 }
     }
 
-    /// Sizes of the QR of a wide problem's (JD)ᵀ.
-    fn turned(self) -> qr_blocked::host::Form {
-        qr_blocked::host::Form { rows: self.parameters, columns: self.directions() }
-    }
-
-    /// Sizes of the second QR, of [Rᵀ | e].
-    fn again(self) -> qr_blocked::host::Form {
-        qr_blocked::host::Form { rows: self.directions(), columns: self.directions() + 1 }
-    }
-
     /// The SVD of what the scaling leaves.
     fn form(self) -> Form {
         Form { rows: self.parameters, columns: self.directions(), source: Source::Factor(1), vectors: true }
@@ -106,7 +97,7 @@ impl Cut {
 
     /// The SVD that the steps end with.
     pub(super) fn svd(self) -> Form {
-        if self.is_preconditioned() { Form { rows: self.directions(), ..self.form() } } else { self.form() }
+        if self.is_preconditioned() { wide::form(self.sizes()) } else { self.form() }
     }
 
     /// Elements of the largest buffer of a problem.
@@ -115,11 +106,11 @@ impl Cut {
         let kept = (self.parameters + 1) * self.directions();
         let factored = match () {
             () if self.is_tall() => self.tall().elements(),
-            () if self.is_preconditioned() => {
-                let turned = self.turned();
-                turned.elements().max(turned.elements_of(self.directions())).max(self.again().elements())
+            // Steps by rotations take these whatever the SVD is.
+            () => {
+                let turned = wide::turned(self.sizes());
+                turned.elements().max(turned.elements_of(self.directions())).max(wide::again(self.sizes()).elements())
             }
-            () => 0,
         };
         block.max(kept).max(factored).max(self.svd().elements())
     }
@@ -170,7 +161,10 @@ impl Blocked {
             lengths: kernel(&host::LENGTHS, host::lengths_defs(sizes, !scales))?,
             norm: kernel(&host::NORM, host::defs(sizes))?,
             muster: match &dual {
-                Some(_) => kernel(&host::MUSTER_DUAL, host::muster_defs(sizes))?,
+                Some(dual) if dual.doubted().is_some() => {
+                    kernel(&host::MUSTER_ROTATES, host::muster_defs(sizes, true))?
+                }
+                Some(_) => kernel(&host::MUSTER_DUAL, host::muster_defs(sizes, false))?,
                 None => kernel(&host::MUSTER, Vec::new())?,
             },
             scale: kernel(scale, host::scale_defs(sizes, height, cut.is_preconditioned()))?,
@@ -222,13 +216,13 @@ impl Blocked {
         commands.dispatch(&self.norm, &bindings, [groups, 1, 1])
     }
 
-    /// Records the steps from the points just accepted that take no singular values.
+    /// Records the steps from the points just accepted that take no singular vectors, those that are needed.
     pub(super) fn record_dual_steps(
         &self,
         device: &Device,
         commands: &mut Commands,
         problems: &Problems,
-        rules: &Uniform<Rules>,
+        (rules, needed): (&Uniform<Rules>, Needed),
     ) -> Result<(), DeviceError> {
         let Self { fresh, .. } = self;
         let groups = [problems.groups(), 1, 1];
@@ -238,7 +232,11 @@ impl Blocked {
             return commands.dispatch(&self.muster, &[rules, running, states, fresh], groups);
         };
         commands.clear(dual.listed())?;
-        let bindings: [&dyn Bindable; 6] = [rules, running, states, fresh, description, dual.listed()];
+        let mut bindings: Vec<&dyn Bindable> = vec![rules, running, states, fresh, description, dual.listed()];
+        if let Some(doubted) = dual.doubted() {
+            commands.clear(doubted)?;
+            bindings.push(doubted);
+        }
         commands.dispatch(&self.muster, &bindings, groups)?;
         let Problems { theta, trial, .. } = problems;
         let block = &self.block;
@@ -246,6 +244,7 @@ impl Blocked {
             device,
             commands,
             steps::Operands { rules, problems: description, states, theta, trial, block, fresh },
+            needed,
         )
     }
 
@@ -263,78 +262,30 @@ impl Blocked {
         let count = Count { most: *batch, word: Some((fresh, 0)) };
         let room = |label: &str, each: usize| device.scratch::<f32>(label, batch.whole() * each);
         let unscaled = self.triangle.as_ref().unwrap_or(&self.block);
-        let found = Factored {
-            w: room("W", parameters * directions)?,
-            carried: room("Vᵀc", directions)?,
-            values: room("sigma of those factored", directions)?,
-            reports: device.buffer::<Report>("reports of the SVDs", batch.count)?,
-        };
+        let w = room("W", parameters * directions)?;
         let over_columns = [groups, parameters as u32 + 1, 1];
-        if cut.is_preconditioned() {
+        let (carried, values, reports) = if cut.is_preconditioned() {
             let jacobian = room("JD", directions * parameters)?;
             let residual = room("e", directions)?;
             let bindings: [&dyn Bindable; 7] = [description, fresh, unscaled, measured, lengths, &jacobian, &residual];
             commands.dispatch(&self.scale, &bindings, over_columns)?;
-            self.record_by_the_triangle(device, commands, count, [&jacobian, &residual], &found)?;
+            let factors = Factors::record(device, commands, wide::turned(problems.sizes), true, count, &jacobian)?;
+            let as_it_is = |_: &mut Commands, _: &Buffer<f32>| Ok(());
+            let found = Wide::record(device, commands, (problems.sizes, count), factors, (&residual, as_it_is))?;
+            found.record_directions(device, commands, &w)?;
+            (found.carried, found.values, found.reports)
         } else {
             let factor = room("[R | c]", directions * (parameters + 1))?;
             let bindings: [&dyn Bindable; 6] = [description, fresh, unscaled, measured, lengths, &factor];
             commands.dispatch(&self.scale, &bindings, over_columns)?;
-            record(device, commands, cut.svd(), count, 0.0, &found.operands(&factor, &found.w))?;
-        }
-        let Factored { w, carried, values, reports } = &found;
-        let bindings: [&dyn Bindable; 8] = [fresh, w, carried, values, reports, states, v, sigma];
+            let (carried, values) = (room("Vᵀc", directions)?, room("sigma of those factored", directions)?);
+            let reports = device.buffer::<Report>("reports of the SVDs", batch.count)?;
+            let operands = Operands { a: &factor, sigma: &values, reports: &reports, vectors: Some((&w, &carried)) };
+            record(device, commands, cut.svd(), count, 0.0, &operands)?;
+            (carried, values, reports)
+        };
+        let bindings: [&dyn Bindable; 8] = [fresh, &w, &carried, &values, &reports, states, v, sigma];
         commands.dispatch(&self.settle, &bindings, [groups, directions as u32, 1])
-    }
-
-    /// Records the SVDs of wide JD by (JD)ᵀ = QR: of [Rᵀ | e], whose W is QᵀW.
-    ///
-    /// That in turn by Rᵀ = Q₂R₂: rotations of the columns of R₂ᵀ converge where those of R, which have the lengths of the rows
-    /// of JD, hardly do. 8 sweeps in the place of 30 for networks with 256 points, of rank 50 in f32.
-    fn record_by_the_triangle(
-        &self,
-        device: &Device,
-        commands: &mut Commands,
-        count: Count<'_>,
-        [jacobian, residual]: [&Buffer<f32>; 2],
-        found: &Factored,
-    ) -> Result<(), DeviceError> {
-        let cut = self.cut;
-        let size = cut.directions();
-        let room = |label: &str, each: usize| device.scratch::<f32>(label, count.most.whole() * each);
-        let factors = Factors::record(device, commands, cut.turned(), true, count, jacobian)?;
-        let triangle = room("[Rᵀ | e]", size * (size + 1))?;
-        factors.triangle(device, commands, true, (Beside::Whole(1), Some(residual)), &triangle)?;
-        let second = room("[R₂ | Q₂ᵀe]", size * (size + 1))?;
-        Factors::record(device, commands, cut.again(), false, count, &triangle)?.triangle(
-            device,
-            commands,
-            false,
-            (Beside::Nothing, None),
-            &second,
-        )?;
-        let w = room("QᵀW", size * size)?;
-        record(device, commands, cut.svd(), count, 0.0, &found.operands(&second, &w))?;
-        let extended = factors.extended(device, commands, Some(&w), size)?;
-        factors.apply(device, commands, Target::Plain(size), &extended)?;
-        factors.crop(device, commands, &extended, (size, true), &found.w)
-    }
-}
-
-/// What the SVDs of a step find.
-struct Factored {
-    /// W Σ⁻¹.
-    w: Buffer<f32>,
-    /// β.
-    carried: Buffer<f32>,
-    values: Buffer<f32>,
-    reports: Buffer<Report>,
-}
-
-impl Factored {
-    /// The operands of the SVDs of `a`, with W Σ⁻¹ to go to `w`.
-    fn operands<'a>(&'a self, a: &'a Buffer<f32>, w: &'a Buffer<f32>) -> Operands<'a> {
-        Operands { a, sigma: &self.values, reports: &self.reports, vectors: Some((w, &self.carried)) }
     }
 }
 

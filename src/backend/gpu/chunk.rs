@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::Solved;
 use crate::error::Error;
 use crate::gpu::{Bindable, Commands, Device, DeviceError, Kernel};
-use crate::kernels::step_dual::steps::Dual;
+use crate::kernels::step_dual::steps::{Dual, Needed};
 use crate::kernels::{judge, momentum, step};
 use crate::sweep::{Job, ProblemId};
 
@@ -18,11 +18,13 @@ use super::shape::{ChunkShape, Way};
 /// Records that lie closer than so many steps have their singular values with every step.
 const FEW_STEPS: u32 = 4;
 
-/// How many problems of a chunk go on, and how many asked for singular values in the last step, whether there were any or not.
+/// How many problems of a chunk go on, how many asked for singular values in the last step, whether there were any or not, and
+/// how many step by rotations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Work {
     pub(super) running: u32,
     pub(super) asking: u32,
+    pub(super) doubted: u32,
 }
 
 /// The problems of a chunk, and the kernels that take them through their steps.
@@ -75,35 +77,39 @@ impl Chunk {
     ///
     /// Where no rule needs singular values as a rule, they are found with the first of the steps, for the problems that wait,
     /// or with every step where many ask for them: the kernels of an SVD that nobody needs take longer than a step of small
-    /// networks. No result depends on it.
+    /// networks. So it is with steps by rotations; and where all problems step like that, without the kernel matrix. No result
+    /// depends on it.
     pub(super) async fn steps(&mut self, device: &Device, count: u32, before: Work) -> Result<Work, DeviceError> {
         let mut commands = device.record("steps");
-        let many_ask = before.asking > before.running / 8;
+        let records = |step: u32, who: u32| who > before.running / 8 || (step == 0 && who > 0);
         for step in 0..count {
-            let factors = self.factors_always || many_ask || (step == 0 && before.asking > 0);
-            self.record_step(device, &mut commands, factors)?;
+            // Who is once in doubt remains so.
+            let kernel = before.running == 0 || before.doubted < before.running;
+            let rotations = records(step, before.doubted);
+            let values = self.factors_always || records(step, before.asking);
+            self.record_step(device, &mut commands, Needed { kernel, rotations, values })?;
             self.taken = self.taken.saturating_add(1);
         }
         let counts = &self.problems.running;
         let running = commands.read_later(counts, 0..1)?;
-        let asking = commands.read_later(counts, counts.len() - 1..counts.len())?;
+        let others = commands.read_later(counts, counts.len() - 2..counts.len())?;
         commands.submit()?;
-        let [running, asking] = [running.wait().await?, asking.wait().await?];
-        let first = |words: Vec<u32>| words.first().copied().unwrap_or(0);
-        Ok(Work { running: first(running), asking: first(asking) })
+        let (running, others) = (running.wait().await?, others.wait().await?);
+        let word = |words: &[u32], at: usize| words.get(at).copied().unwrap_or(0);
+        Ok(Work { running: word(&running, 0), asking: word(&others, 0), doubted: word(&others, 1) })
     }
 
-    fn record_step(&self, device: &Device, commands: &mut Commands, factors: bool) -> Result<(), DeviceError> {
+    fn record_step(&self, device: &Device, commands: &mut Commands, needed: Needed) -> Result<(), DeviceError> {
         let problems = &self.problems;
         let groups = [problems.groups(), 1, 1];
         self.factoriser.record_evaluation(device, commands, problems)?;
         let Problems { rules, description, states, trial, theta, v, sigma, lengths, running, .. } = problems;
         let bindings: [&dyn Bindable; 6] = [rules, description, states, trial, theta, sigma];
         commands.dispatch(&self.judge, &bindings, groups)?;
-        let rules = if factors { rules } else { &problems.rules_of_waiting };
-        self.factoriser.record_factorisation(device, commands, problems, (rules, factors))?;
+        let rules = if needed.values { rules } else { &problems.rules_of_waiting };
+        self.factoriser.record_factorisation(device, commands, problems, (rules, needed))?;
         if let Some(history) = &self.history
-            && factors
+            && needed.values
         {
             // Problems that wait have taken fewer steps than others.
             history.record(commands, problems, self.factors_always.then_some(self.taken))?;

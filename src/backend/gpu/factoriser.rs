@@ -2,6 +2,7 @@
 
 use crate::gpu::{Commands, Device, DeviceError, Uniform};
 use crate::kernels::problem::Rules;
+use crate::kernels::step_dual::steps::Needed;
 use crate::sweep::Job;
 
 use super::blocked::Blocked;
@@ -43,20 +44,20 @@ impl Factoriser {
         }
     }
 
-    /// Records the steps from the points just accepted that take no singular values, and the SVDs of the others, unless
-    /// these wait (`factors`), as the rules then say.
+    /// Records the steps from the points just accepted that take no singular vectors, and the SVDs of the others: those that
+    /// are needed.
     pub(super) fn record_factorisation(
         &self,
         device: &Device,
         commands: &mut Commands,
         problems: &Problems,
-        (rules, factors): (&Uniform<Rules>, bool),
+        (rules, needed): (&Uniform<Rules>, Needed),
     ) -> Result<(), DeviceError> {
         match self {
             Self::Lane(lane) => lane.record_factorisation(commands, problems),
             Self::Blocked(blocked) => {
-                blocked.record_dual_steps(device, commands, problems, rules)?;
-                if factors {
+                blocked.record_dual_steps(device, commands, problems, (rules, needed))?;
+                if needed.values {
                     blocked.record_factorisation(device, commands, problems)?;
                 }
                 Ok(())

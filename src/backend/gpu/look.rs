@@ -7,6 +7,7 @@ use crate::backend::Solved;
 use crate::error::Error;
 use crate::gpu::layout::element;
 use crate::kernels::problem::End;
+use crate::kernels::step_dual::steps::Needed;
 use crate::ngd::Status;
 use crate::sweep::{Detail, Job, ProblemId};
 
@@ -70,7 +71,8 @@ impl GpuBackend {
         let started = Instant::now();
         let mut commands = device.record("a look at ends");
         factoriser.record_evaluation(device, &mut commands, &problems)?;
-        factoriser.record_factorisation(device, &mut commands, &problems, (&problems.rules, true))?;
+        let needed = Needed { kernel: true, rotations: false, values: true };
+        factoriser.record_factorisation(device, &mut commands, &problems, (&problems.rules, needed))?;
         commands.submit()?;
         let mut found = Found::read(device, job, &problems, None).await?;
         self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);

@@ -34,7 +34,7 @@ pub(super) struct Problems {
     pub(super) sigma: Buffer<f32>,
     /// Column lengths of J.
     pub(super) lengths: Buffer<f32>,
-    /// The problems that go on: how many, then which; and how many asked for singular values.
+    /// The problems that go on: how many, then which; how many asked for singular values; and how many step by rotations.
     pub(super) running: Buffer<u32>,
 }
 
@@ -77,7 +77,7 @@ impl Problems {
         let description = described(job, ids, &scales, &norms);
         let moves = ids.iter().any(|id| job.rules()[id.rule].momentum != 0.0);
         let rules = rules(job, ids.len());
-        let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0]).collect();
+        let all: Vec<u32> = std::iter::once(ids.len() as u32).chain(0..ids.len() as u32).chain([0, 0]).collect();
         let floats = |label: &str, each: usize| device.buffer::<f32>(label, batch.whole() * each);
         Ok(Self {
             rules: device.uniform(&rules)?,

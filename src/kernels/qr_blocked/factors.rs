@@ -6,9 +6,9 @@ use crate::kernels::presort::{self, host::Presorted};
 use crate::kernels::work::slices;
 
 use super::host::{
-    APPLY, APPLY_INSIDE, Beside, CROP, EXTEND, FACTOR, Form, IDENTITY, PREPARE, PREPARE_MEASURED, Panel, TRIANGLE,
-    TRIANGLE_BESIDE, Target, apply_defs, crop_defs, extend_defs, factor_defs, group, padded, prepare_defs,
-    triangle_defs,
+    APPLY, APPLY_INSIDE, Beside, CROP, EXTEND, FACTOR, Form, IDENTITY, PREPARE, PREPARE_LISTED, PREPARE_MEASURED,
+    Panel, TRIANGLE, TRIANGLE_BESIDE, Target, apply_defs, crop_defs, extend_defs, factor_defs, group, listed_defs,
+    padded, prepare_defs, triangle_defs,
 };
 
 /// A batch of factored matrices.
@@ -38,6 +38,23 @@ impl Factors {
         let prepare = (&PREPARE_MEASURED, prepare_defs(form, transposed, None));
         let size = (form.padded_columns(), form.padded_rows());
         factors.over_matrices(device, commands, prepare, size, 0, &[a, &factors.a, &factors.bits])?;
+        factors.record_panels(device, commands)?;
+        Ok(factors)
+    }
+
+    /// The same of the transposes of A, where [A | e] are those of a list of pairs, by the second number of each; e goes to
+    /// `beside`.
+    pub(crate) fn record_listed(
+        device: &Device,
+        commands: &mut Commands,
+        form: Form,
+        (batch, list): (Batch, &Buffer<u32>),
+        [a, beside]: [&Buffer<f32>; 2],
+    ) -> Result<Self, DeviceError> {
+        let factors = Self::room_for(device, form, Count { most: batch, word: Some((list, 0)) })?;
+        let prepare = (&PREPARE_LISTED, listed_defs(form));
+        let size = (form.padded_columns(), form.padded_rows());
+        factors.over_matrices(device, commands, prepare, size, 0, &[a, &factors.a, &factors.bits, list, beside])?;
         factors.record_panels(device, commands)?;
         Ok(factors)
     }

@@ -7,6 +7,8 @@ use crate::gpu::{Def, KernelSource, UNROLLED, kernel_source};
 pub(crate) const PREPARE: KernelSource = kernel_source!("qr_blocked/prepare", uniform panel, read a, write copied);
 pub(crate) const PREPARE_MEASURED: KernelSource =
     kernel_source!("qr_blocked/prepare", uniform panel, read a, write copied, write bits);
+pub(crate) const PREPARE_LISTED: KernelSource =
+    kernel_source!("qr_blocked/prepare", uniform panel, read a, write copied, write bits, read list, write beside);
 pub(crate) const FACTOR: KernelSource = kernel_source!("qr_blocked/factor", uniform panel, write a, write taus);
 pub(crate) const APPLY: KernelSource = kernel_source!("qr_blocked/apply", uniform panel, read taus, write c, read a);
 pub(crate) const APPLY_INSIDE: KernelSource = kernel_source!("qr_blocked/apply", uniform panel, read taus, write c);
@@ -142,6 +144,13 @@ pub(crate) fn prepare_defs(form: Form, transposed: bool, columns: Option<usize>)
         ("TRANSPOSED", Def::Bool(transposed)),
         ("MEASURED", Def::Bool(columns.is_none())),
     ]
+}
+
+/// The constants of the copying kernel, for the transposes of matrices in a list.
+pub(crate) fn listed_defs(form: Form) -> Vec<(&'static str, Def)> {
+    let mut defs = prepare_defs(form, true, None);
+    defs.push(("LISTED", Def::Bool(true)));
+    defs
 }
 
 /// The constants of the kernel that factors a panel.

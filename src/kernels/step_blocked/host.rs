@@ -13,6 +13,10 @@ pub(crate) const MUSTER: KernelSource =
 pub(crate) const MUSTER_DUAL: KernelSource = kernel_source!(
     "step_blocked/muster", uniform rules, read roster, write states, write fresh, read problems, write dual
 );
+pub(crate) const MUSTER_ROTATES: KernelSource = kernel_source!(
+    "step_blocked/muster", uniform rules, read roster, write states, write fresh, read problems, write dual,
+    write doubted
+);
 pub(crate) const SCALE: KernelSource = kernel_source!(
     "step_blocked/scale", read problems, read fresh, read unscaled, read measured, write lengths, write factor
 );
@@ -37,9 +41,9 @@ pub(crate) fn lengths_defs(sizes: Sizes, alone: bool) -> Vec<(&'static str, Def)
     all
 }
 
-/// The constants of the mustering kernel that knows of steps by the kernel matrix.
-pub(crate) fn muster_defs(sizes: Sizes) -> Vec<(&'static str, Def)> {
-    vec![("DUAL", Def::Bool(true)), ("K", Def::UInt(sizes.directions as u32))]
+/// The constants of the mustering kernel that knows of steps by the kernel matrix, and of those by rotations or not.
+pub(crate) fn muster_defs(sizes: Sizes, rotates: bool) -> Vec<(&'static str, Def)> {
+    vec![("DUAL", Def::Bool(true)), ("ROTATES", Def::Bool(rotates)), ("K", Def::UInt(sizes.directions as u32))]
 }
 
 /// The constants of the scaling kernel, where the matrices that it reads have so many rows.

@@ -15,6 +15,15 @@ pub(crate) const ROTATIONS: KernelSource = kernel_source!(
     "step_dual/rotations", uniform rules, read problems, write states, read listed, read block, read theta, write trial,
     write fresh
 );
+pub(crate) const CURTAIL: KernelSource = kernel_source!("step_dual/curtail", read doubted, write triangle);
+pub(crate) const WEIGH: KernelSource = kernel_source!(
+    "step_dual/weigh", read problems, read doubted, read w, read carried, read values, read reports, write solution,
+    write tangents
+);
+pub(crate) const TURNED: KernelSource = kernel_source!(
+    "step_dual/turned", uniform rules, read problems, write states, read doubted, read step, read tangents, read theta,
+    write trial, write fresh
+);
 pub(crate) const PREPARE: KernelSource = kernel_source!(
     "step_dual/prepare", read problems, read listed, read block, write kernel, write residual, write alpha, write plans,
     write bits
@@ -45,6 +54,11 @@ pub(crate) const MOST_ROUNDS: u32 = 3;
 
 /// Parameters that an invocation sums at a time.
 const WIDTH: usize = 8;
+
+/// Blocks of singular directions, of which an invocation sums the entries of one.
+pub(crate) fn direction_blocks(sizes: Sizes) -> usize {
+    sizes.directions.div_ceil(WIDTH)
+}
 
 /// Rows of the residual that an invocation sums at a time.
 const ROWS: usize = 4;
@@ -100,6 +114,13 @@ pub(crate) fn prepare_defs(sizes: Sizes, solves: bool) -> Vec<(&'static str, Def
     defs
 }
 
+/// The constants of the kernel that weighs singular directions.
+pub(crate) fn weigh_defs(sizes: Sizes) -> Vec<(&'static str, Def)> {
+    let mut defs = sizes.defs();
+    defs.extend([("WIDTH", Def::UInt(WIDTH as u32)), (UNROLLED, Def::Bool(true))]);
+    defs
+}
+
 /// The inverse of the Cholesky factor, which tells the condition.
 pub(crate) fn inverse(sizes: Sizes) -> substitute::host::Form {
     substitute::host::Form { size: sizes.directions, rights: 0, lower: true }
@@ -122,7 +143,7 @@ pub(crate) fn defs(sizes: Sizes) -> Vec<(&'static str, Def)> {
 pub(crate) fn kernels(sizes: Sizes) -> Vec<(KernelSource, Vec<(&'static str, Def)>)> {
     let mut all: Vec<_> = [SOLVE, BACK, RESIDUAL, SIEVE].map(|source| (source, defs(sizes))).into();
     all.extend([true, false].map(|solves| (PREPARE, prepare_defs(sizes, solves))));
-    all.push((PLAN, plan_defs(sizes)));
+    all.extend([(PLAN, plan_defs(sizes)), (CURTAIL, sizes.defs()), (WEIGH, weigh_defs(sizes)), (TURNED, sizes.defs())]);
     all.extend(
         [true, false].map(|unrolled| (substitute::host::SOURCE, substitute::host::defs(inverse(sizes), unrolled))),
     );

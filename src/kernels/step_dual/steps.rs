@@ -1,4 +1,4 @@
-//! Chains the kernels of `shaders/step_dual`: steps that take no singular values.
+//! Chains the kernels of `shaders/step_dual`: steps that take no singular vectors.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use crate::ngd::{Damping, Filter, Scaling};
 use crate::sweep::StepRule;
 
 use super::host::{self, Round};
+use super::rotated::RotatedSteps;
 
 /// What a rule's steps are made with, where that is not the singular values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,17 @@ enum Way {
     Blocks(Box<Blocks>),
 }
 
+/// Which of the kernels of a step are recorded: those that nobody needs take their time too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// Those of the kernel matrix.
+    pub(crate) kernel: bool,
+    /// Those of rotations.
+    pub(crate) rotations: bool,
+    /// Those that find singular values: problems that need them wait otherwise, as the rules then say.
+    pub(crate) values: bool,
+}
+
 struct Blocks {
     /// Where a rule is no gradient descent: otherwise there is nothing to be solved.
     solving: Option<Solving>,
@@ -80,6 +92,8 @@ struct Blocks {
 }
 
 struct Solving {
+    /// For what JJᵀ is not enough for.
+    rotated: RotatedSteps,
     plan: Arc<Kernel>,
     solve: Arc<Kernel>,
     residual: Arc<Kernel>,
@@ -111,6 +125,7 @@ impl DualSteps {
             Way::Blocks(Box::new(Blocks {
                 solving: if solves {
                     Some(Solving {
+                        rotated: RotatedSteps::new(device, batch, sizes)?,
                         plan: batch.kernel(device, &host::PLAN, host::plan_defs(sizes))?,
                         solve: kernel(&host::SOLVE)?,
                         residual: kernel(&host::RESIDUAL)?,
@@ -133,12 +148,21 @@ impl DualSteps {
         &self.listed
     }
 
-    /// Records the steps of the problems listed; those that need singular values join the fresh ones.
+    /// The list of problems whose steps are to be taken by rotations, where there is one.
+    pub(crate) fn doubted(&self) -> Option<&Buffer<u32>> {
+        match &self.way {
+            Way::Blocks(blocks) => blocks.solving.as_ref().map(|solving| solving.rotated.listed()),
+            Way::Registers { .. } => None,
+        }
+    }
+
+    /// Records the steps of the problems listed, those that are `needed`; problems that need singular values join the fresh ones.
     pub(crate) fn record(
         &self,
         device: &Device,
         commands: &mut Commands,
         operands: Operands<'_>,
+        needed: Needed,
     ) -> Result<(), DeviceError> {
         let Self { batch, sizes, listed, .. } = self;
         let Operands { rules, problems, states, theta, trial, block, fresh } = operands;
@@ -152,7 +176,15 @@ impl DualSteps {
                     commands.dispatch(rotations, &bindings, [self.groups(), 1, 1])
                 })
             }
-            Way::Blocks(blocks) => self.record_blocks(device, commands, blocks, operands),
+            Way::Blocks(blocks) => {
+                if needed.kernel {
+                    self.record_blocks(device, commands, blocks, operands)?;
+                }
+                match &blocks.solving {
+                    Some(solving) if needed.rotations => solving.rotated.record(device, commands, operands),
+                    _ => Ok(()),
+                }
+            }
         }
     }
 
