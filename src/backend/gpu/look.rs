@@ -71,7 +71,7 @@ impl GpuBackend {
         let started = Instant::now();
         let mut commands = device.record("a look at ends");
         factoriser.record_evaluation(device, &mut commands, &problems)?;
-        let needed = Needed { kernel: true, rotations: false, values: true };
+        let needed = Needed { kernel: false, rotations: false, values: true };
         factoriser.record_factorisation(device, &mut commands, &problems, (&problems.rules, needed))?;
         commands.submit()?;
         let mut found = Found::read(device, job, &problems, None).await?;
