@@ -77,6 +77,22 @@ fn lapacks_ratios_of_matrices_that_many_invocations_share_are_below_ten() {
     }
 }
 
+/// Sweeps pass over blocks of zeros: the columns that are there are made orthogonal all the same, wherever they stand, and in one
+/// block, two next to each other or two apart.
+#[test]
+fn columns_among_zeros_are_orthogonal_wherever_they_stand() {
+    for device in common::devices() {
+        for n in [20, 48] {
+            let drawn = random(n, n, n);
+            let a = MatrixBatch::from_fn(n, n, n, |b, i, j| {
+                let is_there = (b..b + 5).contains(&j) || (b % 2 == 1 && (b + 30..b + 33).contains(&j));
+                if is_there { drawn.get(b, i, j) } else { 0.0 }
+            });
+            holds_to_its_claims(&device, &a.unwrap());
+        }
+    }
+}
+
 #[test]
 fn many_rotations_make_no_column_longer() {
     // A column takes part in a rotation with each other in every sweep. If their errors are as often gains as losses, its

@@ -1,5 +1,5 @@
 //! Steps of wide problems of which f32 is in doubt by the kernel matrix: by QR of Jᵀ and rotations, without a matrix of singular
-//! vectors of J. A third of what it takes to have these.
+//! vectors of J: less than half of what it takes to have these.
 
 use std::sync::Arc;
 
