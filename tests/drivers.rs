@@ -26,7 +26,7 @@ const FIT: [&str; 9] =
 #[test]
 fn the_selftest_passes_and_what_fails_is_switched_off_or_replaced() {
     for device in common::devices() {
-        let report = natgrad::selftest_on(&device, Depth::Quick).unwrap();
+        let report = natgrad::selftest_on(device, Depth::Quick).unwrap();
         println!("{report}");
         assert!(report.usable());
         assert!(report.checks.iter().filter(|check| check.needed).all(|check| check.outcome == Outcome::Passed));

@@ -5,7 +5,7 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{once_more, open_engines};
+use common::{engines, once_more};
 use natgrad::{
     Choice, Damping, Data, Detail, Engine, Filter, History, Model, Outcome, Resident, Scaling, Status, StepBlock, Stop,
     Sweep,
@@ -62,7 +62,7 @@ fn in_memory(engine: &Engine) -> Engine {
 }
 
 fn each_gpu(claim: impl Fn(&Engine)) {
-    for engine in open_engines().iter().filter(|engine| engine.device().is_some()) {
+    for engine in engines().filter(|engine| engine.device().is_some()) {
         println!("on {}", engine.description());
         claim(engine);
     }
@@ -265,24 +265,24 @@ fn bits_on_device(engine: &Engine, fits: &Resident<'_>) -> Vec<Vec<u64>> {
 #[test]
 fn no_bit_depends_on_the_chunk_or_on_what_lies_beside() {
     each_gpu(|engine| {
+        // With a budget of a microsecond a dispatch holds one evaluation, and what lies between dispatches is in memory.
+        let hurried = once_more(engine.device().unwrap());
+        hurried.set_dispatch_budget(std::time::Duration::from_micros(1));
+        let hurried = Engine::from_device(hurried).unwrap();
         // Easy ones alone, and beside others that go on by rotations.
         let details = [Detail::Essential, Detail::Full];
         for sweep in
             details.map(|detail| [peaks(200), valleys(100)].map(|sweep| sweep.detail(detail))).into_iter().flatten()
         {
             let job = sweep.resolve().unwrap();
-            let run = |range| bits(&engine.run_job(&job, range, &mut |_| ControlFlow::Continue(())).unwrap());
-            let whole = run(0..200);
+            let run = |engine: &Engine, range| {
+                bits(&engine.run_job(&job, range, &mut |_| ControlFlow::Continue(())).unwrap())
+            };
+            let whole = run(engine, 0..200);
             for range in [0..1, 63..65, 100..177] {
-                assert_eq!(run(range.clone()), whole[range.start as usize..range.end as usize]);
+                assert_eq!(run(engine, range.clone()), whole[range.start as usize..range.end as usize]);
             }
-            // With a budget of a microsecond a dispatch holds one evaluation, and what lies between dispatches is in memory.
-            let device = engine.device().unwrap();
-            let usual = device.dispatch_budget();
-            device.set_dispatch_budget(std::time::Duration::from_micros(1));
-            let in_pieces = run(0..200);
-            device.set_dispatch_budget(usual);
-            assert_eq!(in_pieces, whole);
+            assert_eq!(run(&hurried, 0..200), whole);
         }
     });
 }

@@ -126,11 +126,11 @@ fn data_in_units_that_the_precision_does_not_hold_are_refused_with_the_mend() {
     let run = |engine: &Engine, unit: f64| engine.run(&Sweep::new(&model, &line(unit)).start([unit, unit]));
     for engine in engines() {
         for unit in [1e-300, 1e300] {
-            let error = run(&engine, unit).unwrap_err().to_string();
+            let error = run(engine, unit).unwrap_err().to_string();
             assert!(error.contains("f64 does not hold: multiply y"), "{error}");
         }
         for unit in [1e-100, 1e100] {
-            match run(&engine, unit) {
+            match run(engine, unit) {
                 Ok(outcome) => {
                     assert!(engine.device().is_none());
                     assert!((outcome.problem(0).parameters()[1] / unit / 3.0 - 1.0).abs() < 1e-9);

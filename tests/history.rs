@@ -8,7 +8,7 @@ use natgrad::{
     Outcome, Problem, RandomStarts, Record, Scaling, Status, StepBlock, Stop, Sweep, linspace,
 };
 
-use common::{once_more, open_engines};
+use common::{engines, once_more};
 
 fn exactly(steps: u32) -> Stop {
     Stop { steps, tests: false, ..Stop::default() }
@@ -81,7 +81,7 @@ fn devices_record_what_the_cpu_does_in_every_way_that_steps_are_factored() {
     let sweeps = [(small(), 1e-2), (tall(), 1e-1), (wide(), 1e-1)];
     for (sweep, damping) in sweeps {
         let sweep = sweep.block(fixed(0.7, damping)).stop(exactly(7)).history(everything(3));
-        let all: Vec<Outcome> = open_engines().iter().map(|engine| engine.run(&sweep).unwrap()).collect();
+        let all: Vec<Outcome> = engines().map(|engine| engine.run(&sweep).unwrap()).collect();
         for other in &all {
             for (a, b) in all[0].iter().zip(other.iter()) {
                 let (a, b) = (records(&a), records(&b));
@@ -105,7 +105,7 @@ fn devices_record_what_the_cpu_does_in_every_way_that_steps_are_factored() {
 
 #[test]
 fn the_last_record_is_the_result_and_the_first_the_start() {
-    for engine in open_engines().iter() {
+    for engine in engines() {
         for sweep in [small().history(everything(2)), wide().history(everything(50)).stop(exactly(20))] {
             let outcome = engine.run(&sweep).unwrap();
             for problem in outcome.iter() {
@@ -133,7 +133,7 @@ fn a_history_changes_no_bit_of_steps_in_memory_and_has_the_same_bits_in_any_part
         };
         outcome.iter().flat_map(of).collect()
     };
-    for engine in open_engines().iter().map(in_memory) {
+    for engine in engines().map(|engine| in_memory(engine)) {
         // The last three take steps without singular values, with JJᵀ in registers or not; the records need some.
         let descent = StepBlock { sizes: vec![0.02], filter: natgrad::Filter::Gradient, ..fixed(1.0, 0.0) };
         let sweeps = [
@@ -168,7 +168,7 @@ fn a_problem_stands_where_it_stood_after_a_rejected_step_and_has_no_more_records
     let data = Data::from_columns([("x", linspace(0.0, 4.0, 9)), ("y", linspace(1.0, 9.0, 9))]).unwrap();
     let model = Model::parse("exp(a*x)*b", &["a", "b"]).unwrap();
     let sweep = Sweep::new(&model, &data).start([-2.0, 1.0]).history(History { parameters: true, ..every(1) });
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&sweep).unwrap();
         let problem = outcome.problem(0);
         let records = records(&problem);
@@ -192,7 +192,7 @@ fn what_ended_without_a_factorisation_is_recorded_without_one() {
     let data = Data::from_columns([("x", vec![1.0, 2.0, 3.0]), ("y", vec![-9.0, -9.0, -9.0])]).unwrap();
     let model = Model::parse("log(a*x)", &["a"]).unwrap();
     let sweep = Sweep::new(&model, &data).start([1.0]).step_sizes([1e-3, 1.0]).stop(exactly(10)).history(everything(4));
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&sweep).unwrap();
         let steps = |problem| records(&problem).iter().map(|record| record.step).collect::<Vec<_>>();
         assert_eq!(steps(outcome.problem(0)), [0, 4, 8, 10]);
@@ -217,7 +217,7 @@ fn residuals_of_wide_networks_shrink_by_one_minus_the_step_size_from_record_to_r
     let model = Model::network(&[8, 64, 1], Activation::Tanh).unwrap();
     let sweep = drawn(Sweep::new(&model, &teacher.data().unwrap()), 0.5, 0..4);
     let sweep = sweep.block(fixed(0.25, 0.0)).stop(exactly(24)).history(every(8));
-    for engine in open_engines().iter() {
+    for engine in engines() {
         for problem in engine.run(&sweep).unwrap().iter() {
             let records = records(&problem);
             let ratio = records[3].residual_norm / records[2].residual_norm;
@@ -233,7 +233,7 @@ fn residuals_of_wide_networks_shrink_by_one_minus_the_step_size_from_record_to_r
 #[test]
 fn the_sharpness_is_that_of_the_plain_jacobian_whatever_the_scaling() {
     let sweep = small().step_sizes([0.5]).stop(exactly(6)).history(every(2));
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let scaled = engine.run(&sweep).unwrap();
         let plain = engine.run(&sweep.clone().scaling(Scaling::None)).unwrap();
         for (a, b) in scaled.iter().zip(plain.iter()) {
@@ -258,7 +258,7 @@ fn histories_that_record_nothing_or_cannot_be_held_are_refused_in_one_line() {
     let message = refused(many.clone().history(everything(1)));
     assert!(message.contains("129 parameters") && message.contains("at most 128"), "{message}");
     many.history(every(1)).resolve().unwrap();
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let endless = wide().stop(exactly(u32::MAX)).history(everything(1));
         let message = engine.run(&endless).unwrap_err().to_string();
         let place = if engine.device().is_some() { "a buffer of the device is" } else { "the memory that is free is" };

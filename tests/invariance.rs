@@ -14,7 +14,7 @@ use natgrad::{Choice, Engine};
 fn layers_may_be_rescaled_and_the_multipliers_stay_where_the_sharpness_moves_by_orders_of_magnitude() {
     let factors = [0.1, 1.0, 10.0];
     for engine in engines() {
-        let found = invariance::rescaled_layers(&engine, &factors).unwrap();
+        let found = invariance::rescaled_layers(engine, &factors).unwrap();
         for (c, certificate) in factors.iter().zip(&found) {
             assert_eq!(
                 certificate.verdict,

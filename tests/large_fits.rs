@@ -10,11 +10,6 @@ mod common;
 
 const U: f64 = 1.0 / (1u64 << 24) as f64;
 
-/// An engine for every adapter, of which no mapping is timed.
-fn engines() -> Vec<Engine> {
-    common::devices().into_iter().map(|device| Engine::from_device(device).unwrap()).collect()
-}
-
 /// Numbers of f32, so that f64 and device start from the same bits.
 fn normal(seed: usize, k: usize) -> f64 {
     f64::from(random_start(seed as u64, k as u32, Distribution::Normal, 1.0) as f32)
@@ -52,7 +47,7 @@ fn exact_steps(steps: u32) -> Stop {
 fn one_exact_step_is_the_least_squares_step_of_least_norm_at_every_shape() {
     // Tall, by blocks of rows, square, wide, wide by a triangle once more, and so wide that registers hold the rest.
     let shapes = [(60, 17), (12, 11), (9000, 18), (40, 40), (17, 24), (12, 50), (5, 33), (20, 300), (1, 20)];
-    for engine in engines() {
+    for engine in common::gpu_engines() {
         for (n, p) in shapes {
             for scaling in [Scaling::Columns, Scaling::None] {
                 let sets = if n > 1000 { 2 } else { 9 };
@@ -110,7 +105,7 @@ fn a_row_twice_over_costs_a_wide_problem_a_rank_and_nothing_else() {
         };
         let once: Vec<usize> = (0..n - 1).collect();
         let twice: Vec<usize> = (0..n - 1).chain([4]).collect();
-        for engine in engines() {
+        for engine in common::gpu_engines() {
             let run = |rows: &[usize]| {
                 let sweep = Sweep::new(&sum_of_columns(p), &data(rows)).start(vec![0.5; p]).dampings([0.0]);
                 engine.run(&sweep.scaling(Scaling::None).stop(exact_steps(1))).unwrap()
@@ -133,7 +128,7 @@ fn a_row_twice_over_costs_a_wide_problem_a_rank_and_nothing_else() {
 #[test]
 fn damped_and_truncated_steps_agree_with_those_of_the_cpu() {
     let cpu = Engine::open(Choice::Cpu).unwrap();
-    for engine in engines() {
+    for engine in common::gpu_engines() {
         for (n, p) in [(60, 17), (17, 24), (12, 50)] {
             let data = random_columns(&[n; 5], p);
             let model = sum_of_columns(p);
@@ -195,7 +190,7 @@ fn spectra_of_six_peaks_are_fitted_as_well_as_in_f64() {
     let sweep = Sweep::new(&peaks(), &spectra(&[120; 40])).start(peak_start()).dampings([Damping::Adaptive]);
     let exact = cpu.run(&sweep).unwrap();
     assert_eq!(exact.count(Status::Converged), 40);
-    for engine in engines() {
+    for engine in common::gpu_engines() {
         let found = engine.run(&sweep).unwrap();
         assert_eq!(found.count(Status::Converged), 40);
         for (problem, other) in found.iter().zip(exact.iter()) {
@@ -230,8 +225,8 @@ fn a_fit_has_the_same_bits_whatever_lies_beside_it() {
         let p = 24;
         (sum_of_columns(p), vec![0.5; p], (|rows| random_columns(rows, 24)) as fn(&[usize]) -> Data, vec![7, 7, 30, 20])
     }];
-    for device in common::devices() {
-        let engine = Engine::from_device(device.clone()).unwrap();
+    for engine in common::gpu_engines() {
+        let device = engine.device().unwrap();
         for (model, start, data, rows) in &cases {
             let sweep = |rows: &[usize]| {
                 let starts = Sweep::new(model, &data(rows)).start(start.clone()).start(start.iter().map(|x| 1.001 * x));
@@ -246,7 +241,7 @@ fn a_fit_has_the_same_bits_whatever_lies_beside_it() {
             }
             // A megabyte a buffer: smaller tiles, and many chunks.
             let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..device.limits().clone() };
-            let small = Engine::from_device(common::with_limits(&device, &limits)).unwrap();
+            let small = Engine::from_device(common::with_limits(device, &limits)).unwrap();
             let cut_up = small.run(&sweep(rows)).unwrap();
             assert!((0..rows.len()).all(|set| bits(&cut_up, set) == bits(&together, set)), "in small buffers");
         }
@@ -262,7 +257,7 @@ fn parameters_that_the_data_do_not_tell_apart_are_named_however_many_there_are()
     let column = |j: usize| if j == 3 { vec![0.0; n] } else { random(j) };
     let columns = (0..p).map(|j| (format!("x{j}"), column(j))).chain([("y".to_owned(), random(p))]);
     let data = Data::from_columns(columns).unwrap();
-    for engine in engines().into_iter().chain([Engine::open(Choice::Cpu).unwrap()]) {
+    for engine in common::engines() {
         let found = engine.run(&Sweep::new(&sum_of_columns(p), &data).start(vec![0.5; p]).dampings([0.0])).unwrap();
         let problem = found.iter().next().unwrap();
         assert_eq!((problem.status(), problem.rank()), (Status::Converged, Some(p - 2)));
@@ -284,7 +279,7 @@ fn bad_starts_end_by_their_own_status_and_leave_their_neighbours_alone() {
     };
     // A width of zero is no number at the peak's centre; an amplitude beyond what squares hold; a peak far from the data.
     let bad = [with(2, 0.0), with(0, 3e38), with(1, 1e9)];
-    for engine in engines() {
+    for engine in common::gpu_engines() {
         for damping in [Damping::Adaptive, Damping::Fixed(0.0)] {
             let sweep = Sweep::new(&peaks(), &data).dampings([damping]);
             let alone = engine.run(&sweep.clone().start(good.clone())).unwrap();
@@ -316,7 +311,7 @@ fn bad_starts_end_by_their_own_status_and_leave_their_neighbours_alone() {
 fn problems_that_no_buffer_holds_are_refused_with_the_number_that_fits() {
     for device in common::devices() {
         let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 19, ..device.limits().clone() };
-        let engine = Engine::from_device(common::with_limits(&device, &limits)).unwrap();
+        let engine = Engine::from_device(common::with_limits(device, &limits)).unwrap();
         let run = |p: usize| {
             let data = random_columns(&[400], p);
             engine.run(&Sweep::new(&sum_of_columns(p), &data).start(vec![0.0; p]).dampings([0.0]).stop(exact_steps(1)))
@@ -334,6 +329,7 @@ fn problems_that_no_buffer_holds_are_refused_with_the_number_that_fits() {
 #[test]
 fn the_plan_says_how_the_steps_are_factored_and_pins_hold() {
     for device in common::devices() {
+        let device = common::once_more(device);
         let engine = Engine::from_device(device.clone()).unwrap();
         let sweep = |p: usize| {
             Sweep::new(&sum_of_columns(p), &random_columns(&[30, 30, 7], p)).start(vec![0.0; p]).stop(exact_steps(1))

@@ -11,7 +11,7 @@ mod common;
 use common::matrices::{
     Case, SHAPES, Spectrum, ULP, batch, catalogue, graded, matrix, regressions, rounded, with_spectrum,
 };
-use common::on_each_open_device as on_each_device;
+use common::on_each_device;
 use common::oracle::{
     U, absolute_bound, bits, column_error, moore_penrose, outside_row_space, projector, relative_bound, sigma,
     singular_values, singular_values_to_relative_accuracy, svd_ratios, worse,

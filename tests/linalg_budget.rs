@@ -57,13 +57,13 @@ fn definite_bits(device: &Device, a: &MatrixBatch) -> Vec<u32> {
 fn a_budget_of_a_millisecond_gives_the_same_bits_as_the_default() {
     for device in common::devices() {
         // Its own device: a budget is shared by all clones of one.
-        let hurried = common::once_more(&device);
+        let hurried = common::once_more(device);
         hurried.set_dispatch_budget(Duration::from_millis(1));
         // In registers, in blocks of which one invocation does all, and in blocks of which many do a pair each: at the
         // rate first assumed a millisecond holds 2.7 million multiply-adds, less than any of these batches takes.
         for (batch, m, n) in [(500, 8, 8), (200, 20, 12), (70, 40, 36), (2, 168, 168)] {
             let a = random(batch, m, n);
-            let expected = bits(&device, &a);
+            let expected = bits(device, &a);
             // Once more, when rates have been measured and the cuts are others.
             for _ in 0..2 {
                 assert!(bits(&hurried, &a) == expected, "{batch} matrices of {m}×{n}");
@@ -75,6 +75,7 @@ fn a_budget_of_a_millisecond_gives_the_same_bits_as_the_default() {
 #[test]
 fn the_budget_is_a_fifth_of_a_second_until_it_is_set_and_clones_share_it() {
     for device in common::devices() {
+        let device = common::once_more(device);
         assert_eq!(device.dispatch_budget(), Duration::from_millis(200));
         device.clone().set_dispatch_budget(Duration::from_millis(7));
         assert_eq!(device.dispatch_budget(), Duration::from_millis(7));
@@ -88,7 +89,7 @@ fn the_budget_is_a_fifth_of_a_second_until_it_is_set_and_clones_share_it() {
 #[test]
 fn products_and_small_matrices_that_are_cut_finer_have_the_same_bits() {
     for device in common::devices() {
-        let hurried = common::once_more(&device);
+        let hurried = common::once_more(device);
         hurried.set_dispatch_budget(Duration::ZERO);
         let a = random(300, 5, 3);
         let found = |device: &Device| {
@@ -96,7 +97,7 @@ fn products_and_small_matrices_that_are_cut_finer_have_the_same_bits() {
             let products = gram(device, &a, GramKind::Columns).unwrap();
             [values, products].map(|part| part.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<u32>>())
         };
-        assert!(found(&device) == found(&hurried));
+        assert!(found(device) == found(&hurried));
     }
 }
 
@@ -105,14 +106,14 @@ fn a_device_of_few_workgroups_a_dispatch_gives_the_same_bits() {
     // 1,024 of them hold 65,536 matrices, as the 65,535 that devices have hold four million.
     let limits = wgpu::Limits { max_compute_workgroups_per_dimension: 1024, ..wgpu::Limits::defaults() };
     for device in common::devices() {
-        let few = common::with_limits(&device, &limits);
+        let few = common::with_limits(device, &limits);
         // The self-test needs some workgroups too, and with fewer would find the device good for less.
         assert_eq!(few.capabilities().error_free_transforms, device.capabilities().error_free_transforms);
         for (m, n) in [(1, 1), (3, 1), (1, 2), (6, 4), (8, 17)] {
             let a = random(66_000, m, n);
-            assert!(bits(&few, &a) == bits(&device, &a), "{m}×{n}");
-            assert!(solution_bits(&few, &a) == solution_bits(&device, &a), "solutions of {m}×{n}");
-            assert!(definite_bits(&few, &a) == definite_bits(&device, &a), "definite systems of {m}×{n}");
+            assert!(bits(&few, &a) == bits(device, &a), "{m}×{n}");
+            assert!(solution_bits(&few, &a) == solution_bits(device, &a), "solutions of {m}×{n}");
+            assert!(definite_bits(&few, &a) == definite_bits(device, &a), "definite systems of {m}×{n}");
         }
     }
 }
@@ -123,19 +124,19 @@ fn matrices_of_which_few_fit_a_buffer_have_the_same_bits() {
     // of 1000×3. (The self-test, too, has too little then to find the device good for all it is: no definite systems.)
     let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 18, ..wgpu::Limits::defaults() };
     for device in common::devices() {
-        let small = common::with_limits(&device, &limits);
+        let small = common::with_limits(device, &limits);
         for (m, n) in [(40, 30), (12, 60), (1000, 3)] {
             let a = random(9, m, n);
-            assert!(bits(&small, &a) == bits(&device, &a), "{m}×{n}");
-            assert!(solution_bits(&small, &a) == solution_bits(&device, &a), "solutions of {m}×{n}");
+            assert!(bits(&small, &a) == bits(device, &a), "{m}×{n}");
+            assert!(solution_bits(&small, &a) == solution_bits(device, &a), "solutions of {m}×{n}");
         }
         // On the device they lie in smaller tiles than others do.
         let lanes = |device: &Device| {
             let there = device.upload(&random(8, 64, 48)).unwrap().with_lanes(1).unwrap();
             there.svd(&SvdOptions::default()).unwrap().sigma.shape().lanes
         };
-        assert_eq!((lanes(&small), lanes(&device)), (8, device.upload(&random(9, 3, 3)).unwrap().shape().lanes));
-        assert!(lanes(&device) >= 16);
+        assert_eq!((lanes(&small), lanes(device)), (8, device.upload(&random(9, 3, 3)).unwrap().shape().lanes));
+        assert!(lanes(device) >= 16);
         // One matrix is more than a buffer holds: said with both numbers.
         let error = svd(&small, &random(1, 300, 300), &SvdOptions::default()).unwrap_err().to_string();
         assert!(error.contains("262144"), "{error}");

@@ -12,7 +12,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 
 mod common;
 use common::matrices::{Spectrum, batch, gaussian, matrix, orthonormal, rounded};
-use common::on_each_open_device as on_each_device;
+use common::on_each_device;
 use common::oracle::{U, worse};
 
 /// Both sides of every border: in registers are matrices of up to 8 rows, blocks have 4.

@@ -82,7 +82,7 @@ fn large_matrices_are_within_the_same_bound() {
                 if kind == GramKind::Rows && m == 70_000 {
                     continue; // Its 20 GB are more than a buffer holds: the next test.
                 }
-                let found = gram(&device, &a, kind).unwrap();
+                let found = gram(device, &a, kind).unwrap();
                 // Every entry in f64 would take longer than the device: all of small results, a sample of large ones.
                 let sample = |j: usize, k: usize| found.rows() <= 100 || (j * 31 + k * 17) % 997 < 2 || j - k == 1;
                 let worst = (0..batch).map(|b| worst(&a, &found, b, kind, sample)).fold(0.0, f64::max);
@@ -98,7 +98,7 @@ fn the_rounding_of_a_long_sum_does_not_grow_with_its_length() {
     // Equal terms are the worst case of a plain sum: of 0.1² 2²⁰ times it would be off by 10⁻⁴ and more.
     for device in common::devices() {
         let a = MatrixBatch::from_column_major(1, 1 << 20, 1, vec![0.1; 1 << 20]).unwrap();
-        let found = f64::from(gram(&device, &a, GramKind::Columns).unwrap().get(0, 0, 0));
+        let found = f64::from(gram(device, &a, GramKind::Columns).unwrap().get(0, 0, 0));
         let expected = f64::from(0.1f32).powi(2) * f64::from(1 << 20);
         // Two levels of 1024 terms each.
         assert!((found / expected - 1.0).abs() <= 2050.0 * U, "{found} for {expected}");
@@ -109,7 +109,7 @@ fn the_rounding_of_a_long_sum_does_not_grow_with_its_length() {
 fn products_that_no_buffer_holds_are_an_error_with_both_sizes() {
     for device in common::devices() {
         let a = random_plain(1, 70_000, 1);
-        match gram(&device, &a, GramKind::Rows) {
+        match gram(device, &a, GramKind::Rows) {
             Err(LinalgError::Device(DeviceError::TooLarge { bytes, limit, .. })) => assert!(bytes > limit),
             other => panic!("{other:?}"),
         }
@@ -128,17 +128,17 @@ fn a_matrix_has_the_same_bits_in_any_place_batch_chunk_and_layout() {
         for (m, n) in [(6, 4), (60, 50)] {
             let a = random(150, m, n);
             for kind in KINDS {
-                let whole = gram(&device, &a, kind).unwrap();
+                let whole = gram(device, &a, kind).unwrap();
                 let same = |other: &MatrixBatch, first: usize, what: &str| {
                     for b in 0..other.batch() {
                         let (found, expected) = (other.matrix(b), whole.matrix(first + b));
                         assert!(found.iter().zip(&expected).all(|(x, y)| x.to_bits() == y.to_bits()), "{what}: {b}");
                     }
                 };
-                same(&gram(&with_small_buffers(&device), &a, kind).unwrap(), 0, "in chunks");
+                same(&gram(&with_small_buffers(device), &a, kind).unwrap(), 0, "in chunks");
                 for (first, count) in [(149, 1), (3, 2), (70, 64)] {
                     let part = MatrixBatch::from_fn(count, m, n, |b, i, j| a.get(first + b, i, j)).unwrap();
-                    same(&gram(&device, &part, kind).unwrap(), first, "a smaller batch");
+                    same(&gram(device, &part, kind).unwrap(), first, "a smaller batch");
                 }
                 for lanes in [1, 4, 256] {
                     let there = device.upload(&a).unwrap().with_lanes(lanes).unwrap();
@@ -157,7 +157,7 @@ fn what_is_not_finite_stays_in_its_matrix() {
         bad.set(33, 4, 5, f32::NAN);
         bad.set(34, 0, 0, f32::MAX);
         for kind in KINDS {
-            let (found, expected) = (gram(&device, &bad, kind).unwrap(), gram(&device, &a, kind).unwrap());
+            let (found, expected) = (gram(device, &bad, kind).unwrap(), gram(device, &a, kind).unwrap());
             for b in (0..70).filter(|&b| b != 33 && b != 34) {
                 assert_eq!(found.matrix(b), expected.matrix(b));
             }
@@ -171,7 +171,7 @@ fn what_is_not_finite_stays_in_its_matrix() {
 #[test]
 fn products_of_no_matrix_are_none_and_those_on_the_device_stay_there() {
     for device in common::devices() {
-        let none = gram(&device, &random(0, 3, 2), GramKind::Columns).unwrap();
+        let none = gram(device, &random(0, 3, 2), GramKind::Columns).unwrap();
         assert_eq!((none.batch(), none.rows(), none.columns()), (0, 2, 2));
         let there: DeviceBatch = device.upload(&random(5, 3, 2)).unwrap();
         let twice = there.gram(GramKind::Rows).unwrap().gram(GramKind::Columns).unwrap();

@@ -30,6 +30,7 @@ fn mappings(of: &[&'static str]) -> Vec<&'static str> {
 #[test]
 fn every_mapping_finds_the_same_decompositions_with_vectors_and_without() {
     for device in common::devices() {
+        let device = common::once_more(device);
         for ((m, n), names) in MAPPINGS {
             let cases: Vec<Case> = catalogue(m, n);
             let matrices = batch(cases.iter().map(|case| &case.matrix));
@@ -59,6 +60,7 @@ fn every_mapping_finds_the_same_decompositions_with_vectors_and_without() {
 #[test]
 fn under_every_mapping_a_matrix_has_the_same_bits_in_any_batch_and_beside_nan() {
     for device in common::devices() {
+        let device = common::once_more(device);
         for ((m, n), names) in MAPPINGS {
             let cases = catalogue(m, n);
             let matrices: Vec<_> = cases.iter().cycle().take(150).map(|case| &case.matrix).collect();
@@ -93,7 +95,7 @@ fn under_every_mapping_a_matrix_has_the_same_bits_in_any_batch_and_beside_nan() 
 fn either_way_to_the_triangular_factor_gives_the_same_solutions_and_projectors() {
     // The rule takes registers for both; κ of these is below 100, and a solution errs by some κ(m + n)u.
     for device in common::devices() {
-        let other = common::once_more(&device);
+        let other = common::once_more(device);
         other.pin_mapping("triangle", "blocks");
         for (m, n) in [(9, 4), (30, 12)] {
             let a: Vec<_> = (0..70).map(|b| with_spectrum(m, n, &Spectrum::Geometric(50.0).values(n, b), b)).collect();
@@ -103,7 +105,7 @@ fn either_way_to_the_triangular_factor_gives_the_same_solutions_and_projectors()
             let solved = |device: &Device| pinv_solve(device, &a, &b, &PinvOptions::default()).unwrap().matrices;
             let projected = |device: &Device| projector(device, &a, &PinvOptions::default()).unwrap().matrices;
             let bound = 8.0 * (m + n) as f64 * 50.0 * 2f64.powi(-24);
-            for (x, y) in [(solved(&device), solved(&other)), (projected(&device), projected(&other))] {
+            for (x, y) in [(solved(device), solved(&other)), (projected(device), projected(&other))] {
                 for of in 0..70 {
                     let (x, y) = (matrix(&x, of), matrix(&y, of));
                     // With a residual the condition counts twice.
@@ -115,7 +117,7 @@ fn either_way_to_the_triangular_factor_gives_the_same_solutions_and_projectors()
                 used.into_iter().find(|chosen| chosen.operation.starts_with(&format!("triangle {m}x{n}"))).unwrap()
             };
             assert_eq!(way(&other).mapping, "blocks");
-            assert!(common::is_on_one_adapter() || way(&device).mapping == "registers");
+            assert!(common::is_on_one_adapter() || way(device).mapping == "registers");
         }
     }
 }
@@ -123,6 +125,7 @@ fn either_way_to_the_triangular_factor_gives_the_same_solutions_and_projectors()
 #[test]
 fn a_mapping_that_there_is_not_is_an_error_that_names_those_there_are() {
     for device in common::devices() {
+        let device = common::once_more(device);
         device.pin_mapping("svd", "lane-3");
         let a = batch([&faer::Mat::<f64>::identity(6, 6)]);
         let error = svd(&device, &a, &SvdOptions::values()).unwrap_err().to_string();
@@ -197,8 +200,9 @@ fn what_is_measured_at_first_use_is_kept_in_the_users_file_and_the_environment_o
 
 #[test]
 fn tuning_can_be_turned_off_and_one_way_needs_no_measurement() {
-    for device in common::devices().into_iter().take(1) {
+    for device in common::devices().take(1) {
         let a = batch([&faer::Mat::<f64>::identity(3, 3)]);
+        let device = common::once_more(device);
         device.set_tuning(Tuning::Measured);
         assert_eq!(svd(&device, &a, &SvdOptions::values()).unwrap().reports[0].rank, 3);
         assert_eq!(device.mappings()[0].by, ChosenBy::Rule);

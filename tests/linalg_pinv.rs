@@ -73,7 +73,7 @@ fn solutions_are_those_of_the_pseudo_inverse_in_f64_by_either_way() {
             for rights in [1, 3] {
                 let (a, b) = (random(70, m, n), random(70, m, rights));
                 for options in [PinvOptions::default(), PinvOptions::default().by_svd()] {
-                    let Reported { matrices: x, reports, .. } = pinv_solve(&device, &a, &b, &options).unwrap();
+                    let Reported { matrices: x, reports, .. } = pinv_solve(device, &a, &b, &options).unwrap();
                     for of in 0..a.batch() {
                         assert_eq!(reports[of].status, MatrixStatus::Converged);
                         assert_eq!(reports[of].rank, m.min(n), "{m}×{n}, matrix {of}");
@@ -102,7 +102,7 @@ fn forward_errors_at_each_condition_are_those_of_jacobi() {
             let a = with_singular_values(65, 100, 5, &sigma);
             let b = consistent(&a, 1);
             for options in [PinvOptions::default(), PinvOptions::default().by_svd()] {
-                let x = pinv_solve(&device, &a, &b, &options).unwrap().matrices;
+                let x = pinv_solve(device, &a, &b, &options).unwrap().matrices;
                 let errors = (0..a.batch()).map(|of| forward_error(&x, &(oracle(&a, of, 5).0 * f64_of(&b, of)), of));
                 let error = median(errors.collect());
                 println!("κ = {kappa:e}, {options:?}: {error:e}");
@@ -121,7 +121,7 @@ fn of_matrices_without_full_rank_the_solution_is_the_one_of_least_norm() {
             let b = random(66, m, 2);
             // Rounding to f32 makes singular values of some √(mn)·u out of zeros.
             let options = PinvOptions::default().cutoff(1e-5);
-            let Reported { matrices: x, reports, .. } = pinv_solve(&device, &a, &b, &options).unwrap();
+            let Reported { matrices: x, reports, .. } = pinv_solve(device, &a, &b, &options).unwrap();
             for of in 0..a.batch() {
                 assert_eq!(reports[of].rank, rank, "{m}×{n}");
                 let (inverse, first, last) = oracle(&a, of, rank);
@@ -144,7 +144,7 @@ fn the_four_conditions_of_moore_and_penrose_hold() {
                 let r = m.min(n);
                 let sigma: Vec<f64> = (0..r).map(|k| f64::powf(kappa, -(k as f64) / (r.max(2) - 1) as f64)).collect();
                 let a = with_singular_values(33, m, n, &sigma);
-                let found = pinv(&device, &a, &PinvOptions::default()).unwrap();
+                let found = pinv(device, &a, &PinvOptions::default()).unwrap();
                 for of in 0..a.batch() {
                     let (a, x) = (f64_of(&a, of), f64_of(&found.matrices, of));
                     let (ax, xa) = (&a * &x, &x * &a);
@@ -171,7 +171,7 @@ fn projectors_are_idempotent_of_trace_r_and_keep_every_row_of_the_matrix() {
                 let a = with_singular_values(33, m, n, &sigma);
                 // Above the noise of the rounding to f32, and below the least of the singular values given.
                 let options = PinvOptions::default().cutoff(3e-6);
-                let Reported { matrices: p, reports, .. } = projector(&device, &a, &options).unwrap();
+                let Reported { matrices: p, reports, .. } = projector(device, &a, &options).unwrap();
                 for of in 0..a.batch() {
                     assert_eq!(reports[of].rank, r, "{m}×{n}, κ = {kappa:e}, matrix {of}");
                     let gate = f64::max(32.0, 4.0 * r as f64) * U;
@@ -200,9 +200,9 @@ fn a_matrix_that_is_not_finite_has_a_status_and_changes_no_bit_of_its_neighbours
             bad.set(4, m - 1, 0, f32::NAN);
             bad_right.set(7, 0, 0, f32::INFINITY);
             let options = PinvOptions::default();
-            let expected = pinv_solve(&device, &good, &right, &options).unwrap();
-            let found = pinv_solve(&device, &bad, &bad_right, &options).unwrap();
-            let projected = projector(&device, &bad, &options).unwrap();
+            let expected = pinv_solve(device, &good, &right, &options).unwrap();
+            let found = pinv_solve(device, &bad, &bad_right, &options).unwrap();
+            let projected = projector(device, &bad, &options).unwrap();
             assert!(projected.matrices.matrix(4).iter().all(|entry| entry.is_nan()));
             for of in 0..9 {
                 if of == 4 || of == 7 {
@@ -228,13 +228,13 @@ fn a_matrix_has_the_same_bits_in_any_place_batch_and_layout() {
             })
             .unwrap();
             let b = random(130, m, 2);
-            let all = pinv_solve(&device, &a, &b, &PinvOptions::default()).unwrap();
+            let all = pinv_solve(device, &a, &b, &PinvOptions::default()).unwrap();
             for of in [0, 1, 64, 129] {
                 let alone = |of_all: &MatrixBatch| {
                     let (rows, columns) = (of_all.rows(), of_all.columns());
                     MatrixBatch::from_column_major(1, rows, columns, of_all.matrix(of)).unwrap()
                 };
-                let found = pinv_solve(&device, &alone(&a), &alone(&b), &PinvOptions::default()).unwrap();
+                let found = pinv_solve(device, &alone(&a), &alone(&b), &PinvOptions::default()).unwrap();
                 assert_eq!(found.matrices.matrix(0), all.matrices.matrix(of), "{m}×{n}, matrix {of}");
                 assert_eq!(found.reports[0], all.reports[of]);
             }
@@ -244,10 +244,10 @@ fn a_matrix_has_the_same_bits_in_any_place_batch_and_layout() {
 
 #[test]
 fn bad_requests_are_errors_with_both_numbers() {
-    for device in common::devices().into_iter().take(1) {
+    for device in common::devices().take(1) {
         let a = random(3, 4, 2);
         let said = |error: LinalgError| error.to_string();
-        let solve = |b: &MatrixBatch, options: &PinvOptions| pinv_solve(&device, &a, b, options).unwrap_err();
+        let solve = |b: &MatrixBatch, options: &PinvOptions| pinv_solve(device, &a, b, options).unwrap_err();
         assert_eq!(
             said(solve(&random(3, 5, 1), &PinvOptions::default())),
             "rows: A is 4 and b is 5, and they must be equal"
@@ -259,12 +259,12 @@ fn bad_requests_are_errors_with_both_numbers() {
         let b = random(3, 4, 1);
         assert!(matches!(solve(&b, &PinvOptions::default().cutoff(1.0)), LinalgError::Cutoff { value: 1.0 }));
         assert!(matches!(
-            pinv(&device, &a, &PinvOptions::default().cutoff(-0.1)),
+            pinv(device, &a, &PinvOptions::default().cutoff(-0.1)),
             Err(LinalgError::Cutoff { value: -0.1 })
         ));
-        assert!(projector(&device, &a, &PinvOptions::default().cutoff(f64::NAN)).is_err());
+        assert!(projector(device, &a, &PinvOptions::default().cutoff(f64::NAN)).is_err());
         let none = |rows, columns| MatrixBatch::zeros(0, rows, columns).unwrap();
-        let found = pinv_solve(&device, &none(4, 2), &none(4, 1), &PinvOptions::default()).unwrap();
+        let found = pinv_solve(device, &none(4, 2), &none(4, 1), &PinvOptions::default()).unwrap();
         assert!(found.reports.is_empty() && found.matrices.batch() == 0);
     }
 }
@@ -279,9 +279,9 @@ fn zero_matrices_have_zero_solutions_projectors_and_inverses() {
                 assert!(found.reports.iter().all(|report| report.rank == 0));
                 assert!(found.matrices.as_slice().iter().all(|&entry| entry == 0.0), "{m}×{n}");
             };
-            zero(pinv_solve(&device, &a, &random(2, m, 1), &options).unwrap());
-            zero(pinv(&device, &a, &options).unwrap());
-            zero(projector(&device, &a, &options).unwrap());
+            zero(pinv_solve(device, &a, &random(2, m, 1), &options).unwrap());
+            zero(pinv(device, &a, &options).unwrap());
+            zero(projector(device, &a, &options).unwrap());
         }
     }
 }

@@ -62,7 +62,7 @@ fn lapacks_ratios_of_random_matrices_are_below_ten() {
         for (m, n) in
             [(1, 1), (2, 3), (3, 3), (5, 2), (8, 8), (7, 12), (16, 16), (30, 8), (13, 9), (9, 40), (33, 33), (64, 64)]
         {
-            holds_to_its_claims(&device, &random(70, m, n));
+            holds_to_its_claims(device, &random(70, m, n));
         }
     }
 }
@@ -72,7 +72,7 @@ fn lapacks_ratios_of_matrices_that_many_invocations_share_are_below_ten() {
     // 200 columns are more than one invocation sweeps: a round of the tournament is a dispatch of its own.
     for device in common::devices() {
         for (m, n) in [(200, 200), (150, 220)] {
-            holds_to_its_claims(&device, &random(2, m, n));
+            holds_to_its_claims(device, &random(2, m, n));
         }
     }
 }
@@ -88,7 +88,7 @@ fn columns_among_zeros_are_orthogonal_wherever_they_stand() {
                 let is_there = (b..b + 5).contains(&j) || (b % 2 == 1 && (b + 30..b + 33).contains(&j));
                 if is_there { drawn.get(b, i, j) } else { 0.0 }
             });
-            holds_to_its_claims(&device, &a.unwrap());
+            holds_to_its_claims(device, &a.unwrap());
         }
     }
 }
@@ -100,7 +100,7 @@ fn many_rotations_make_no_column_longer() {
     for device in common::devices() {
         for n in [12, 33, 64] {
             let a = random(8, n, n);
-            let found = svd(&device, &a, &SvdOptions::default()).unwrap();
+            let found = svd(device, &a, &SvdOptions::default()).unwrap();
             let v = found.v.as_ref().unwrap();
             for b in 0..8 {
                 let excess = |k: usize| (0..n).map(|i| f64::from(v.get(b, i, k)).powi(2)).sum::<f64>() - 1.0;
@@ -139,7 +139,7 @@ fn clustered(batch: usize, n: usize) -> MatrixBatch {
 fn vectors_of_clustered_singular_values_are_orthogonal() {
     for device in common::devices() {
         for n in [4, 8, 16] {
-            holds_to_its_claims(&device, &clustered(300, n));
+            holds_to_its_claims(device, &clustered(300, n));
         }
     }
 }
@@ -151,7 +151,7 @@ fn of_equal_columns_one_direction_is_left_and_the_rest_is_orthogonal_to_it() {
         for (m, n) in [(5, 5), (37, 5), (5, 37), (40, 30), (35, 50)] {
             let ones = MatrixBatch::from_fn(2, m, n, |_, _, _| 1.0).unwrap();
             let Svd { u: Some(u), sigma, v: Some(v), reports, .. } =
-                svd(&device, &ones, &SvdOptions::default()).unwrap()
+                svd(device, &ones, &SvdOptions::default()).unwrap()
             else {
                 panic!("no vectors")
             };
@@ -181,7 +181,7 @@ fn values_without_vectors_are_those_with_them() {
         for (m, n) in SIZES {
             let a = random(70, m, n);
             let (with, without) =
-                (svd(&device, &a, &SvdOptions::default()).unwrap(), svd(&device, &a, &SvdOptions::values()).unwrap());
+                (svd(device, &a, &SvdOptions::default()).unwrap(), svd(device, &a, &SvdOptions::values()).unwrap());
             assert!(without.u.is_none() && without.v.is_none());
             for b in 0..70 {
                 assert_eq!((without.reports[b].status, without.reports[b].rank), (MatrixStatus::Converged, m.min(n)));
@@ -208,21 +208,21 @@ fn a_matrix_has_the_same_bits_in_any_place_batch_chunk_and_layout() {
     for device in common::devices() {
         // Buffers too small for all of the larger sizes at once.
         let limits = wgpu::Limits { max_storage_buffer_binding_size: 1 << 18, ..wgpu::Limits::defaults() };
-        let small = common::with_limits(&device, &limits);
+        let small = common::with_limits(device, &limits);
         for (m, n) in SIZES {
             let a = random(300, m, n);
             let options = SvdOptions::default();
-            let whole = svd(&device, &a, &options).unwrap();
+            let whole = svd(device, &a, &options).unwrap();
             let same = |found: &Svd, first: usize, what: &str| {
                 for b in 0..found.reports.len() {
                     assert_eq!(bits(found, b), bits(&whole, first + b), "{m}×{n}, {what}: matrix {b}");
                 }
             };
-            same(&svd(&device, &a, &options).unwrap(), 0, "once more");
+            same(&svd(device, &a, &options).unwrap(), 0, "once more");
             same(&svd(&small, &a, &options).unwrap(), 0, "in chunks");
             for (first, count) in [(149, 1), (3, 2), (70, 64)] {
                 let part = MatrixBatch::from_fn(count, m, n, |b, i, j| a.get(first + b, i, j)).unwrap();
-                same(&svd(&device, &part, &options).unwrap(), first, "a smaller batch");
+                same(&svd(device, &part, &options).unwrap(), first, "a smaller batch");
             }
             let there = device.upload(&a).unwrap().with_lanes(4).unwrap();
             same(&there.svd(&options).unwrap().download().unwrap(), 0, "other tiles");
@@ -239,7 +239,7 @@ fn a_matrix_that_is_not_finite_has_a_status_and_changes_no_bit_of_its_neighbours
             bad.set(33, 1, 2, f32::NAN);
             bad.set(34, 0, 0, f32::NEG_INFINITY);
             let options = SvdOptions::default();
-            let (found, expected) = (svd(&device, &bad, &options).unwrap(), svd(&device, &a, &options).unwrap());
+            let (found, expected) = (svd(device, &bad, &options).unwrap(), svd(device, &a, &options).unwrap());
             for b in 0..70 {
                 if b != 33 && b != 34 {
                     assert_eq!(bits(&found, b), bits(&expected, b), "{m}×{n}, matrix {b}");
@@ -266,7 +266,7 @@ fn ranks_are_counted_at_the_cutoff_and_zero_matrices_have_none() {
                 (SvdOptions::default().cutoff(1e-2), 1),
                 (SvdOptions::values().cutoff(0.0), 2),
             ] {
-                let found = svd(&device, &a, &options).unwrap();
+                let found = svd(device, &a, &options).unwrap();
                 assert_eq!((found.reports[0].rank, found.reports[1].rank), (rank, 0), "{m}×{n}");
                 assert_eq!((found.sigma.get(0, 0, 0), found.sigma.get(0, 2, 0)), (1.0, 0.0));
                 assert_eq!(found.reports[1].status, MatrixStatus::Converged);
@@ -279,9 +279,9 @@ fn ranks_are_counted_at_the_cutoff_and_zero_matrices_have_none() {
 fn bad_requests_are_errors_with_their_numbers_and_no_matrices_have_no_results() {
     for device in common::devices() {
         let a = random(3, 4, 3);
-        let error = svd(&device, &a, &SvdOptions::default().cutoff(1.0)).unwrap_err();
+        let error = svd(device, &a, &SvdOptions::default().cutoff(1.0)).unwrap_err();
         assert_eq!(error.to_string(), "cutoff 1 is outside [0, 1): it is relative to the largest singular value");
-        let none = svd(&device, &random(0, 4, 3), &SvdOptions::default()).unwrap();
+        let none = svd(device, &random(0, 4, 3), &SvdOptions::default()).unwrap();
         assert_eq!((none.reports.len(), none.sigma.rows()), (0, 3));
         let there = device.upload(&random(0, 4, 3)).unwrap();
         assert_eq!(there.svd(&SvdOptions::default()).unwrap().download().unwrap().reports.len(), 0);

@@ -9,7 +9,7 @@ use natgrad::{
     Parametrisation, RandomStarts, Reduction, Status, StepBlock, Stop, Sweep,
 };
 
-use common::{again_on_swiftshader, devices, open_engines};
+use common::{again_on_swiftshader, engines, gpu_engines};
 
 fn drawn(sweep: Sweep, initialiser: Initialiser, seeds: std::ops::Range<u64>) -> Sweep {
     let initialisation = Initialisation { initialiser, distribution: Distribution::Normal, zero_output: false };
@@ -42,7 +42,7 @@ fn the_residual_of_wide_networks_shrinks_by_one_minus_the_step_size() {
     let network = Network::new(&[8, 64, 1], Activation::Tanh).unwrap().parametrisation(Parametrisation::Ntk);
     let model = Model::from(network);
     let data = taught(8, 8);
-    for engine in open_engines().iter() {
+    for engine in engines() {
         for size in [0.1f64, 0.5] {
             // By then 1% of the residual is left, and what the square of it adds to a step is as little.
             let steps = (0.01f64.ln() / (1.0 - size).ln()).ceil() as u32;
@@ -67,7 +67,7 @@ fn devices_and_the_cpu_take_the_same_damped_steps() {
     let data = taught(2, 15);
     let sweep = drawn(Sweep::new(&model, &data), Initialiser::Xavier { gain: 1.5 }, 0..70);
     let sweep = sweep.block(fixed(1.0, 0.1)).stop(exactly(5));
-    let all: Vec<Outcome> = open_engines().iter().map(|engine| engine.run(&sweep).unwrap()).collect();
+    let all: Vec<Outcome> = engines().map(|engine| engine.run(&sweep).unwrap()).collect();
     for other in &all[1..] {
         for (a, b) in all[0].iter().zip(other.iter()) {
             let size = a.parameters().iter().fold(0.0, |size: f64, t| size.max(t.abs()));
@@ -92,8 +92,7 @@ fn steps_without_singular_values_are_the_same_alone_and_beside_those_with() {
         let data = taught(3, points);
         let sweep = || drawn(Sweep::new(&model, &data), Initialiser::Xavier { gain: 1.5 }, 0..9);
         let stop = Stop { steps: 40, loss: Some(1e-2), ..Stop::default() };
-        for device in devices() {
-            let engine = Engine::from_device(device).unwrap();
+        for engine in gpu_engines() {
             let together = blocks.iter().cloned().fold(sweep().stop(stop), Sweep::block);
             let together = engine.run(&together).unwrap();
             for (k, block) in blocks.iter().enumerate() {
@@ -128,8 +127,7 @@ fn exact_steps_beyond_the_condition_of_the_kernel_matrix_are_the_same_alone_and_
         let data = Data::from_columns(columns).unwrap();
         let sweep = |seeds| drawn(Sweep::new(&model, &data), Initialiser::Xavier { gain: 1.0 }, seeds);
         let stop = Stop { steps: 30, loss: Some(1e-3), ..Stop::default() };
-        for device in devices() {
-            let engine = Engine::from_device(device).unwrap();
+        for engine in gpu_engines() {
             let together =
                 sweep(0..70).stop(stop).block(fixed(0.3, 0.0)).block(fixed(0.3, 1e-2)).block(fixed(1.0, 1e-7));
             let together = engine.run(&together).unwrap();
@@ -162,7 +160,7 @@ fn damped_problems_end_by_the_same_tests_as_on_the_cpu() {
     let stop = Stop { steps: 2000, gradient: Some(1e-2), change: Some(1e-2), ..Stop::default() };
     let sweep = drawn(Sweep::new(&model, &data), Initialiser::Xavier { gain: 1.0 }, 0..20);
     let sweep = sweep.block(fixed(1.0, 0.3)).stop(stop);
-    let all: Vec<Outcome> = open_engines().iter().map(|engine| engine.run(&sweep).unwrap()).collect();
+    let all: Vec<Outcome> = engines().map(|engine| engine.run(&sweep).unwrap()).collect();
     for other in &all[1..] {
         let same = all[0].iter().zip(other.iter()).filter(|(a, b)| {
             (a.status(), a.reason()) == (b.status(), b.reason()) && a.steps().abs_diff(b.steps()) <= 1 + a.steps() / 50
@@ -186,7 +184,7 @@ fn every_output_has_its_residual() {
     let data = Data::from_columns([("x1", x1.clone()), ("x2", x2.clone()), ("a", a), ("b", b), ("c", c)]).unwrap();
     let sweep = Sweep::new(&model, &data.clone().responses(&["a", "b", "c"]));
     let sweep = drawn(sweep, Initialiser::Xavier { gain: 1.0 }, 0..5).block(fixed(0.5, 1e-3)).stop(exactly(30));
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&sweep).unwrap();
         for problem in outcome.iter() {
             let mut loss = 0.0;
@@ -221,7 +219,7 @@ fn a_network_that_diverges_has_its_own_status_and_leaves_its_neighbours_bits_alo
         let sweep = starts.into_iter().fold(Sweep::new(&model, &data), Sweep::start);
         engine.run(&sweep.block(fixed(0.5, 1e-2)).stop(exactly(10))).unwrap()
     };
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let sound = run(engine, start(1));
         let bad = run(engine, vec![1e200; p]);
         assert!(matches!(bad.problem(1).status(), Status::NonFinite | Status::Diverged), "{}", bad.problem(1).status());
@@ -242,7 +240,7 @@ fn rescaled_layers_are_the_same_function_of_other_sharpness_and_the_same_multipl
     let layers: Vec<_> = network.weight_layers().collect();
     let model = Model::from(network);
     let data = taught(4, 6);
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let sweep = drawn(Sweep::new(&model, &data), Initialiser::He { gain: 1.0 }, 0..30);
         let outcome = engine.run(&sweep.clone().stop(Stop { steps: 100, ..Stop::default() })).unwrap();
         let found = outcome.iter().find(|problem| problem.status() == Status::Converged && problem.loss() < 1e-10);
@@ -292,7 +290,7 @@ fn nine_in_ten_minimisers_of_a_well_conditioned_set_are_certified() {
     let data = taught(6, 6);
     let mut options = StabilityOptions::default();
     options.steps = 0;
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let sweep = drawn(Sweep::new(&model, &data), Initialiser::Normal { scale: 1.0 }, 0..40).step_sizes([0.7]);
         let outcome = engine.run(&sweep).unwrap();
         let found = engine.certify(&sweep, &outcome, &options).unwrap();
@@ -312,8 +310,8 @@ fn more_points_than_f32_has_rank_for_do_not_stop_the_singular_values() {
     let model = Model::network(&[2, 64, 1], Activation::Tanh).unwrap();
     let sweep = drawn(Sweep::new(&model, &taught(2, 256)), Initialiser::Xavier { gain: 1.9 }, 0..4);
     let sweep = sweep.block(fixed(0.5, 1e-3)).stop(exactly(2));
-    for device in devices() {
-        let outcome = Engine::from_device(device).unwrap().run(&sweep).unwrap();
+    for engine in gpu_engines() {
+        let outcome = engine.run(&sweep).unwrap();
         assert!(
             outcome.iter().all(|problem| problem.status() == Status::StepLimit),
             "{:?}",
@@ -331,14 +329,13 @@ fn networks_beyond_a_device_are_refused_with_the_nearest_size_that_fits() {
         let sweep = drawn(Sweep::new(&model, &data), Initialiser::He { gain: 1.0 }, 0..1);
         engine.run(&sweep).unwrap_err().to_string()
     };
-    for device in devices() {
-        let columns = device.limits().max_compute_workgroups_per_dimension as usize;
-        let engine = Engine::from_device(device).unwrap();
+    for engine in gpu_engines() {
+        let columns = engine.device().unwrap().limits().max_compute_workgroups_per_dimension as usize;
         // Three parameters a unit and one more.
-        let message = refused(&engine, &[1, columns / 3 + 1, 1]);
+        let message = refused(engine, &[1, columns / 3 + 1, 1]);
         let most = format!("at most {}", columns - 1);
         assert!(message.contains(&most), "{message:?} lacks {most:?}");
-        let message = refused(&engine, &[1, 600, 3, 1]);
+        let message = refused(engine, &[1, 600, 3, 1]);
         assert!(message.contains("600 units and the GPU takes at most 512"), "{message}");
     }
 }

@@ -15,7 +15,7 @@ use natgrad::{
     RandomStarts, Reason, Status, StepBlock, Stop, Sweep,
 };
 
-use common::open_engines;
+use common::engines;
 
 fn taught(inputs: usize, (hidden, activation): (usize, Activation), points: usize) -> Data {
     let initialiser = Initialiser::Xavier { gain: 1.0 };
@@ -41,7 +41,7 @@ fn rescaled_layers_move_the_sharpness_by_four_orders_of_magnitude_and_no_multipl
     let mut options = StabilityOptions::default();
     options.perturbation = Some(3e-5);
     options.steps = 0;
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let found = engine.certify_points(&job, &points, &options).unwrap();
         let sharpness: Vec<f64> = found.certificates.iter().map(|certificate| certificate.hessian_sharpness).collect();
         println!("{}: sharpness {sharpness:?}", engine.description());
@@ -116,7 +116,7 @@ fn reached(outcome: &natgrad::Outcome, rule: usize) -> (u32, usize) {
 fn steps_to_a_share_of_the_initial_loss_are_those_of_the_rate_and_dampings_slow_them() {
     let stop = Stop { steps: 80, initial_loss: Some(1e-6), ..Stop::default() };
     let sweep = small_map(&[0.5, 1.0, 2.2], &[1e-4, 1.0], stop);
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&sweep).unwrap();
         let first = engine.run(&small_map(&[1.0], &[0.0], Stop { steps: 0, tests: false, ..stop })).unwrap();
         for problem in outcome.iter().filter(|problem| problem.status() == Status::Converged) {
@@ -143,7 +143,7 @@ fn the_loss_of_the_start_changes_no_step_before_it_is_reached_and_of_nothing_ask
         let stop = Stop { steps, initial_loss, ..Stop::default() };
         engine.run(&small_map(&[0.5], &[1e-3], stop)).unwrap()
     };
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let asked = run(engine, Some(1e-4), 60);
         let zero = run(engine, Some(0.0), 60);
         let none = run(engine, None, 60);
@@ -191,7 +191,7 @@ fn gradient_descent_lets_the_hessian_s_sharpness_hover_at_two_over_the_step_size
         .history(natgrad::History { every: 60, hessian_sharpness: true, ..natgrad::History::default() })
         .stop(Stop { steps: 2400, tests: false, ..Stop::default() });
     // The CPU factors J for every step: the devices alone, which need not.
-    for engine in open_engines().iter().filter(|engine| engine.precision() == Precision::F32) {
+    for engine in engines().filter(|engine| engine.precision() == Precision::F32) {
         let outcome = engine.run(&sweep).unwrap();
         for problem in outcome.iter() {
             let edge = 2.0 / problem.step_size();
@@ -222,7 +222,7 @@ fn minimisers_of_networks_that_f32_hardly_resolves_are_certified_or_refused_with
         .stop(Stop { steps: 300, loss: Some(1e-3), ..Stop::default() });
     let mut options = StabilityOptions::default();
     options.steps = 0;
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&sweep).unwrap();
         let found = engine.certify(&sweep, &outcome, &options).unwrap();
         println!("{}: {:?}, excluded {:?}", engine.description(), found.verdicts, found.excluded);
@@ -257,7 +257,7 @@ fn records_lie_along_the_powers(n: usize, seeds: u64) {
         .step_sizes(sizes)
         .history(natgrad::History { every: 5, ..natgrad::History::default() })
         .stop(Stop { steps: 200, initial_loss: Some(1e-6), ..Stop::default() });
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&sweep).unwrap();
         for problem in outcome.iter() {
             let kept = 1.0 - problem.step_size();

@@ -86,7 +86,7 @@ fn in_f64_on_the_cpu_all_problems_reach_six_digits_from_start_2_and_sixteen_from
 #[test]
 fn in_f32_on_a_gpu_at_least_fifteen_problems_reach_three_digits_from_start_2() {
     for engine in common::gpu_engines() {
-        let [_, near] = table(&engine);
+        let [_, near] = table(engine);
         for score in near.iter().filter(|score| score.parameters < 3.0) {
             println!("{}: {:.1} digits at κ(JD) = {:.1e}", score.name, score.parameters, score.condition);
         }

@@ -1,6 +1,6 @@
 //! Every shader, translated into the language of every graphics API, without any device.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use natgrad::gpu::elementary::ElementarySet;
@@ -9,6 +9,7 @@ use natgrad::{
     Activation, Model, Network, Parametrisation, Specialisation, matrix_specialisations, peak_specialisations,
     selftest_specialisations, specialisations,
 };
+use rayon::prelude::*;
 
 #[path = "data/nist.rs"]
 mod nist;
@@ -115,11 +116,14 @@ fn matrices() -> Vec<Specialisation> {
 }
 
 /// Every one of them once.
+fn once_each(kernels: impl IntoIterator<Item = Specialisation>) -> Vec<Specialisation> {
+    let mut seen = HashSet::new();
+    kernels.into_iter().filter(|kernel| seen.insert(format!("{kernel:?}"))).collect()
+}
+
 fn all_specialisations() -> Vec<Specialisation> {
     let fixed = [selftest_specialisations(), peak_specialisations(), matrices()].concat();
-    let mut seen = std::collections::HashSet::new();
-    let all = models().iter().flat_map(specialisations).chain(fixed).collect::<Vec<_>>();
-    all.into_iter().filter(|kernel| seen.insert(format!("{kernel:?}"))).collect()
+    once_each(models().iter().flat_map(specialisations).chain(fixed))
 }
 
 /// Whether a kernel takes elementary functions from anywhere: from the device or from natgrad.
@@ -129,15 +133,15 @@ fn has_functions(kernel: &Specialisation) -> bool {
 
 #[test]
 fn every_kernel_translates_to_every_graphics_api_for_every_number_of_parameters() {
-    for kernel in all_specialisations() {
-        let both = [Vec::new(), own()].into_iter().take(if has_functions(&kernel) { 2 } else { 1 });
+    all_specialisations().par_iter().for_each(|kernel| {
+        let both = [Vec::new(), own()].into_iter().take(if has_functions(kernel) { 2 } else { 1 });
         // GPUs, whose quotients are off, have reflections of their own.
         let inexact = kernel.source.wgsl.contains("natgrad::reflection").then(|| vec![("INEXACT", Def::Bool(true))]);
         for further in both.chain(inexact) {
             let module = kernel.compose(&further).unwrap();
             translate(&format!("{} {:?}", kernel.source.name, kernel.defs), &module, kernel.scalar);
         }
-    }
+    });
 }
 
 #[test]
@@ -145,10 +149,10 @@ fn every_kernel_translates_for_tiles_of_any_number_of_problems() {
     let straight_line = Model::parse("a*x + b*exp(c*x)", &["a", "b", "c"]).unwrap();
     let sizes = [(3, 3), (100, 16), (20, 100)];
     let kernels = sizes.into_iter().flat_map(|(rows, columns)| matrix_specialisations(rows, columns));
-    for kernel in kernels.chain(specialisations(&straight_line)) {
+    kernels.chain(specialisations(&straight_line)).par_bridge().for_each(|kernel| {
         let module = kernel.compose(&[("LANES", Def::UInt(8))]).unwrap();
         translate(&format!("{} {:?} in tiles of 8", kernel.source.name, kernel.defs), &module, kernel.scalar);
-    }
+    });
 }
 
 /// Whether a kernel compiles with f64 in the place of f32, and what stands in the way.
@@ -160,25 +164,21 @@ fn in_f64(kernel: &Specialisation) -> Result<(), String> {
 
 #[test]
 fn the_scalar_type_of_these_kernels_is_free_and_the_reasons_of_the_others_are_known() {
+    // The Jacobian of a model, by itself or in registers, and of a network by its activation, calls elementary functions,
+    // which are f32.
+    let calls = |kernel: &Specialisation| {
+        kernel.source.name == "jacobian"
+            || kernel.source.name.starts_with("fused/steps")
+            || kernel.defs.iter().any(|(def, _)| ["TANH", "SILU"].contains(def))
+    };
+    let kernels = once_each(models().iter().flat_map(specialisations).filter(|kernel| !calls(kernel)));
+    let found: Vec<_> = kernels.par_iter().map(|kernel| (kernel.source.name, in_f64(kernel))).collect();
     let (mut free, mut bound) = (BTreeSet::new(), BTreeSet::new());
-    for model in models() {
-        // The Jacobian of a model, by itself or in registers, and of a network by its activation, calls elementary functions,
-        // which are f32.
-        let calls = |kernel: &Specialisation| {
-            kernel.source.name == "jacobian"
-                || kernel.source.name.starts_with("fused/steps")
-                || kernel.defs.iter().any(|(def, _)| ["TANH", "SILU"].contains(def))
-        };
-        for kernel in specialisations(&model).iter().filter(|kernel| !calls(kernel)) {
-            match in_f64(kernel) {
-                Ok(()) => free.insert(kernel.source.name),
-                Err(reason) => {
-                    bound.insert(kernel.source.name) && {
-                        println!("{reason}");
-                        true
-                    }
-                }
-            };
+    for (name, result) in found {
+        match result {
+            Ok(()) => _ = free.insert(name),
+            Err(reason) if bound.insert(name) => println!("{reason}"),
+            Err(_) => {}
         }
     }
     println!("f32 and f64: {free:?}; f32 only: {bound:?}");

@@ -221,7 +221,6 @@ fn a_folder_holds_the_shards_of_one_sweep_and_each_is_kept_replaced_or_gone_on_w
 fn so_it_is_on_every_adapter() {
     for engine in common::gpu_engines() {
         let device = engine.device().unwrap().summary().index.to_string();
-        drop(engine);
         let place = place();
         let run = place.run(&["sweep", "sweep.toml", "--out", "whole", "--device", &device]);
         assert_eq!(run.code, 0, "{}", run.stderr);

@@ -5,13 +5,7 @@ mod common;
 use natgrad::stability::{Certificate, Doubt, FilterRule, Minimiser, Stability, StabilityOptions, Verdict};
 use natgrad::{Choice, Data, Distribution, Draw, Engine, Filter, Model, Precision, RandomStarts, Scaling, Sweep};
 
-use common::{again_on_swiftshader, devices};
-
-/// The CPU, and every adapter that passes the self-test; mappings are those of the rules, so that none is timed.
-fn engines() -> Vec<Engine> {
-    let on_device = |device| Engine::from_device(device).unwrap();
-    std::iter::once(Engine::open(Choice::Cpu).unwrap()).chain(devices().into_iter().map(on_device)).collect()
-}
+use common::{again_on_swiftshader, engines};
 
 /// θ₁θ₂ fitted to 1: the minimisers lie on a hyperbola.
 fn product(count: u64) -> Sweep {
@@ -52,11 +46,11 @@ fn unit_roundoff(engine: &Engine) -> f64 {
 #[test]
 fn the_claim_holds_at_all_minimisers_of_a_product_and_a_factorisation_but_those_refused_for_a_reason() {
     for engine in engines() {
-        let u = unit_roundoff(&engine);
+        let u = unit_roundoff(engine);
         for (name, sweep, rank) in
             [("product", product(300), 1), ("factorisation", factorisation([2.0, 1.0, -1.0, 1.5], 300), 4)]
         {
-            let found = certified(&engine, &sweep, &StabilityOptions::default());
+            let found = certified(engine, &sweep, &StabilityOptions::default());
             let holds: Vec<_> = found.certificates.iter().filter(|c| c.verdict == Verdict::Holds).collect();
             for c in found.certificates.iter().filter(|c| c.verdict != Verdict::Holds).take(5) {
                 println!("{name}: {:?} {}", c.reason, c.detail);
@@ -115,7 +109,7 @@ fn a_rank_deficient_model_is_certified_with_its_kernel() {
         for scaling in [Scaling::None, Scaling::Columns] {
             let mut options = StabilityOptions::default();
             options.scaling = scaling;
-            let found = certified(&engine, &sweep, &options);
+            let found = certified(engine, &sweep, &options);
             let holds = found.certificates.iter().filter(|c| c.verdict == Verdict::Holds);
             let mut count = 0;
             for c in holds {
@@ -144,7 +138,7 @@ fn thousands_of_points_and_sets_of_unequal_length_are_certified_too() {
     let data = Data::from_columns([("set", set), ("x", x), ("y", y)]).unwrap().group_by(&["set"]);
     let sweep = Sweep::new(&model, &data).start([1.0, 0.5, 0.0]);
     for engine in engines() {
-        let found = certified(&engine, &sweep, &StabilityOptions::default());
+        let found = certified(engine, &sweep, &StabilityOptions::default());
         for (set, c) in found.certificates.iter().enumerate() {
             assert_eq!(
                 (c.set, c.verdict, c.rank),
@@ -168,10 +162,10 @@ fn they_are_where_quotients_and_roots_are_all_too_small_or_all_too_large() {
 fn near_a_rank_change_it_refuses_and_what_f32_leaves_out_is_not_called_the_kernel() {
     // J = diag(1, 2b): the second singular value is of the size of the cutoff.
     for engine in engines() {
-        let cutoff = 2.0 * 2.0 * unit_roundoff(&engine);
+        let cutoff = 2.0 * 2.0 * unit_roundoff(engine);
         let b = 2.0 * cutoff;
         let refused = of_point(
-            &engine,
+            engine,
             &two_rows("a*(1-x) + b**2*x", &["a", "b"], [1.0, b * b]),
             &[1.0, b],
             &StabilityOptions::default(),
@@ -186,7 +180,7 @@ fn near_a_rank_change_it_refuses_and_what_f32_leaves_out_is_not_called_the_kerne
         let model = Model::parse("a + b*(1 + d*x)", &["a", "b"]).unwrap().with_constants(&[("d", 1e-8)]).unwrap();
         let data = Data::from_columns([("x", vec![0.0, 1.0]), ("y", vec![2.0, 2.0 + 1e-8])]).unwrap();
         let sweep = Sweep::new(&model, &data).start([1.0, 1.0]).scaling(Scaling::None);
-        let found = of_point(&engine, &sweep, &[1.0, 1.0], &StabilityOptions::default());
+        let found = of_point(engine, &sweep, &[1.0, 1.0], &StabilityOptions::default());
         match engine.precision() {
             Precision::F32 => {
                 assert_eq!(
@@ -227,7 +221,7 @@ fn every_filter_has_the_multipliers_and_the_critical_step_of_its_theory() {
             if rule.filter == Filter::Smooth {
                 options.cutoff = Some(0.4);
             }
-            let found = of_point(&engine, &sweep, &[1.0, 1.0, 0.5], &options);
+            let found = of_point(engine, &sweep, &[1.0, 1.0, 0.5], &options);
             let name = rule.name();
             for f in &found.filters {
                 assert_eq!(f.filter, name);
@@ -286,7 +280,7 @@ fn damping_moves_the_critical_step_of_every_minimiser_by_its_own_amount() {
         let mut options = StabilityOptions::default();
         options.filters = vec![FilterRule { damping: epsilon, ..FilterRule::default() }];
         options.step_sizes = vec![1.0];
-        let found = certified(&engine, &product(60), &options);
+        let found = certified(engine, &product(60), &options);
         assert!(found.minimisers > 50);
         let mut spread: Vec<f64> = Vec::new();
         for c in &found.certificates {

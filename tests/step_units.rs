@@ -9,7 +9,7 @@ use natgrad::{
     RandomStarts, Reduction, SizeUnit, Status, StepBlock, Stop, Sweep,
 };
 
-use common::open_engines;
+use common::engines;
 
 fn gradient(sizes: &[f64], unit: SizeUnit) -> StepBlock {
     StepBlock {
@@ -39,7 +39,7 @@ fn gradient_descent_contracts_below_the_edge_and_grows_above_it_by_the_factor_of
     let data = Data::from_columns(columns).unwrap();
     let sweep = Sweep::new(&model, &data).start([1.0, 1.0]).stop(exactly(10));
     let sweep = sweep.block(gradient(&[0.9, 1.1], SizeUnit::TwoOverSharpness));
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&sweep).unwrap();
         for (problem, multiple) in outcome.iter().zip([0.9f64, 1.1]) {
             let size = multiple * 2.0 / 4.0;
@@ -62,7 +62,7 @@ fn the_edge_of_a_network_is_that_of_its_whole_hessian_and_its_steps_are_those_of
     let relative = sweep.clone().block(gradient(&[0.4], SizeUnit::TwoOverSharpness));
     let job = relative.resolve().unwrap();
     let mut sizes: Option<Vec<u64>> = None;
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome = engine.run(&relative).unwrap();
         // 25 parameters: the certificate forms the matrix and takes its eigenvalues.
         let mut options = StabilityOptions::default();
@@ -102,7 +102,7 @@ fn without_an_edge_the_linear_model_has_one_and_where_that_has_none_no_step_is_t
     let data = Data::from_columns([("x", vec![1.0]), ("y", vec![1.0])]).unwrap();
     let sweep = Sweep::new(&model, &data).start([1.0]).start([0.5]).start([0.0]).start([f64::MAX]);
     let sweep = sweep.block(gradient(&[0.25], SizeUnit::TwoOverSharpness)).stop(exactly(1));
-    for engine in open_engines().iter() {
+    for engine in engines() {
         let outcome: Outcome = engine.run(&sweep).unwrap();
         let sizes: Vec<f64> = outcome.iter().map(|problem| problem.step_size()).collect();
         assert_eq!(sizes, [0.25 * 2.0 / 4.0, 0.25 * 2.0 / 1.0, 0.25, 0.25]);

@@ -84,28 +84,28 @@ pub fn compose(
     generated: &[GeneratedModule],
     scalar: Scalar,
 ) -> Result<naga::Module, DeviceError> {
-    let mut composer = COMPOSERS[scalar as usize].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let composer = match &mut *composer {
-        Some(composer) => composer,
-        empty => empty.insert(with_shared_modules(scalar)?),
-    };
+    let idle = || COMPOSERS[scalar as usize].lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let kept = idle().pop();
+    let mut composer = kept.map_or_else(|| with_shared_modules(scalar), Ok)?;
     let (parts, modules): (Vec<_>, Vec<_>) = generated.iter().partition(|module| module.is_part);
     let added: Result<Vec<String>, DeviceError> =
-        modules.iter().map(|module| add(composer, &module.name, &module.wgsl, scalar)).collect();
+        modules.iter().map(|module| add(&mut composer, &module.name, &module.wgsl, scalar)).collect();
     let composed = added.and_then(|added| {
-        let composed = make(composer, source, defs, &parts, scalar);
+        let composed = make(&mut composer, source, defs, &parts, scalar);
         for name in added {
             composer.remove_composable_module(&name);
         }
         composed
     });
+    idle().push(composer);
     let module = composed?;
     check_bindings(source, &module)?;
     Ok(module)
 }
 
-/// A composer for each scalar type, with the shared modules in it: making one takes longer than most kernels.
-static COMPOSERS: [Mutex<Option<Composer>>; 2] = [const { Mutex::new(None) }; 2];
+/// The composers that are idle, of each scalar type, with the shared modules in them: making one takes longer than most
+/// kernels. There are as many as kernels were ever composed at once.
+static COMPOSERS: [Mutex<Vec<Composer>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
 
 fn with_shared_modules(scalar: Scalar) -> Result<Composer, DeviceError> {
     let mut capabilities = naga::valid::Capabilities::default();

@@ -5,6 +5,8 @@ mod rows;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use either::Either;
+
 use crate::data::{BoundData, DataSets, KeyColumn, Stack};
 use crate::error::{Error, RequestError};
 use crate::model::Model;
@@ -122,10 +124,10 @@ impl Job {
 
     /// Windows over all data sets, one after the other: what walks through all of a job holds one at a time.
     pub(crate) fn windows(&self) -> impl Iterator<Item = Result<(Self, Range<usize>), Error>> + '_ {
-        let blocks: Box<dyn Iterator<Item = Range<usize>>> = if self.0.whole.source.is_some() {
-            Box::new(self.blocks())
+        let blocks = if self.0.whole.source.is_some() {
+            Either::Left(self.blocks())
         } else {
-            Box::new(std::iter::once(0..self.sets()))
+            Either::Right(std::iter::once(0..self.sets()))
         };
         blocks.map(|sets| Ok((self.window_of(sets.clone())?, sets)))
     }

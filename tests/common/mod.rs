@@ -11,7 +11,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use natgrad::gpu::{AdapterChoice, AdapterSummary, Device, Tuning};
 use natgrad::{Choice, Engine};
@@ -34,15 +34,18 @@ pub(crate) fn adapters() -> Vec<AdapterSummary> {
     adapters
 }
 
-/// What `open` makes of every adapter that passes the self-test; says which they are, and which were refused.
-fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T, E>) -> Vec<T> {
+/// The same device whatever was measured on this machine: mappings are those of the rules.
+fn preset(device: Device) -> Device {
+    device.set_tuning(Tuning::Preset);
+    device
+}
+
+/// Every device that passes the self-test; says which they are, and which were refused.
+fn open_devices() -> Vec<Device> {
     let mut usable = Vec::new();
     for summary in adapters() {
-        match open(summary.index) {
-            Ok(opened) => {
-                println!("on {}", summary.label());
-                usable.push(opened);
-            }
+        match Device::open(&AdapterChoice::Index(summary.index)) {
+            Ok(device) => usable.push(preset(device)),
             // An adapter asked for by name has to work.
             Err(error) if std::env::var(ONLY).is_ok() => panic!("{error}"),
             // A driver may be refused for what it computes, and not for a shader of ours.
@@ -56,38 +59,72 @@ fn on_usable_adapters<T, E: std::fmt::Display>(open: impl Fn(usize) -> Result<T,
     usable
 }
 
-/// The same device whatever was measured on this machine: mappings are those of the rules.
-pub(crate) fn preset(device: Device) -> Device {
-    device.set_tuning(Tuning::Preset);
-    device
+/// The CPU, and every device that passes the self-test. They stay open for all tests of the process, so that each kernel is
+/// compiled once: what a test changes about a device (a pin, a budget) it changes about one that it opened [`once_more`].
+static OPEN: LazyLock<Vec<Arc<Engine>>> = LazyLock::new(|| {
+    let on_cpu = std::iter::once(Engine::open(Choice::Cpu).unwrap());
+    on_cpu.chain(open_devices().into_iter().map(|device| Engine::from_device(device).unwrap())).map(Arc::new).collect()
+});
+
+/// Engines one after the other, and whoever has OpenGL's has it alone: another's read-back would not wait while a kernel
+/// compiles.
+pub(crate) struct InTurn {
+    left: std::slice::Iter<'static, Arc<Engine>>,
+    alone: Option<MutexGuard<'static, ()>>,
+}
+
+impl Iterator for InTurn {
+    type Item = &'static Arc<Engine>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        static OPENGL: Mutex<()> = Mutex::new(());
+        self.alone = None;
+        let engine = self.left.next()?;
+        if let Some(device) = engine.device() {
+            let is_opengl = device.summary().backend == natgrad::wgpu::Backend::Gl;
+            self.alone = is_opengl.then(|| OPENGL.lock().unwrap_or_else(PoisonError::into_inner));
+            println!("on {}", device.summary().label());
+        }
+        Some(engine)
+    }
+}
+
+/// The CPU, and every adapter that passes the self-test.
+pub(crate) fn engines() -> InTurn {
+    InTurn { left: OPEN.iter(), alone: None }
+}
+
+/// Every adapter that passes the self-test.
+pub(crate) fn gpu_engines() -> impl Iterator<Item = &'static Arc<Engine>> {
+    engines().filter(|engine| engine.device().is_some())
 }
 
 /// Every device that passes the self-test.
-pub(crate) fn devices() -> Vec<Device> {
-    on_usable_adapters(|index| Device::open(&AdapterChoice::Index(index)).map(preset))
+pub(crate) fn devices() -> impl Iterator<Item = &'static Device> {
+    engines().filter_map(|engine| engine.device())
 }
 
-/// The same adapter opened once more, with other limits.
+/// Runs a claim on every device that passes the self-test.
+pub(crate) fn on_each_device(claim: impl Fn(&Device)) {
+    devices().for_each(claim);
+}
+
+/// The same adapter opened once more, with other limits. Like the others it stays open, for all that want these limits.
 pub(crate) fn with_limits(device: &Device, limits: &natgrad::wgpu::Limits) -> Device {
-    preset(Device::open_with_limits(&AdapterChoice::Index(device.summary().index), limits).unwrap())
+    static OPEN: Mutex<Vec<(usize, natgrad::wgpu::Limits, Device)>> = Mutex::new(Vec::new());
+    let adapter = device.summary().index;
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((.., device)) = open.iter().find(|(of, with, _)| (*of, with) == (adapter, limits)) {
+        return device.clone();
+    }
+    let device = preset(Device::open_with_limits(&AdapterChoice::Index(adapter), limits).unwrap());
+    open.push((adapter, limits.clone(), device.clone()));
+    device
 }
 
 /// The same adapter opened once more.
 pub(crate) fn once_more(device: &Device) -> Device {
     preset(Device::open(&AdapterChoice::Index(device.summary().index)).unwrap())
-}
-
-/// Runs a claim on every device that passes the self-test. They stay open for the other claims of the process, so that
-/// each kernel is compiled once. One claim at a time has OpenGL's: another's read-back would not wait while a kernel compiles.
-pub(crate) fn on_each_open_device(claim: impl Fn(&Device)) {
-    static OPEN: OnceLock<Vec<Device>> = OnceLock::new();
-    static OPENGL: Mutex<()> = Mutex::new(());
-    for device in OPEN.get_or_init(devices) {
-        let is_opengl = device.summary().backend == natgrad::wgpu::Backend::Gl;
-        let _alone = is_opengl.then(|| OPENGL.lock().unwrap_or_else(PoisonError::into_inner));
-        println!("on {}", device.summary().label());
-        claim(device);
-    }
 }
 
 /// Whether this is the run on the adapters of one name only.
@@ -99,32 +136,9 @@ pub(crate) fn is_on_one_adapter() -> bool {
 pub(crate) fn for_each_device(claim: impl Fn(&Device)) {
     let defaults = natgrad::wgpu::Limits::defaults();
     for device in devices() {
-        claim(&device);
-        claim(&with_limits(&device, &defaults));
+        claim(device);
+        claim(&with_limits(device, &defaults));
     }
-}
-
-/// An engine for every adapter that passes the self-test.
-pub(crate) fn gpu_engines() -> Vec<Engine> {
-    on_usable_adapters(|index| Engine::open(Choice::Index(index)))
-}
-
-/// The CPU, and an engine for every adapter that passes the self-test.
-pub(crate) fn engines() -> Vec<Engine> {
-    let mut engines = vec![Engine::open(Choice::Cpu).unwrap()];
-    engines.extend(gpu_engines());
-    engines
-}
-
-/// The CPU, and every adapter that passes the self-test; mappings are those of the rules, so that none is timed. They stay
-/// open from test to test, and one test at a time has them: OpenGL's adapter does not wait for long.
-pub(crate) fn open_engines() -> MutexGuard<'static, Vec<Engine>> {
-    static OPEN: LazyLock<Mutex<Vec<Engine>>> = LazyLock::new(|| {
-        let on_device = |device| Engine::from_device(device).unwrap();
-        let on_cpu = std::iter::once(Engine::open(Choice::Cpu).unwrap());
-        Mutex::new(on_cpu.chain(devices().into_iter().map(on_device)).collect())
-    });
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The driver file below target/drivers, or in the environment variable; `None` where it was not fetched.
@@ -148,7 +162,7 @@ pub(crate) fn mesa_22() -> Option<PathBuf> {
 pub(crate) fn in_a_process_with(driver: &Path, adapter: &str, arguments: &[&str]) -> Output {
     Command::new(std::env::current_exe().unwrap())
         .args(arguments)
-        .args(["--nocapture", "--test-threads=1"])
+        .arg("--nocapture")
         .env("VK_DRIVER_FILES", driver)
         .env("VK_ICD_FILENAMES", driver)
         .env(ONLY, adapter)
