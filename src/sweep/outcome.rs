@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::data::KeyColumn;
+use crate::memory;
 use crate::ngd::{Precision, Reason, Status};
 
 use super::{Detail, History, Record, Records, StepRule};
@@ -224,6 +225,9 @@ impl Outcome {
         self.rows.reserve(problems);
         self.parameters.reserve(problems * p);
         self.starts.reserve(problems * p);
+        memory::prefer_large_pages(&mut self.rows);
+        memory::prefer_large_pages(&mut self.parameters);
+        memory::prefer_large_pages(&mut self.starts);
     }
 
     /// The same with problems and data sets counted on from so many before.
