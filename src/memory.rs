@@ -11,10 +11,10 @@ pub(crate) fn check<E>(count: u64, each: u64, error: impl FnOnce(u64, u64, u64) 
     if free > 0 && needed > free { Err(error(needed, free, free / each.max(1))) } else { Ok(()) }
 }
 
-/// Asks the system for large pages under the room that a vector has and has not used yet: to fetch a page costs
-/// microseconds, and results of a million problems are 40,000 pages of 4 KiB. Where the system has none, or is not Linux,
-/// nothing changes.
-pub(crate) fn prefer_large_pages<T>(values: &mut Vec<T>) {
+/// Makes room for so many values more, in large pages where Linux has them: to fetch a page costs microseconds, and results of
+/// a million problems are 40,000 pages of 4 KiB.
+pub(crate) fn make_room<T>(values: &mut Vec<T>, more: usize) {
+    values.reserve(more);
     #[cfg(target_os = "linux")]
     {
         const LARGE: usize = 2 << 20;
@@ -33,8 +33,6 @@ pub(crate) fn prefer_large_pages<T>(values: &mut Vec<T>) {
             }
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = values;
 }
 
 #[cfg(test)]
@@ -45,11 +43,32 @@ mod tests {
     fn room_in_large_pages_holds_what_is_written_there_and_what_was_before() {
         for room in [0, 10, 1 << 18, (1 << 20) + 3] {
             let mut values = vec![1.0_f64, 2.0];
-            values.reserve(room);
-            prefer_large_pages(&mut values);
+            make_room(&mut values, room);
             values.extend((0..room).map(|k| k as f64));
             assert_eq!(values[..2], [1.0, 2.0]);
             assert!(values[2..].iter().enumerate().all(|(k, &x)| x == k as f64));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn much_room_is_asked_for_in_large_pages() {
+        let mut values: Vec<u64> = Vec::new();
+        make_room(&mut values, 1 << 21);
+        let inside = values.as_ptr() as usize + (8 << 20);
+        // Of each mapping its range, and below it what was asked of it: "hg" where that is large pages.
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+        let range = |line: &str| {
+            let (first, end) = line.split_whitespace().next()?.split_once('-')?;
+            Some(usize::from_str_radix(first, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+        };
+        let of_it = maps.lines().skip_while(|line| !range(line).is_some_and(|range| range.contains(&inside)));
+        let flags = of_it.skip(1).take_while(|line| range(line).is_none()).find(|line| line.starts_with("VmFlags:"));
+        match flags {
+            Some(flags) if std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() => {
+                assert!(flags.split_whitespace().any(|flag| flag == "hg"), "{flags}");
+            }
+            _ => println!("this system has no large pages, or does not tell what was asked of it"),
         }
     }
 

@@ -5,7 +5,7 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::{engines, once_more};
+use common::{gpu_engines, once_more};
 use natgrad::{
     Choice, Damping, Data, Detail, Engine, Filter, History, Model, Outcome, Resident, Scaling, Status, StepBlock, Stop,
     Sweep,
@@ -62,10 +62,7 @@ fn in_memory(engine: &Engine) -> Engine {
 }
 
 fn each_gpu(claim: impl Fn(&Engine)) {
-    for engine in engines().filter(|engine| engine.device().is_some()) {
-        println!("on {}", engine.description());
-        claim(engine);
-    }
+    gpu_engines().for_each(|engine| claim(engine));
 }
 
 /// The largest |Δθ| of two outcomes in standard errors of the first.

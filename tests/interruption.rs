@@ -129,7 +129,6 @@ fn a_sweep_killed_at_ten_moments_ends_with_the_bytes_of_one_that_was_not() {
 fn so_does_one_on_every_adapter() {
     for engine in common::gpu_engines() {
         let index = engine.device().unwrap().summary().index.to_string();
-        // OpenGL's adapter does not wait for long.
         assert!(killed(&index, SPEC, 3, 7).0 >= 1);
     }
 }

@@ -222,12 +222,9 @@ impl Outcome {
     /// Makes room for so many problems more, of which only what is essential is told.
     pub(crate) fn reserve(&mut self, problems: usize) {
         let p = self.context.parameters.len();
-        self.rows.reserve(problems);
-        self.parameters.reserve(problems * p);
-        self.starts.reserve(problems * p);
-        memory::prefer_large_pages(&mut self.rows);
-        memory::prefer_large_pages(&mut self.parameters);
-        memory::prefer_large_pages(&mut self.starts);
+        memory::make_room(&mut self.rows, problems);
+        memory::make_room(&mut self.parameters, problems * p);
+        memory::make_room(&mut self.starts, problems * p);
     }
 
     /// The same with problems and data sets counted on from so many before.

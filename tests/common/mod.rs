@@ -67,7 +67,7 @@ static OPEN: LazyLock<Vec<Arc<Engine>>> = LazyLock::new(|| {
 });
 
 /// Engines one after the other, and whoever has OpenGL's has it alone: another's read-back would not wait while a kernel
-/// compiles.
+/// compiles. A test that begins again while it has OpenGL's waits for itself.
 pub(crate) struct InTurn {
     left: std::slice::Iter<'static, Arc<Engine>>,
     alone: Option<MutexGuard<'static, ()>>,
