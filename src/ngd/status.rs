@@ -71,6 +71,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Loss, Self::Gradient, Self::Change, Self::Rounding];
+
     /// Successive steps without visible progress that end a problem by [`Reason::Rounding`], at step size 1.
     pub const WINDOW: u32 = 8;
 

@@ -1,13 +1,13 @@
 //! The columns of a result table: one list of names and types behind the Parquet and the CSV file.
 
-use std::borrow::Cow;
+use rayon::prelude::*;
 
 use crate::data::{KeyColumn, KeyValues};
-use crate::ngd::{Damping, Reason};
+use crate::ngd::{Damping, Reason, Status};
 use crate::sweep::{Context, Outcome, Problem, SizeUnit, StepRule};
 
 /// The values of one column; `None` is null.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Values<'a> {
     /// Indices.
     Index(Vec<u64>),
@@ -20,9 +20,11 @@ pub(crate) enum Values<'a> {
     /// Whole numbers of a group column.
     Integer(Vec<i64>),
     /// Numbers; what is not finite is null.
-    Number(Vec<Option<f64>>),
+    Number(Vec<f64>),
     /// Text.
-    Text(Vec<Option<Cow<'a, str>>>),
+    Text(Vec<&'a str>),
+    /// One of a few names in every row, or none of them.
+    Name { names: Vec<String>, of: Vec<Option<usize>> },
     /// A list of numbers in every row.
     Numbers(Vec<&'a [f64]>),
 }
@@ -38,16 +40,38 @@ impl Values<'_> {
             Self::Integer(values) => values.len(),
             Self::Number(values) => values.len(),
             Self::Text(values) => values.len(),
+            Self::Name { of, .. } => of.len(),
             Self::Numbers(values) => values.len(),
         }
     }
 }
 
-/// One column of the result table.
-#[derive(Clone, Debug, PartialEq)]
+/// One column of a table.
+#[derive(Debug)]
 pub(crate) struct Column<'a> {
     pub(crate) name: String,
     pub(crate) values: Values<'a>,
+}
+
+/// A column whose values are not made yet: columns are made, and encoded, side by side.
+pub(crate) struct Planned<'a> {
+    name: String,
+    values: Box<dyn FnOnce() -> Values<'a> + Send + 'a>,
+}
+
+impl<'a> Planned<'a> {
+    pub(crate) fn new(name: impl Into<String>, values: impl FnOnce() -> Values<'a> + Send + 'a) -> Self {
+        Self { name: name.into(), values: Box::new(values) }
+    }
+
+    pub(crate) fn made(self) -> Column<'a> {
+        Column { name: self.name, values: (self.values)() }
+    }
+}
+
+/// Columns with their values, made side by side.
+pub(crate) fn made(columns: Vec<Planned<'_>>) -> Vec<Column<'_>> {
+    columns.into_par_iter().map(Planned::made).collect()
 }
 
 /// The columns that every result has, in their order; group columns come after `set`, parameters at the end.
@@ -141,8 +165,8 @@ pub(crate) fn finite(value: f64) -> Option<f64> {
 /// The column of step sizes in units of 2/sharpness, where a rule has such.
 pub(crate) const SIZE_MULTIPLE: &str = "size_multiple";
 
-fn multiple(rule: &StepRule) -> Option<f64> {
-    (rule.unit == SizeUnit::TwoOverSharpness).then_some(rule.size)
+fn multiple(rule: &StepRule) -> f64 {
+    if rule.unit == SizeUnit::TwoOverSharpness { rule.size } else { f64::NAN }
 }
 
 /// The damping as a number; null where it is adaptive.
@@ -162,67 +186,76 @@ pub(crate) fn cutoff(context: &Context, problem: &Problem<'_>) -> f64 {
 }
 
 /// All columns of an outcome, in the order of the file.
-pub(crate) fn columns<'a>(outcome: &'a Outcome) -> Vec<Column<'a>> {
+pub(crate) fn columns(outcome: &Outcome) -> Vec<Planned<'_>> {
     let context = outcome.context();
     let names = Names::new(context);
-    let filters: Vec<String> = context.rules.iter().map(StepRule::filter_name).collect();
-    let filter_names = |problem: Problem<'_>| Some(Cow::Owned(filters[problem.rule_index()].clone()));
+    let mut columns = Vec::new();
+    let has_units = context.rules.iter().any(|rule| rule.unit != SizeUnit::Absolute);
+    for name in FIXED {
+        columns.push(Planned::new(name, move || fixed(outcome, name)));
+        if name == "step_size" && has_units {
+            columns.push(Planned::new(SIZE_MULTIPLE, move || numbers(outcome, |p| multiple(p.rule()))));
+        }
+        if name == "set" {
+            let keys = context.keys.iter().zip(&names.groups);
+            columns.extend(keys.map(|(key, name)| Planned::new(name, move || key_values(outcome, key))));
+        }
+    }
+    if context.network && context.parameter_lists {
+        let lists = move || Values::Numbers(outcome.iter().map(|p| p.parameters()).collect());
+        columns.push(Planned::new("parameters", lists));
+    }
+    for (j, (name, error_name)) in names.parameters.into_iter().enumerate() {
+        columns.push(Planned::new(name, move || numbers(outcome, |p| p.parameters()[j])));
+        columns.push(Planned::new(error_name, move || numbers(outcome, |p| p.standard_error(j))));
+    }
+    columns
+}
 
+fn numbers<'a>(outcome: &'a Outcome, of: impl Fn(&Problem<'a>) -> f64) -> Values<'a> {
+    Values::Number(outcome.iter().map(|problem| of(&problem)).collect())
+}
+
+/// A name that hangs on the rule alone.
+fn by_rule(outcome: &Outcome, name: impl Fn(&StepRule) -> String) -> Values<'_> {
+    let names = outcome.context().rules.iter().map(name).collect();
+    Values::Name { names, of: outcome.iter().map(|problem| Some(problem.rule_index())).collect() }
+}
+
+/// The values of a column that every result has.
+fn fixed<'a>(outcome: &'a Outcome, name: &str) -> Values<'a> {
     let index = |of: fn(&Problem<'a>) -> u64| Values::Index(outcome.iter().map(|p| of(&p)).collect());
     let count = |of: fn(&Problem<'a>) -> u32| Values::Count(outcome.iter().map(|p| of(&p)).collect());
-    let number = |of: &dyn Fn(&Problem<'_>) -> Option<f64>| Values::Number(outcome.iter().map(|p| of(&p)).collect());
-    let text = |of: fn(&Problem<'_>) -> Option<&'static str>| {
-        Values::Text(outcome.iter().map(|p| of(&p).map(Cow::Borrowed)).collect())
-    };
-
-    let fixed = |name: &str| match name {
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    match name {
         "problem" => index(Problem::index),
         "set" => index(|p| p.set() as u64),
         "start" => index(|p| p.start_index() as u64),
         "seed" => Values::OptionalIndex(outcome.iter().map(|p| p.seed()).collect()),
-        "method" => text(|p| Some(p.rule().filter.method())),
-        "step_size" => number(&|p| finite(p.step_size())),
-        "damping" => number(&|p| damping(p.rule())),
-        "filter" => Values::Text(outcome.iter().map(filter_names).collect()),
-        "scaling" => text(|p| Some(p.rule().scaling.name())),
-        "cutoff" => number(&|p| finite(cutoff(context, p))),
-        "status" => text(|p| Some(p.status().name())),
-        "reason" => text(|p| p.reason().map(Reason::name)),
+        "method" => by_rule(outcome, |rule| rule.filter.method().to_owned()),
+        "step_size" => numbers(outcome, Problem::step_size),
+        "damping" => numbers(outcome, |p| damping(p.rule()).unwrap_or(f64::NAN)),
+        "filter" => by_rule(outcome, StepRule::filter_name),
+        "scaling" => by_rule(outcome, |rule| rule.scaling.name().to_owned()),
+        "cutoff" => numbers(outcome, |p| cutoff(outcome.context(), p)),
+        "status" => {
+            let place = |p: Problem<'a>| Status::ALL.iter().position(|&status| status == p.status());
+            Values::Name { names: owned(&Status::ALL.map(Status::name)), of: outcome.iter().map(place).collect() }
+        }
+        "reason" => {
+            let place = |p: Problem<'a>| Reason::ALL.iter().position(|&reason| Some(reason) == p.reason());
+            Values::Name { names: owned(&Reason::ALL.map(Reason::name)), of: outcome.iter().map(place).collect() }
+        }
         "steps" => count(Problem::steps),
         "points" => count(|p| p.points() as u32),
-        "loss" => number(&|p| finite(p.loss())),
-        "residual_sum_of_squares" => number(&|p| finite(p.residual_sum_of_squares())),
-        "gradient_norm" => number(&|p| finite(p.gradient_norm())),
+        "loss" => numbers(outcome, Problem::loss),
+        "residual_sum_of_squares" => numbers(outcome, Problem::residual_sum_of_squares),
+        "gradient_norm" => numbers(outcome, Problem::gradient_norm),
         "rank" => Values::OptionalCount(outcome.iter().map(|p| p.rank().map(|rank| rank as u32)).collect()),
-        "sigma_max" => number(&|p| p.singular_values().first().copied().and_then(finite)),
-        "sigma_min" => number(&|p| p.singular_values().last().copied().and_then(finite)),
-        _ => number(&|p| finite(p.gn_sharpness())),
-    };
-
-    let mut columns = Vec::new();
-    let has_units = context.rules.iter().any(|rule| rule.unit != SizeUnit::Absolute);
-    for name in FIXED {
-        columns.push(Column { name: name.to_owned(), values: fixed(name) });
-        if name == "step_size" && has_units {
-            columns.push(Column { name: SIZE_MULTIPLE.to_owned(), values: number(&|p| multiple(p.rule())) });
-        }
-        if name == "set" {
-            let keys = context.keys.iter().zip(&names.groups);
-            columns.extend(keys.map(|(key, name)| Column { name: name.clone(), values: key_values(outcome, key) }));
-        }
+        "sigma_max" => numbers(outcome, |p| p.singular_values().first().copied().unwrap_or(f64::NAN)),
+        "sigma_min" => numbers(outcome, |p| p.singular_values().last().copied().unwrap_or(f64::NAN)),
+        _ => numbers(outcome, Problem::gn_sharpness),
     }
-    if context.network && context.parameter_lists {
-        let lists = outcome.iter().map(|p| p.parameters()).collect();
-        columns.push(Column { name: "parameters".to_owned(), values: Values::Numbers(lists) });
-    }
-    // One pass for all standard errors: each problem computes them together.
-    let errors: Vec<Vec<f64>> = outcome.iter().map(|p| p.standard_errors()).collect();
-    for (j, (name, error_name)) in names.parameters.into_iter().enumerate() {
-        columns.push(Column { name, values: number(&|p| finite(p.parameters()[j])) });
-        let errors = errors.iter().map(|errors| finite(errors[j])).collect();
-        columns.push(Column { name: error_name, values: Values::Number(errors) });
-    }
-    columns
 }
 
 fn key_values<'a>(outcome: &'a Outcome, key: &'a KeyColumn) -> Values<'a> {
@@ -230,10 +263,8 @@ fn key_values<'a>(outcome: &'a Outcome, key: &'a KeyColumn) -> Values<'a> {
     match &key.values {
         KeyValues::Places(_) => Values::Integer(places.map(|place| place as i64).collect()),
         KeyValues::Integer(values) => Values::Integer(places.map(|place| values[place]).collect()),
-        KeyValues::Number(values) => Values::Number(places.map(|place| finite(values[place])).collect()),
-        KeyValues::Text(values) => {
-            Values::Text(places.map(|place| Some(Cow::Borrowed(values[place].as_str()))).collect())
-        }
+        KeyValues::Number(values) => Values::Number(places.map(|place| values[place]).collect()),
+        KeyValues::Text(values) => Values::Text(places.map(|place| values[place].as_str()).collect()),
     }
 }
 
@@ -245,7 +276,7 @@ mod tests {
     #[test]
     fn the_columns_stand_in_the_documented_order() {
         let outcome = outcome();
-        let names: Vec<String> = columns(&outcome).into_iter().map(|c| c.name).collect();
+        let names: Vec<String> = made(columns(&outcome)).into_iter().map(|c| c.name).collect();
         assert_eq!(
             names.join(" "),
             "problem set cell start seed method step_size damping filter scaling cutoff status reason steps points \
@@ -260,7 +291,7 @@ mod tests {
         assert_eq!(names.groups, ["group_set", "b", "b_se"]);
         let parameters: Vec<&str> = names.parameters.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(parameters, ["parameter_b", "parameter_loss", "loss_se", "a"]);
-        let mut all: Vec<String> = columns(&outcome).into_iter().map(|c| c.name).collect();
+        let mut all: Vec<String> = made(columns(&outcome)).into_iter().map(|c| c.name).collect();
         let count = all.len();
         all.sort();
         all.dedup();
@@ -271,10 +302,10 @@ mod tests {
     fn what_is_not_finite_or_not_there_is_null() {
         let outcome = outcome();
         let value = |name: &str, row: usize| {
-            let column = columns(&outcome).into_iter().find(|c| c.name == name).unwrap();
+            let column = made(columns(&outcome)).into_iter().find(|c| c.name == name).unwrap();
             match column.values {
-                Values::Number(values) => values[row].map(|v| v.to_string()),
-                Values::Text(values) => values[row].clone().map(Cow::into_owned),
+                Values::Number(values) => finite(values[row]).map(|v| v.to_string()),
+                Values::Name { names, of } => of[row].map(|k| names[k].clone()),
                 Values::OptionalIndex(values) => values[row].map(|v| v.to_string()),
                 other => panic!("{other:?}"),
             }

@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::columns::{Column, Values, columns};
+use super::columns::{Column, Values, columns, finite, made};
 use crate::sweep::Outcome;
 
 /// Writes the outcome as CSV, a row a problem under the column names of the Parquet file. Null is an empty cell;
@@ -9,7 +9,7 @@ use crate::sweep::Outcome;
 /// # Errors
 /// What the writer answers.
 pub fn write_csv(outcome: &Outcome, writer: impl Write) -> io::Result<()> {
-    write_columns(&columns(outcome), writer)
+    write_columns(&made(columns(outcome)), writer)
 }
 
 pub(super) fn write_columns(columns: &[Column<'_>], writer: impl Write) -> io::Result<()> {
@@ -47,11 +47,12 @@ fn cell(column: &Column<'_>, row: usize) -> String {
         Values::Count(values) => values[row].to_string(),
         Values::OptionalCount(values) => optional(values[row].map(|value| value.to_string())),
         Values::Integer(values) => values[row].to_string(),
-        Values::Number(values) => optional(values[row].map(shortest)),
+        Values::Number(values) => optional(finite(values[row]).map(shortest)),
         Values::Numbers(values) => {
             format!("[{}]", values[row].iter().map(|&value| shortest(value)).collect::<Vec<_>>().join(", "))
         }
-        Values::Text(values) => optional(values[row].as_deref().map(str::to_owned)),
+        Values::Text(values) => values[row].to_owned(),
+        Values::Name { names, of } => optional(of[row].map(|k| names[k].clone())),
     }
 }
 

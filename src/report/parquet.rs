@@ -4,14 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::properties::WriterProperties;
 use arrow_array::builder::{Float64Builder, ListBuilder};
 use arrow_array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
+use rayon::prelude::*;
 
-use super::columns::{Column, Values, columns};
+use super::columns::{Column, Planned, Values, columns, finite};
 use super::{ReportError, write_whole};
 use crate::sweep::Outcome;
 
@@ -35,19 +37,37 @@ pub fn write_parquet(outcome: &Outcome, path: &Path) -> Result<(), ReportError> 
     write_columns(columns(outcome), path)
 }
 
-pub(super) fn write_columns(columns: Vec<Column<'_>>, path: &Path) -> Result<(), ReportError> {
+pub(super) fn write_columns(columns: Vec<Planned<'_>>, path: &Path) -> Result<(), ReportError> {
     write_whole(path, |writer| {
         let batch = record_batch(columns).map_err(|error| write_error(path, error))?;
         write_batch(&batch, writer).map_err(|error| write_error(path, error))
     })
 }
 
-/// Writes rows as the whole of a Parquet file.
+/// Writes rows as the whole of a Parquet file, the columns of a row group encoded side by side.
 pub(super) fn write_batch(batch: &RecordBatch, writer: impl std::io::Write + Send) -> Result<(), ParquetError> {
-    let mut parquet = ArrowWriter::try_new(writer, batch.schema(), Some(properties()))?;
-    parquet.write(batch)?;
-    parquet.close()?;
+    let properties = properties();
+    let most = properties.max_row_group_row_count().unwrap_or(usize::MAX);
+    let parquet = ArrowWriter::try_new(writer, batch.schema(), Some(properties))?;
+    let (mut file, factory) = parquet.into_serialized_writer()?;
+    for (group, first) in (0..batch.num_rows()).step_by(most).enumerate() {
+        let rows = batch.slice(first, most.min(batch.num_rows() - first));
+        let columns = factory.create_column_writers(group)?.into_par_iter().enumerate();
+        let encode =
+            |(k, writer): (usize, ArrowColumnWriter)| encoded(rows.schema_ref().field(k), rows.column(k), writer);
+        let chunks: Vec<ArrowColumnChunk> = columns.map(encode).collect::<Result<_, _>>()?;
+        let mut row_group = file.next_row_group()?;
+        chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(&mut row_group))?;
+        row_group.close()?;
+    }
+    file.close()?;
     Ok(())
+}
+
+/// A column of a row group. No column of ours has more than one leaf, as lists of structures would.
+fn encoded(field: &Field, array: &ArrayRef, mut writer: ArrowColumnWriter) -> Result<ArrowColumnChunk, ParquetError> {
+    compute_leaves(field, array)?.iter().try_for_each(|leaf| writer.write(leaf))?;
+    writer.close()
 }
 
 pub(super) fn properties() -> WriterProperties {
@@ -56,8 +76,9 @@ pub(super) fn properties() -> WriterProperties {
     WriterProperties::builder().set_compression(Compression::SNAPPY).set_dictionary_page_size_limit(1 << 16).build()
 }
 
-fn record_batch(columns: Vec<Column<'_>>) -> Result<RecordBatch, ParquetError> {
-    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns.into_iter().map(field_and_array).unzip();
+fn record_batch(columns: Vec<Planned<'_>>) -> Result<RecordBatch, ParquetError> {
+    let made = columns.into_par_iter().map(|column| field_and_array(column.made()));
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = made.collect::<Vec<_>>().into_iter().unzip();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
@@ -68,16 +89,28 @@ fn field_and_array(column: Column<'_>) -> (Field, ArrayRef) {
         Values::Count(values) => (DataType::UInt32, false, Arc::new(UInt32Array::from(values))),
         Values::OptionalCount(values) => (DataType::UInt32, true, Arc::new(UInt32Array::from(values))),
         Values::Integer(values) => (DataType::Int64, false, Arc::new(Int64Array::from(values))),
-        Values::Number(values) => (DataType::Float64, true, Arc::new(Float64Array::from(values))),
+        Values::Number(values) => (DataType::Float64, true, Arc::new(numbers(values))),
         Values::Numbers(values) => {
             let mut lists = ListBuilder::new(Float64Builder::new());
             values.iter().for_each(|values| lists.append_value(values.iter().copied().map(Some)));
             let lists = lists.finish();
             (lists.data_type().clone(), false, Arc::new(lists))
         }
-        Values::Text(values) => (DataType::Utf8, true, Arc::new(StringArray::from_iter(values))),
+        Values::Text(values) => (DataType::Utf8, true, Arc::new(StringArray::from(values))),
+        Values::Name { names, of } => {
+            let names = of.iter().map(|&name| name.map(|k| names[k].as_str()));
+            (DataType::Utf8, true, Arc::new(names.collect::<StringArray>()))
+        }
     };
     (Field::new(column.name, kind, nullable), array)
+}
+
+/// What is not finite is null.
+fn numbers(values: Vec<f64>) -> Float64Array {
+    if values.iter().all(|value| value.is_finite()) {
+        return Float64Array::from(values);
+    }
+    values.into_iter().map(finite).collect()
 }
 
 pub(super) fn write_error(path: &Path, error: ParquetError) -> ReportError {

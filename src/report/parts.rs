@@ -14,6 +14,7 @@ use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDat
 use ::parquet::file::reader::ChunkReader;
 use ::parquet::file::writer::SerializedFileWriter;
 use arrow_array::{Array, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use rayon::prelude::*;
 
 use super::columns::SIZE_MULTIPLE;
 use super::parquet::{properties, write_error};
@@ -100,8 +101,20 @@ fn copy_row_groups(
     Ok(())
 }
 
-/// The summary of a result file of a model with so many parameters, read batch by batch.
+/// The summary of a result file of a model with so many parameters, its row groups read side by side.
 pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, ReportError> {
+    let (_, metadata) = open(path)?;
+    let groups = 0..metadata.num_row_groups();
+    let builders = groups.into_par_iter().map(|group| summary_of(path, group, parameters as u32));
+    let mut summary = SummaryBuilder::default();
+    for builder in builders.collect::<Result<Vec<_>, _>>()? {
+        summary.append(builder);
+    }
+    Ok(summary.finish())
+}
+
+/// What a row group adds to the summary.
+fn summary_of(path: &Path, group: usize, parameters: u32) -> Result<SummaryBuilder, ReportError> {
     const COLUMNS: [&str; 12] = [
         "problem",
         "step_size",
@@ -116,9 +129,8 @@ pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, Repor
         "points",
         "rank",
     ];
-    let parameters = parameters as u32;
     let mut summary = SummaryBuilder::default();
-    each_batch(path, &COLUMNS, |batch| {
+    each_batch(path, &COLUMNS, Some(group), |batch| {
         let problems: &UInt64Array = column(batch, "problem")?;
         let sizes: &Float64Array = column(batch, "step_size")?;
         let multiples: Option<&Float64Array> =
@@ -150,18 +162,23 @@ pub(crate) fn summarize(path: &Path, parameters: usize) -> Result<Summary, Repor
         }
         Ok(())
     })?;
-    Ok(summary.finish())
+    Ok(summary)
 }
 
-/// Goes through these columns of a file, batch by batch.
+/// Goes through these columns of a file, or of one row group of it, batch by batch.
 pub(super) fn each_batch(
     path: &Path,
     columns: &[&str],
+    group: Option<usize>,
     mut see: impl FnMut(&RecordBatch) -> Result<(), String>,
 ) -> Result<(), ReportError> {
     let file = File::open(path).map_err(|error| read_error(path, error))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| read_error(path, error))?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    let builder = match group {
+        Some(group) => builder.with_row_groups(vec![group]),
+        None => builder,
+    };
     let reader = builder.with_projection(mask).build().map_err(|error| read_error(path, error))?;
     for batch in reader {
         let batch = batch.map_err(|error| read_error(path, error))?;

@@ -1,3 +1,5 @@
+mod builder;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -6,7 +8,9 @@ use serde::Serialize;
 use super::number::{count, percent, significant};
 use super::table::TextTable;
 use crate::ngd::{Reason, Status};
-use crate::sweep::{Outcome, Problem, SizeUnit};
+use crate::sweep::{Outcome, Problem, SizeUnit, StepRule};
+
+pub(crate) use builder::{Line, SummaryBuilder};
 
 /// Counts and shares of a whole run, in a form that is written to `summary.json` and printed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -86,15 +90,6 @@ impl RuleSummary {
     }
 }
 
-/// The bin of a loss.
-fn bin(loss: Option<f64>) -> i32 {
-    match loss {
-        Some(0.0) => i32::MIN,
-        Some(loss) => (BINS * loss.log10()).round() as i32,
-        None => i32::MAX,
-    }
-}
-
 /// Of so many things, counted by their value, the one in the middle, the lower one of two.
 fn median<T: Copy>(counts: &BTreeMap<T, u64>, of: u64) -> Option<T> {
     let mut seen = 0;
@@ -109,27 +104,12 @@ fn is_absolute(unit: &String) -> bool {
     unit == SizeUnit::Absolute.name()
 }
 
-/// What a summary needs to know of one problem.
-pub(crate) struct Line<'a> {
-    pub(crate) problem: u64,
-    pub(crate) step_size: f64,
-    pub(crate) unit: SizeUnit,
-    pub(crate) damping: Option<f64>,
-    pub(crate) filter: &'a str,
-    pub(crate) scaling: &'a str,
-    pub(crate) status: &'a str,
-    pub(crate) reason: Option<&'a str>,
-    pub(crate) steps: u32,
-    pub(crate) loss: Option<f64>,
-    /// Whether the rank is below min(points, parameters).
-    pub(crate) short: bool,
-}
-
 impl Summary {
     /// The summary of an outcome.
     #[must_use]
     pub fn new(outcome: &Outcome) -> Self {
         let mut builder = SummaryBuilder::default();
+        let filters: Vec<String> = outcome.context().rules.iter().map(StepRule::filter_name).collect();
         for problem in outcome.iter() {
             let rule = problem.rule();
             builder.add(&Line {
@@ -137,7 +117,7 @@ impl Summary {
                 step_size: rule.size,
                 unit: rule.unit,
                 damping: super::columns::damping(rule),
-                filter: &rule.filter_name(),
+                filter: &filters[problem.rule_index()],
                 scaling: rule.scaling.name(),
                 status: problem.status().name(),
                 reason: problem.reason().map(Reason::name),
@@ -280,66 +260,6 @@ fn spread(count: usize) -> Vec<usize> {
 pub(crate) struct Family<'a> {
     pub(crate) label: String,
     pub(crate) rules: Vec<&'a RuleSummary>,
-}
-
-/// Adds up a [`Summary`] problem by problem, in memory that grows with the rules and not with the problems.
-#[derive(Default)]
-pub(crate) struct SummaryBuilder {
-    summary: Summary,
-    /// Position in `summary.rules` of each rule; numbers by their bits, `None` (adaptive) apart from every number.
-    rules: BTreeMap<(u64, &'static str, Option<u64>, String, String), usize>,
-}
-
-impl SummaryBuilder {
-    pub(crate) fn add(&mut self, line: &Line<'_>) {
-        let summary = &mut self.summary;
-        summary.problems += 1;
-        *summary.status.entry(line.status.to_owned()).or_default() += 1;
-        if let Some(reason) = line.reason {
-            *summary.reason.entry(reason.to_owned()).or_default() += 1;
-        }
-        let converged = line.status == Status::Converged.name();
-        summary.short_of_rank += u64::from(converged && line.short);
-        if let Some(loss) = line.loss {
-            let better = summary.best.as_ref().is_none_or(|best| (converged, best.loss) > (best.converged, loss));
-            if better {
-                summary.best = Some(BestProblem { problem: line.problem, loss, converged });
-            }
-        }
-        let (size, damping) = (line.step_size.to_bits(), line.damping.map(f64::to_bits));
-        let key = (size, line.unit.name(), damping, line.filter.to_owned(), line.scaling.to_owned());
-        let position = *self.rules.entry(key).or_insert_with(|| {
-            summary.rules.push(RuleSummary {
-                step_size: line.step_size,
-                size_unit: line.unit.name().to_owned(),
-                damping: line.damping,
-                filter: line.filter.to_owned(),
-                scaling: line.scaling.to_owned(),
-                problems: 0,
-                converged: 0,
-                converged_share: 0.0,
-                median_steps: None,
-                steps: BTreeMap::new(),
-                losses: BTreeMap::new(),
-            });
-            summary.rules.len() - 1
-        });
-        let rule = &mut summary.rules[position];
-        rule.problems += 1;
-        *rule.losses.entry(bin(line.loss)).or_default() += 1;
-        if converged {
-            rule.converged += 1;
-            *rule.steps.entry(line.steps).or_default() += 1;
-        }
-    }
-
-    pub(crate) fn finish(mut self) -> Summary {
-        for rule in &mut self.summary.rules {
-            rule.converged_share = rule.converged as f64 / rule.problems as f64;
-            rule.median_steps = median(&rule.steps, rule.converged);
-        }
-        self.summary
-    }
 }
 
 #[cfg(test)]

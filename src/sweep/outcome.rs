@@ -478,15 +478,17 @@ impl<'a> Problem<'a> {
     #[must_use]
     pub fn standard_errors(&self) -> Vec<f64> {
         let p = if self.outcome.context.network { 0 } else { self.width() };
-        if !self.is_factored() {
-            return vec![f64::NAN; p];
+        (0..p).map(|j| self.standard_error(j)).collect()
+    }
+
+    /// That of parameter j, of which there is one.
+    pub(crate) fn standard_error(&self, j: usize) -> f64 {
+        if !self.is_factored() || !self.is_resolved(j) {
+            return f64::NAN;
         }
-        let packed = p * (p + 1) / 2;
-        let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
-        let scale = self.variance_scale();
-        (0..p)
-            .map(|j| if self.is_resolved(j) { (triangle[j * (j + 1) / 2 + j] * scale).sqrt() } else { f64::NAN })
-            .collect()
+        let p = self.width();
+        let triangle = &self.outcome.covariance[self.index * (p * (p + 1) / 2)..];
+        (triangle[j * (j + 1) / 2 + j] * self.variance_scale()).sqrt()
     }
 
     fn variance_scale(&self) -> f64 {

@@ -107,7 +107,7 @@ mod file {
         pub(crate) fn of_file(path: &Path, rules: &[StepRule], of_hessian: bool) -> Result<Self, ReportError> {
             let sharpness = if of_hessian { "hessian_sharpness" } else { "gn_sharpness" };
             let mut problems = Vec::new();
-            each_batch(path, &["problem", "step"], |batch| {
+            each_batch(path, &["problem", "step"], None, |batch| {
                 let (index, step) = heads(batch)?;
                 // Every problem is recorded at its start.
                 let starts = (0..batch.num_rows()).filter(|&row| step.value(row) == 0);
@@ -117,7 +117,7 @@ mod file {
                 Ok(())
             })?;
             let mut lines = Self::choose(problems.into_iter(), rules, of_hessian);
-            each_batch(path, &["problem", "step", "residual_norm", sharpness], |batch| {
+            each_batch(path, &["problem", "step", "residual_norm", sharpness], None, |batch| {
                 let (index, step) = heads(batch)?;
                 let norms: &Float64Array = column(batch, "residual_norm")?;
                 let sharpnesses: &Float64Array = column(batch, sharpness)?;

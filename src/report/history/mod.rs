@@ -13,7 +13,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 #[cfg(feature = "parquet")]
 use super::ReportError;
-use super::columns::{Column, Values, finite};
+use super::columns::{Column, Planned, Values, finite, made};
 use crate::sweep::{Outcome, Record};
 
 #[cfg(feature = "cli")]
@@ -40,7 +40,7 @@ pub fn write_history_parquet(outcome: &Outcome, path: &Path) -> Result<(), Repor
 /// # Errors
 /// What the writer answers.
 pub fn write_history_csv(outcome: &Outcome, writer: impl Write) -> io::Result<()> {
-    super::csv::write_columns(&columns(outcome), writer)
+    super::csv::write_columns(&made(columns(outcome)), writer)
 }
 
 /// Writes the records as JSON lines, an object a record with the columns of the Parquet file as keys.
@@ -48,7 +48,7 @@ pub fn write_history_csv(outcome: &Outcome, writer: impl Write) -> io::Result<()
 /// # Errors
 /// What the writer answers.
 pub fn write_history_jsonl(outcome: &Outcome, mut writer: impl Write) -> io::Result<()> {
-    let columns = columns(outcome);
+    let columns = made(columns(outcome));
     for row in 0..columns.first().map_or(0, |column| column.values.len()) {
         let mut line = Vec::new();
         let mut json = serde_json::Serializer::new(&mut line);
@@ -58,7 +58,7 @@ pub fn write_history_jsonl(outcome: &Outcome, mut writer: impl Write) -> io::Res
                 Values::Index(values) => object.serialize_entry(name, &values[row])?,
                 Values::Count(values) => object.serialize_entry(name, &values[row])?,
                 Values::OptionalCount(values) => object.serialize_entry(name, &values[row])?,
-                Values::Number(values) => object.serialize_entry(name, &values[row])?,
+                Values::Number(values) => object.serialize_entry(name, &finite(values[row]))?,
                 Values::Numbers(values) => object.serialize_entry(name, values[row])?,
                 // No record holds any other.
                 _ => {}
@@ -72,12 +72,12 @@ pub fn write_history_jsonl(outcome: &Outcome, mut writer: impl Write) -> io::Res
 }
 
 /// The columns of the records, in the order of the file.
-fn columns(outcome: &Outcome) -> Vec<Column<'_>> {
+fn columns(outcome: &Outcome) -> Vec<Planned<'_>> {
     let history = outcome.context().history;
     let records: Vec<(u64, Record<'_>)> =
         outcome.iter().flat_map(|problem| problem.history().map(move |record| (problem.index(), record))).collect();
     let number = |of: fn(&Record<'_>) -> Option<f64>| {
-        Values::Number(records.iter().map(|(_, record)| of(record).and_then(finite)).collect())
+        Values::Number(records.iter().map(|(_, record)| of(record).unwrap_or(f64::NAN)).collect())
     };
     let mut columns = vec![
         ("problem", Values::Index(records.iter().map(|(problem, _)| *problem).collect())),
@@ -96,7 +96,7 @@ fn columns(outcome: &Outcome) -> Vec<Column<'_>> {
         let lists = records.iter().map(|(_, record)| record.parameters).collect();
         columns.push(("parameters", Values::Numbers(lists)));
     }
-    columns.into_iter().map(|(name, values)| Column { name: name.to_owned(), values }).collect()
+    columns.into_iter().map(|(name, values)| Planned::new(name, move || values)).collect()
 }
 
 #[cfg(test)]
