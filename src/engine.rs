@@ -4,6 +4,7 @@ use std::ops::{ControlFlow, Range};
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub(crate) use crate::backend::stream::Sink;
 use crate::backend::stream::Stream;
 use crate::backend::{self, Backend};
 use crate::error::{Error, RequestError};
@@ -305,29 +306,23 @@ impl Engine {
         range: Range<u64>,
         report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Outcome, Error> {
-        match self.run_until_failure(job, range, report)? {
-            (outcome, None) => Ok(outcome),
-            (_, Some(error)) => Err(error),
-        }
+        let total = range.end.min(job.len()).saturating_sub(range.start);
+        let outcome = Outcome::empty(Arc::new(self.context(job)));
+        let mut whole = Whole { outcome, total, report };
+        self.stream(job, range.start..range.start + total, &mut whole)?;
+        Ok(whole.outcome)
     }
 
-    /// The same, with the problems of the chunks that ended before a device failed.
+    /// Runs the problems `range` of a resolved job, which has them, into a sink. Where the device fails, the chunks that ended
+    /// before are there.
     ///
     /// # Errors
-    /// Where nothing was run: the request is wrong, or its results do not fit in memory.
-    pub(crate) fn run_until_failure(
-        &self,
-        job: &Job,
-        range: Range<u64>,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<(Outcome, Option<Error>), Error> {
-        let total = range.end.min(job.len()).saturating_sub(range.start);
+    /// As [`run`](Self::run).
+    pub(crate) fn stream(&self, job: &Job, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
         self.backend.check(job)?;
-        check_memory(job, total)?;
+        check_memory(job, sink.held(range.end - range.start))?;
         let context = Arc::new(self.context(job));
-        let stream = Stream { backend: &self.backend, job, context: &context };
-        let end = range.start + total;
-        Ok(stream.run(range.start..end, &mut |done| report(Progress { done, total })))
+        Stream { backend: &self.backend, job, context: &context }.run(range, sink)
     }
 
     /// Certifies the minimisers that a sweep found: what the update map of natural gradient descent does around each. The
@@ -386,6 +381,35 @@ impl Engine {
             history: job.history(),
             notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),
         }
+    }
+}
+
+/// All results of a run in one outcome.
+struct Whole<'a> {
+    outcome: Outcome,
+    total: u64,
+    report: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+}
+
+impl Sink for Whole<'_> {
+    fn outcome(&mut self) -> &mut Outcome {
+        if self.outcome.is_empty() {
+            // That there is as much has been seen to.
+            self.outcome.reserve(usize::try_from(self.total).unwrap_or(0));
+        }
+        &mut self.outcome
+    }
+
+    fn landed(&mut self, _: u64) -> ControlFlow<()> {
+        (self.report)(Progress { done: self.outcome.len() as u64, total: self.total })
+    }
+
+    fn cut_after(&self, _: u64) -> u64 {
+        u64::MAX
+    }
+
+    fn held(&self, problems: u64) -> u64 {
+        problems
     }
 }
 

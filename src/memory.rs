@@ -1,6 +1,11 @@
 //! Memory is asked for before it is taken: what does not fit is refused with figures instead of an abort; and in large pages,
 //! where there is much of it.
 
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
 /// Refuses `count` things of `each` bytes that do not fit the memory that is free: the error is made of the bytes
 /// needed, the bytes free and the count that fits. Where the system does not tell what is free, everything passes.
 pub(crate) fn check<E>(count: u64, each: u64, error: impl FnOnce(u64, u64, u64) -> E) -> Result<(), E> {
@@ -9,6 +14,26 @@ pub(crate) fn check<E>(count: u64, each: u64, error: impl FnOnce(u64, u64, u64) 
     system.refresh_memory();
     let free = system.available_memory();
     if free > 0 && needed > free { Err(error(needed, free, free / each.max(1))) } else { Ok(()) }
+}
+
+/// Has the allocator keep what is freed, up to a gigabyte, where it would give blocks of some megabytes back to the system:
+/// every chunk and every part of a long run asks for the same again, and pages fetched anew take longer than what is written
+/// there. For a program's own process; a library has no business with it.
+#[cfg(feature = "cli")]
+pub(crate) fn keep_what_is_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        // The most that glibc takes.
+        const LARGEST_KEPT: i32 = 32 << 20;
+        const KEPT: i32 = 1 << 30;
+        // SAFETY: both set a number of the allocator's, under its own lock.
+        let kept = unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST_KEPT) == 1 && libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT) == 1
+        };
+        if !kept {
+            log::debug!("the allocator gives freed memory back to the system");
+        }
+    }
 }
 
 /// Makes room for so many values more, in large pages where Linux has them: to fetch a page costs microseconds, and results of
@@ -35,9 +60,84 @@ pub(crate) fn make_room<T>(values: &mut Vec<T>, more: usize) {
     }
 }
 
+/// Places to be filled from the first to the last.
+pub(crate) struct Places<'a, T> {
+    places: &'a mut [MaybeUninit<T>],
+    filled: usize,
+}
+
+impl<T: Copy> Places<'_, T> {
+    /// Fills the next place.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn push(&mut self, value: T) {
+        self.places[self.filled].write(value);
+        self.filled += 1;
+    }
+
+    /// Fills the next places.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub(crate) fn extend_from_slice(&mut self, values: &[T]) {
+        let places = &mut self.places[self.filled..self.filled + values.len()];
+        places.iter_mut().zip(values).for_each(|(place, &value)| {
+            place.write(value);
+        });
+        self.filled += values.len();
+    }
+}
+
+/// Appends so many values, block by block on all cores: `fill` is given a range of them, and their places. Memory that was
+/// never used before is fetched from the system by whoever first writes to it, which is what takes longest.
+///
+/// # Panics
+/// If `fill` leaves a place empty.
+pub(crate) fn extend_in_blocks<T: Copy + Send>(
+    values: &mut Vec<T>,
+    count: usize,
+    block: usize,
+    fill: impl Fn(Range<usize>, &mut Places<'_, T>) + Sync,
+) {
+    values.reserve(count);
+    let before = values.len();
+    let room = &mut values.spare_capacity_mut()[..count];
+    room.par_chunks_mut(block.max(1)).enumerate().for_each(|(k, places)| {
+        let (first, count) = (k * block.max(1), places.len());
+        let mut places = Places { places, filled: 0 };
+        fill(first..first + count, &mut places);
+        assert_eq!(places.filled, count, "values from {first} on");
+    });
+    // SAFETY: there is room for so many, and each block was seen to be filled from its first place to its last.
+    unsafe { values.set_len(before + count) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_are_appended_in_their_order_whatever_their_size() {
+        for block in [0, 1, 3, 7, 100] {
+            let mut values = vec![-1_i64];
+            extend_in_blocks(&mut values, 20, block, |range, places| {
+                places.push(range.start as i64);
+                places.extend_from_slice(&range.map(|k| k as i64).skip(1).collect::<Vec<_>>());
+            });
+            assert_eq!(values, (-1..20).collect::<Vec<_>>(), "{block}");
+        }
+    }
+
+    #[test]
+    fn a_place_left_empty_or_one_too_many_is_no_value() {
+        for pushed in [2, 4] {
+            let mut values = vec![0_u8; 5];
+            let filling = || extend_in_blocks(&mut values, 3, 3, |_, places| (0..pushed).for_each(|_| places.push(1)));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(filling)).is_err());
+            assert_eq!(values, [0; 5]);
+        }
+    }
 
     #[test]
     fn room_in_large_pages_holds_what_is_written_there_and_what_was_before() {

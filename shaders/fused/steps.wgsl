@@ -365,16 +365,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
                 // σ₁², but for a factor of √P at most: the length of C, or of JᵀJ, as of a vector. The first damping is a share
                 // of it.
+                // Every entry over two diagonal ones, or over the trace twice.
                 var largest: Real = 0.0;
                 // @unroll
                 for (var j = 0u; j < P; j++) {
+                    column[j] = 1.0 / select(trace, gram[j * (j + 1u) / 2u + j], in_columns);
                     // @unroll
                     for (var k = 0u; k < j + 1u; k++) {
-                        let entry = gram[j * (j + 1u) / 2u + k] / trace;
-                        let square = gram[j * (j + 1u) / 2u + j] * gram[k * (k + 1u) / 2u + k];
-                        let plainly = entry * entry;
-                        let scaled = gram[j * (j + 1u) / 2u + k] * gram[j * (j + 1u) / 2u + k] / square;
-                        largest += select(2.0, 1.0, k == j) * select(plainly, scaled, in_columns);
+                        let entry = gram[j * (j + 1u) / 2u + k];
+                        largest += select(2.0, 1.0, k == j) * (entry * column[j]) * (entry * column[k]);
                     }
                 }
                 let start = rules.damping_start * sqrt(largest) * select(trace, Real(1.0), in_columns);

@@ -1,7 +1,7 @@
 //! The GPU backend: chains the kernels into steps, many steps a submit, and reads each chunk back once.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 mod blocked;
@@ -28,6 +28,7 @@ use crate::sweep::{Job, ProblemId};
 use super::Solved;
 use blocked::Cut;
 use chunk::{Chunk, Work};
+use fused::Kernels;
 use shape::{ChunkShape, Way};
 
 pub(crate) use crate::gpu::layout::LANES;
@@ -46,6 +47,8 @@ const STEPS_PER_SUBMIT: u32 = 8;
 pub(crate) struct GpuBackend {
     device: Device,
     pace: Mutex<Pace>,
+    /// The last kernels of steps in registers.
+    kernels: Mutex<Option<Arc<Kernels>>>,
 }
 
 /// Point-problems (rows × problems) a chunk, adapted so that no dispatch outlasts the budget. Results do not depend
@@ -91,7 +94,7 @@ fn has_place(values: impl Iterator<Item = f64>, first: &mut Option<f64>) -> bool
 
 impl GpuBackend {
     pub(crate) fn new(device: Device) -> Self {
-        Self { device, pace: Mutex::new(Pace { points: 1 << 16 }) }
+        Self { device, pace: Mutex::new(Pace { points: 1 << 16 }), kernels: Mutex::new(None) }
     }
 
     pub(crate) fn device(&self) -> &Device {

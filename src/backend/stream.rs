@@ -14,7 +14,22 @@ use super::{Backend, Solved, finish};
 /// Problems from which on a chunk is not cut in two for the sake of having two.
 const WORTH_A_CHUNK: u64 = 1 << 13;
 
-/// A stretch of a job on its way.
+/// Where the results of a stream go, chunk by chunk.
+pub(crate) trait Sink {
+    /// What the results of the next chunk are added to; chunks come in the order of their problems.
+    fn outcome(&mut self) -> &mut Outcome;
+
+    /// Hears that a chunk of so many problems was added. Told to break off, a stream gives up what is on its way.
+    fn landed(&mut self, problems: u64) -> ControlFlow<()>;
+
+    /// The first problem after this one at which a chunk has to begin.
+    fn cut_after(&self, problem: u64) -> u64;
+
+    /// Of so many problems to come, those whose results are in memory at once.
+    fn held(&self, problems: u64) -> u64;
+}
+
+/// A job on its way.
 pub(crate) struct Stream<'a> {
     pub(crate) backend: &'a Backend,
     pub(crate) job: &'a Job,
@@ -22,83 +37,60 @@ pub(crate) struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Runs a range of problems, and tells after every chunk how many have ended. Told to break off, it gives up what is on
-    /// its way. Where a device fails, what ended before comes with the error.
-    pub(crate) fn run(
-        &self,
-        range: Range<u64>,
-        report: &mut dyn FnMut(u64) -> ControlFlow<()>,
-    ) -> (Outcome, Option<Error>) {
+    /// Runs a range of problems. Where a device fails, the chunks that ended before are in the sink.
+    pub(crate) fn run(&self, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
         match self.backend.flying(self.job) {
-            Some(gpu) => self.fly(gpu, range, report),
-            None => self.solve(range, report),
+            Some(gpu) => self.fly(gpu, range, sink),
+            None => self.solve(range, sink),
         }
-    }
-
-    fn nothing(&self) -> Outcome {
-        Outcome::empty(Arc::clone(self.context))
     }
 
     /// Several chunks on the device at once.
-    fn fly(
-        &self,
-        gpu: &GpuBackend,
-        range: Range<u64>,
-        report: &mut dyn FnMut(u64) -> ControlFlow<()>,
-    ) -> (Outcome, Option<Error>) {
+    fn fly(&self, gpu: &GpuBackend, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
         let Range { start: mut next, end } = range;
-        let mut outcome = self.nothing();
-        // The engine has made sure that there is room.
-        outcome.reserve(usize::try_from(end - next).unwrap_or(0));
         // At least two, where that is worth a chunk.
         let half = ((end - next) / 2).max(WORTH_A_CHUNK);
+        let kernels = gpu.kernels(self.job)?;
         let mut flights: VecDeque<Flight> = VecDeque::new();
         while next < end || !flights.is_empty() {
             if next < end && flights.len() < IN_FLIGHT {
-                let last = (next + (gpu.most_in_flight(self.job) as u64).min(half)).min(end);
+                let most = (gpu.most_in_flight(self.job) as u64).min(half);
+                let last = (next + most).min(end).min(sink.cut_after(next));
                 // Only the data sets at work are in memory.
-                let window = self.job.window(next..last);
-                match window.and_then(|job| gpu.launch(job, next..last)) {
-                    Ok(flight) => flights.push_back(flight),
-                    Err(error) => return (outcome, Some(error)),
-                }
+                flights.push_back(gpu.launch(self.job.window(next..last)?, next..last, &kernels)?);
                 next = last;
             } else if let Some(flight) = flights.pop_front() {
-                if let Err(error) = gpu.land(self.context, flight, &mut outcome) {
-                    return (outcome, Some(error));
-                }
-                if report(outcome.len() as u64).is_break() {
-                    return (outcome, None);
+                let problems = flight.len() as u64;
+                gpu.land(self.context, flight, sink.outcome())?;
+                if sink.landed(problems).is_break() {
+                    return Ok(());
                 }
             }
         }
-        (outcome, None)
+        Ok(())
     }
 
     /// One chunk after the other, the host's last look at each beside the next one's steps.
-    fn solve(&self, range: Range<u64>, report: &mut dyn FnMut(u64) -> ControlFlow<()>) -> (Outcome, Option<Error>) {
+    fn solve(&self, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
         let Range { start: mut next, end } = range;
-        let mut outcome = self.nothing();
         thread::scope(|scope| {
             let mut looking = None;
             loop {
-                let solved = (next < end).then(|| self.solve_some(next..end));
+                let solved = (next < end).then(|| self.solve_some(next..end.min(sink.cut_after(next))));
                 if let Some(looking) = looking.take() {
-                    outcome.append(joined(looking));
-                    if report(outcome.len() as u64).is_break() {
-                        // What has just been solved is given up: whoever breaks off knows what was reported.
-                        return (outcome, None);
+                    let looked: Outcome = joined(looking);
+                    let problems = looked.len() as u64;
+                    sink.outcome().append(looked);
+                    if sink.landed(problems).is_break() {
+                        // What has just been solved is given up: whoever breaks off knows what has landed.
+                        return Ok(());
                     }
                 }
-                match solved {
-                    Some(Ok((job, ids, solved))) => {
-                        next += solved.len() as u64;
-                        let context = self.context;
-                        looking = Some(scope.spawn(move || finish(&job, context, &ids[..solved.len()], solved)));
-                    }
-                    Some(Err(error)) => return (outcome, Some(error)),
-                    None => return (outcome, None),
-                }
+                let Some(solved) = solved else { return Ok(()) };
+                let (job, ids, solved) = solved?;
+                next += solved.len() as u64;
+                let context = self.context;
+                looking = Some(scope.spawn(move || finish(&job, context, &ids[..solved.len()], solved)));
             }
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::folder::differences;
 use super::output;
-use crate::engine::{Engine, PlanInfo, Progress};
+use crate::engine::{Engine, PlanInfo, Sink};
 use crate::error::Error;
 use crate::gpu::DeviceError;
 use crate::linalg::LinalgError;
@@ -20,30 +20,45 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where problems are run.
 pub(super) trait Solver {
-    /// As [`Engine::run_until_failure`].
-    fn solve(
-        &self,
-        job: &Job,
-        range: Range<u64>,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<(Outcome, Option<Error>), Error>;
+    /// As [`Engine::stream`].
+    fn solve(&self, job: &Job, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error>;
 
     /// As [`Engine::plan`].
     fn plan(&self, job: &Job) -> PlanInfo;
 }
 
 impl Solver for Engine {
-    fn solve(
-        &self,
-        job: &Job,
-        range: Range<u64>,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<(Outcome, Option<Error>), Error> {
-        self.run_until_failure(job, range, report)
+    fn solve(&self, job: &Job, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
+        self.stream(job, range, sink)
     }
 
     fn plan(&self, job: &Job) -> PlanInfo {
         Self::plan(self, job)
+    }
+}
+
+/// A sink that counts what has landed.
+struct Counted<'a> {
+    sink: &'a mut dyn Sink,
+    landed: u64,
+}
+
+impl Sink for Counted<'_> {
+    fn outcome(&mut self) -> &mut Outcome {
+        self.sink.outcome()
+    }
+
+    fn landed(&mut self, problems: u64) -> ControlFlow<()> {
+        self.landed += problems;
+        self.sink.landed(problems)
+    }
+
+    fn cut_after(&self, problem: u64) -> u64 {
+        self.sink.cut_after(problem)
+    }
+
+    fn held(&self, problems: u64) -> u64 {
+        self.sink.held(problems)
     }
 }
 
@@ -69,44 +84,26 @@ impl<'a, S: Solver> Lasting<'a, S> {
         &self.solver
     }
 
-    /// Runs problems and appends their results to `outcome`, chunk by chunk: those of the chunks that ended are there
-    /// whatever the end. The chunk in which the device is lost is repeated, twice in a row at most.
-    pub(super) fn run(
-        &mut self,
-        job: &Job,
-        range: Range<u64>,
-        outcome: &mut Outcome,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<(), Failure> {
-        let total = range.end - range.start;
-        let mut next = range.start;
+    /// Runs problems into a sink, chunk by chunk: those that ended are there whatever the end. The chunk in which the device is
+    /// lost is repeated, twice in a row at most.
+    pub(super) fn run(&mut self, job: &Job, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Failure> {
+        let mut sink = Counted { sink, landed: 0 };
         let mut losses = 0;
         loop {
-            let before = next - range.start;
-            let mut report = |progress: Progress| report(Progress { done: before + progress.done, total });
-            let error = match self.solver.solve(job, next..range.end, &mut report) {
-                Ok((some, error)) => {
-                    if !some.is_empty() {
-                        losses = 0;
-                    }
-                    next += some.len() as u64;
-                    outcome.append(some);
-                    error
+            let before = sink.landed;
+            let Err(error) = self.solver.solve(job, range.start + before..range.end, &mut sink) else { return Ok(()) };
+            if sink.landed > before {
+                losses = 0;
+            }
+            match lost(&error) {
+                Some(reason) if losses < MOST_LOSSES => {
+                    losses += 1;
+                    output::note(&format!(
+                        "the device was lost ({reason}): it is opened again, and the chunk repeated"
+                    ));
+                    self.reopen(job)?;
                 }
-                Err(error) => Some(error),
-            };
-            match error {
-                None => return Ok(()),
-                Some(error) => match lost(&error) {
-                    Some(reason) if losses < MOST_LOSSES => {
-                        losses += 1;
-                        output::note(&format!(
-                            "the device was lost ({reason}): it is opened again, and the chunk repeated"
-                        ));
-                        self.reopen(job)?;
-                    }
-                    _ => return Err(error.into()),
-                },
+                _ => return Err(error.into()),
             }
         }
     }
@@ -167,28 +164,25 @@ pub(super) mod tests {
     }
 
     impl Solver for Frail<'_> {
-        fn solve(
-            &self,
-            job: &Job,
-            range: Range<u64>,
-            report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-        ) -> Result<(Outcome, Option<Error>), Error> {
+        fn solve(&self, job: &Job, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
             let lost = || Error::from(DeviceError::Lost { reason: "a test".to_owned() });
-            let mut outcome = self.engine.run_job(job, 0..0, &mut |_| ControlFlow::Continue(()))?;
-            let total = range.end - range.start;
-            for first in range.clone().step_by(4) {
+            let Range { start: mut next, end } = range;
+            while next < end {
                 if self.until.get() == 0 && self.losses.get() > 0 {
                     self.losses.set(self.losses.get() - 1);
-                    return Ok((outcome, Some(lost())));
+                    return Err(lost());
                 }
                 self.until.set(self.until.get().saturating_sub(1));
-                let chunk = first..range.end.min(first + 4);
-                outcome.append(self.engine.run_job(job, chunk, &mut |_| ControlFlow::Continue(()))?);
-                if report(Progress { done: outcome.len() as u64, total }).is_break() {
+                let chunk = next..end.min(next + 4).min(sink.cut_after(next));
+                next = chunk.end;
+                let outcome = self.engine.run_job(job, chunk, &mut |_| ControlFlow::Continue(()))?;
+                let problems = outcome.len() as u64;
+                sink.outcome().append(outcome);
+                if sink.landed(problems).is_break() {
                     break;
                 }
             }
-            Ok((outcome, None))
+            Ok(())
         }
 
         fn plan(&self, job: &Job) -> PlanInfo {
@@ -196,21 +190,37 @@ pub(super) mod tests {
         }
     }
 
-    /// What is left of 20 problems when the device is lost so often after two chunks, and how it ends.
+    /// All that lands, in chunks that a multiple of five cuts.
+    struct All(Outcome);
+
+    impl Sink for All {
+        fn outcome(&mut self) -> &mut Outcome {
+            &mut self.0
+        }
+
+        fn landed(&mut self, _: u64) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+
+        fn cut_after(&self, problem: u64) -> u64 {
+            (problem + 1).next_multiple_of(5)
+        }
+
+        fn held(&self, problems: u64) -> u64 {
+            problems
+        }
+    }
+
+    /// What is left of 20 problems when the device is lost so often after four chunks, and how it ends.
     fn ran(losses: usize, then: &'static str) -> (Vec<u64>, Result<(), String>) {
-        let (until, losses) = (Cell::new(2), Cell::new(losses));
+        let (until, losses) = (Cell::new(4), Cell::new(losses));
         let job = job(5, 2);
         let mut lasting =
             Lasting::new(Frail::open(&until, &losses, "A"), || Ok(Frail::open(&until, &losses, then))).at_once();
-        let mut outcome = Engine::open(Choice::Cpu).unwrap().run_job(&job, 0..0, &mut |_| ControlFlow::Continue(()));
-        let outcome = outcome.as_mut().unwrap();
-        let mut done = Vec::new();
-        let ended = lasting.run(&job, 0..20, outcome, &mut |progress| {
-            done.push(progress.done);
-            ControlFlow::Continue(())
-        });
-        assert!(done.is_sorted() && done.last() == Some(&(outcome.len() as u64)));
-        (outcome.iter().map(|problem| problem.index()).collect(), ended.map_err(|failure| failure.message))
+        let nothing = Engine::open(Choice::Cpu).unwrap().run_job(&job, 0..0, &mut |_| ControlFlow::Continue(()));
+        let mut all = All(nothing.unwrap());
+        let ended = lasting.run(&job, 0..20, &mut all);
+        (all.0.iter().map(|problem| problem.index()).collect(), ended.map_err(|failure| failure.message))
     }
 
     #[test]
@@ -223,14 +233,14 @@ pub(super) mod tests {
     #[test]
     fn a_device_lost_three_times_in_a_row_is_given_up_and_the_chunks_before_are_kept() {
         let (problems, ended) = ran(3, "A");
-        assert_eq!(problems, (0..8).collect::<Vec<u64>>());
+        assert_eq!(problems, (0..10).collect::<Vec<u64>>());
         assert!(ended.unwrap_err().contains("the device was lost (a test)"));
     }
 
     #[test]
     fn another_device_does_not_stand_in_for_a_lost_one() {
         let (problems, ended) = ran(1, "B");
-        assert_eq!(problems, (0..8).collect::<Vec<u64>>());
+        assert_eq!(problems, (0..10).collect::<Vec<u64>>());
         assert!(ended.unwrap_err().contains("device was \"A\" and is \"B\""));
     }
 }

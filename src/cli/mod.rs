@@ -25,6 +25,7 @@ mod parts_tests;
 mod plan;
 mod progress;
 mod run;
+mod runner;
 mod shard;
 mod spec;
 mod stability;
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return arguments::explain(&error),
     };
+    crate::memory::keep_what_is_freed();
     let result = match cli.command {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),

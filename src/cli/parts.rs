@@ -1,4 +1,4 @@
-//! The parts of a sweep: run, written, and put together.
+//! The parts of a sweep: which are to be run, how they are written, and how they are put together.
 //!
 //! A part counts when it is complete on disk. One that takes long is saved on the way as stretches of its problems, which make
 //! it up in the end: what a run that is cut off has to repeat is what it ran since the last of them. While a thread of its own
@@ -6,12 +6,11 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::failure::Failure;
 use super::folder::Folder;
@@ -19,7 +18,8 @@ use super::interruption::Interruption;
 use super::lasting::{Lasting, Solver};
 use super::plan::{Part, Plan};
 use super::progress::Bar;
-use super::spec::{Keep, OutputRequest, TextForm};
+use super::runner::{Run, Runner};
+use super::spec::{OutputRequest, TextForm};
 use crate::report::{self, ReportError, count};
 use crate::sweep::{Job, Outcome};
 
@@ -38,16 +38,16 @@ pub(super) struct Parts<'a> {
 }
 
 /// Problems of a part that were run one after the other.
-struct Stretch {
-    part: usize,
+pub(super) struct Stretch {
+    pub(super) part: usize,
     /// Problems of the part before these.
-    from: u64,
+    pub(super) from: u64,
     /// How many.
-    problems: u64,
+    pub(super) problems: u64,
     /// What is kept of them.
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
     /// Whether they are the last of the part.
-    ends: bool,
+    pub(super) ends: bool,
 }
 
 impl Parts<'_> {
@@ -58,25 +58,27 @@ impl Parts<'_> {
         interruption: &Interruption,
         save_every: Duration,
     ) -> Result<(), Failure> {
-        let mut bar = Bar::new(self.plan.problems());
-        let mut left = Vec::new();
+        let bar = Bar::new(self.plan.problems());
+        let mut runs: Vec<Run> = Vec::new();
         let mut there = 0;
         for (k, part) in self.plan.parts().iter().enumerate() {
             let is_there = self.folder.has_part(k, part.rows);
             let done = if is_there { part.len() } else { self.saved_of(k, part) };
-            bar.skip(done);
             there += done;
-            if !is_there {
-                left.push((k, done));
+            match runs.last_mut() {
+                _ if is_there => {}
+                Some(run) if run.end == k && done == 0 => run.end += 1,
+                _ => runs.push(Run { first: k, done, end: k + 1 }),
             }
         }
+        bar.skip(there);
         let saved = AtomicU64::new(there);
         let ended = thread::scope(|scope| {
             // Without room in between: one stretch is written, the next one runs, and no third waits in memory.
             let (sender, receiver) = sync_channel(0);
             let writer = scope.spawn(|| self.save_all(receiver, &saved));
-            let mut runner = Runner { parts: self, device, interruption, save_every, sender, bar: &mut bar };
-            let ran = left.into_iter().try_for_each(|(k, done)| runner.run_part(k, done));
+            let mut runner = Runner::new(self, interruption, save_every, sender, &bar);
+            let ran = runs.iter().try_for_each(|run| runner.run(run, device));
             drop(runner);
             let wrote = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             // A writer that has failed ends the running too.
@@ -172,89 +174,6 @@ impl Parts<'_> {
             join(&files(&ending), &target(&ending))?;
         }
         Ok(())
-    }
-}
-
-/// What goes on while stretches are written.
-struct Runner<'a, 'd, S> {
-    parts: &'a Parts<'a>,
-    device: &'a mut Lasting<'d, S>,
-    interruption: &'a Interruption,
-    save_every: Duration,
-    sender: SyncSender<Stretch>,
-    bar: &'a mut Bar,
-}
-
-impl<S: Solver> Runner<'_, '_, S> {
-    /// Runs a part of which so many problems are done.
-    fn run_part(&mut self, k: usize, done: u64) -> Result<(), Failure> {
-        let part = &self.parts.plan.parts()[k];
-        match self.parts.plan.output.keep {
-            Keep::All => self.run_all(k, part, done),
-            Keep::Best => self.run_best(k, part),
-        }
-    }
-
-    fn run_all(&mut self, k: usize, part: &Part, done: u64) -> Result<(), Failure> {
-        let mut from = done;
-        loop {
-            self.check_interruption()?;
-            let begun = Instant::now();
-            let mut outcome = self.parts.nothing.clone();
-            let (bar, every, interruption) = (&*self.bar, self.save_every, self.interruption);
-            let range = part.problems.start + from..part.problems.end;
-            let ended = self.device.run(self.parts.job, range, &mut outcome, &mut |progress| {
-                bar.report(progress)?;
-                // A chunk has ended.
-                if begun.elapsed() >= every || interruption.is_asked() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            });
-            let problems = outcome.len() as u64;
-            let ends = from + problems == part.len();
-            self.bar.next_part(problems);
-            let stretch = Stretch { part: k, from, problems, outcome, ends };
-            from += problems;
-            if problems > 0 || ends {
-                self.send(stretch)?;
-            }
-            ended?;
-            if ends {
-                return Ok(());
-            }
-        }
-    }
-
-    /// A part of whole data sets, of which the best starts are kept: there is no saying which they are before its end.
-    fn run_best(&mut self, k: usize, part: &Part) -> Result<(), Failure> {
-        let mut kept = self.parts.nothing.clone();
-        for piece in part.pieces(self.parts.plan.part_size()) {
-            let (problems, before) = (piece.end - piece.start, kept.len() as u64);
-            let (bar, interruption) = (&*self.bar, self.interruption);
-            self.check_interruption()?;
-            self.device.run(self.parts.job, piece, &mut kept, &mut |progress| {
-                bar.report(progress)?;
-                if interruption.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })?;
-            if kept.len() as u64 - before < problems {
-                return Err(Failure::interrupted());
-            }
-            kept = kept.keep_best();
-            self.bar.next_part(problems);
-        }
-        self.send(Stretch { part: k, from: 0, problems: part.len(), outcome: kept, ends: true })
-    }
-
-    /// Hands over what has been run, when the writer is done with what was before.
-    fn send(&self, stretch: Stretch) -> Result<(), Failure> {
-        // The writer has failed: its own error is the one that is told.
-        self.sender.send(stretch).map_err(|_| Failure::interrupted())
-    }
-
-    fn check_interruption(&self) -> Result<(), Failure> {
-        if self.interruption.is_asked() { Err(Failure::interrupted()) } else { Ok(()) }
     }
 }
 

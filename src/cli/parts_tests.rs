@@ -16,7 +16,7 @@ use super::lasting::{Lasting, Solver};
 use super::parts::Parts;
 use super::plan::{Plan, tests::job};
 use super::spec::{Keep, OutputRequest, TextForm};
-use crate::engine::{Choice, Engine, PlanInfo, Progress};
+use crate::engine::{Choice, Engine, PlanInfo, Sink};
 use crate::error::Error;
 use crate::sweep::{Job, Outcome};
 
@@ -28,23 +28,41 @@ struct Patience<'a> {
 }
 
 impl Solver for Patience<'_> {
-    fn solve(
-        &self,
-        job: &Job,
-        range: Range<u64>,
-        report: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-    ) -> Result<(Outcome, Option<Error>), Error> {
-        self.frail.solve(job, range, &mut |progress| {
-            self.chunks.set(self.chunks.get().saturating_sub(1));
-            if self.chunks.get() == 0 {
-                self.flag.store(true, Ordering::SeqCst);
-            }
-            report(progress)
-        })
+    fn solve(&self, job: &Job, range: Range<u64>, sink: &mut dyn Sink) -> Result<(), Error> {
+        self.frail.solve(job, range, &mut Watched { sink, patience: self })
     }
 
     fn plan(&self, job: &Job) -> PlanInfo {
         self.frail.plan(job)
+    }
+}
+
+/// A sink at which somebody waits.
+struct Watched<'a, 'p> {
+    sink: &'a mut dyn Sink,
+    patience: &'a Patience<'p>,
+}
+
+impl Sink for Watched<'_, '_> {
+    fn outcome(&mut self) -> &mut Outcome {
+        self.sink.outcome()
+    }
+
+    fn landed(&mut self, problems: u64) -> ControlFlow<()> {
+        let Patience { chunks, flag, .. } = self.patience;
+        chunks.set(chunks.get().saturating_sub(1));
+        if chunks.get() == 0 {
+            flag.store(true, Ordering::SeqCst);
+        }
+        self.sink.landed(problems)
+    }
+
+    fn cut_after(&self, problem: u64) -> u64 {
+        self.sink.cut_after(problem)
+    }
+
+    fn held(&self, problems: u64) -> u64 {
+        self.sink.held(problems)
     }
 }
 

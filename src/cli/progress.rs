@@ -11,8 +11,6 @@ use crate::report::count;
 /// A bar on standard error with problems done, the rate and the time left; nothing where it is not a terminal.
 pub(super) struct Bar {
     bar: ProgressBar,
-    /// Problems that were done before the part that reports now.
-    before: u64,
 }
 
 impl Bar {
@@ -28,24 +26,23 @@ impl Bar {
             }));
         }
         bar.enable_steady_tick(Duration::from_millis(250));
-        Self { bar, before: 0 }
+        Self { bar }
     }
 
-    /// Problems of earlier parts, which count as done but not towards the rate.
-    pub(super) fn skip(&mut self, problems: u64) {
-        self.before += problems;
-        self.bar.set_position(self.before);
+    /// Problems that were done before, which do not count towards the rate.
+    pub(super) fn skip(&self, problems: u64) {
+        self.bar.inc(problems);
         self.bar.reset_eta();
     }
 
-    /// The part that reported has ended.
-    pub(super) fn next_part(&mut self, problems: u64) {
-        self.before += problems;
-        self.bar.set_position(self.before);
+    /// So many problems more are done.
+    pub(super) fn advance(&self, problems: u64) {
+        self.bar.inc(problems);
     }
 
+    /// So many problems are done.
     pub(super) fn report(&self, progress: Progress) -> ControlFlow<()> {
-        self.bar.set_position(self.before + progress.done);
+        self.bar.set_position(progress.done);
         ControlFlow::Continue(())
     }
 

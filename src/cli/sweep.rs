@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -61,7 +62,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let job = request.resolve()?;
     let device = arguments.device.as_deref().or(request.device.as_deref());
     let precision = arguments.precision.unwrap_or(request.precision);
-    let engine = run::open_engine(device, precision, &job)?;
+    let engine = thread::scope(|scope| {
+        // The plan needs it, and a device takes as long to open.
+        scope.spawn(|| job.digest());
+        run::open_engine(device, precision, &job)
+    })?;
     // No problems, but every check that a run begins with: nothing is written for a request that cannot run.
     let nothing = engine.run_job(&job, 0..0, &mut |_| std::ops::ControlFlow::Continue(()))?;
     let nothing = if request.output.parameters { nothing.with_parameter_lists() } else { nothing };

@@ -148,7 +148,10 @@ impl Numbers {
         assert!(self.holds(&rows), "the rows {rows:?} of the rows {:?}", self.rows);
         match self.wide().and_then(|values| self.unbroken(values, &rows)) {
             Some(values) => Cow::Borrowed(values),
-            None => Cow::Owned(rows.map(|row| self.value(row)).collect()),
+            None => Cow::Owned(match self.as_f32(&rows) {
+                Some(values) => values.iter().map(|&value| f64::from(value)).collect(),
+                None => rows.map(|row| self.value(row)).collect(),
+            }),
         }
     }
 
@@ -204,7 +207,7 @@ impl Numbers {
 
     /// All values, as a vector of their own.
     pub fn to_vec(&self) -> Vec<f64> {
-        self.iter().collect()
+        self.slice(self.rows.clone()).into_owned()
     }
 
     /// The one value that all rows have because it is a constant.

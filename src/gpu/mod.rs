@@ -29,6 +29,7 @@ pub use device::{Capabilities, Device};
 pub use error::DeviceError;
 pub(crate) use kernel::kernel_source;
 pub use kernel::{Access, Binding, Def, GeneratedModule, Kernel, KernelSource};
+pub(crate) use readback::Arrived;
 pub use readback::Readback;
 pub use selftest::Depth;
 pub(crate) use shader::UNROLLED;

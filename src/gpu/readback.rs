@@ -32,8 +32,16 @@ impl<T: Pod> Readback<T> {
     /// # Errors
     /// If the device is lost.
     pub async fn wait(self) -> Result<Vec<T>, DeviceError> {
+        self.arrived().await.map(Arrived::into_vec)
+    }
+
+    /// The same, the elements where the device has put them.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub(crate) async fn arrived(self) -> Result<Arrived<T>, DeviceError> {
         if self.len == 0 {
-            return Ok(Vec::new());
+            return Ok(Arrived::from(Vec::new()));
         }
         let receiver = self.start_mapping()?;
         let mapped = receiver.receive().await;
@@ -49,13 +57,17 @@ impl<T: Pod> Readback<T> {
             .get_mapped_range(..)
             .map_err(|error| DeviceError::Validation { what: "a read-back".to_owned(), message: error.to_string() })?;
         let bytes = self.len * size_of::<T>();
-        // The copy also mends the alignment, which a mapped range does not promise.
+        if bytemuck::try_cast_slice::<u8, T>(&view[..bytes]).is_ok() {
+            let mapping = Mapped { device: self.device, staging: self.staging, view: Some(view), bytes };
+            return Ok(Arrived(Elements::Mapped(mapping)));
+        }
+        // A mapped range promises no alignment: the copy mends it.
         let mut elements = vec![T::zeroed(); self.len];
         bytemuck::cast_slice_mut(&mut elements).copy_from_slice(&view[..bytes]);
         drop(view);
         self.staging.unmap();
         self.device.give_back(self.staging);
-        Ok(elements)
+        Ok(Arrived::from(elements))
     }
 
     /// Asks for the mapping; a thread of its own drives the device until it comes, because natively nothing else does.
@@ -81,6 +93,62 @@ impl<T: Pod> Readback<T> {
             return Err(DeviceError::Lost { reason: format!("no thread to wait for it: {error}") });
         }
         Ok(receiver)
+    }
+}
+
+/// Elements that have come back.
+#[derive(Debug)]
+pub(crate) struct Arrived<T>(Elements<T>);
+
+#[derive(Debug)]
+enum Elements<T> {
+    Mapped(Mapped),
+    Own(Vec<T>),
+}
+
+/// Memory of the device, mapped.
+#[derive(Debug)]
+struct Mapped {
+    device: Device,
+    staging: wgpu::Buffer,
+    /// `None` once it is given back.
+    view: Option<wgpu::BufferView>,
+    bytes: usize,
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        self.view = None;
+        self.staging.unmap();
+        self.device.give_back(self.staging.clone());
+    }
+}
+
+impl<T> From<Vec<T>> for Arrived<T> {
+    fn from(elements: Vec<T>) -> Self {
+        Self(Elements::Own(elements))
+    }
+}
+
+impl<T: Pod> std::ops::Deref for Arrived<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        match &self.0 {
+            Elements::Own(elements) => elements,
+            Elements::Mapped(Mapped { view, bytes, .. }) => {
+                view.as_ref().map_or(&[], |view| bytemuck::cast_slice(&view[..*bytes]))
+            }
+        }
+    }
+}
+
+impl<T: Pod> Arrived<T> {
+    fn into_vec(self) -> Vec<T> {
+        match self.0 {
+            Elements::Own(elements) => elements,
+            Elements::Mapped(_) => self.to_vec(),
+        }
     }
 }
 

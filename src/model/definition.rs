@@ -113,6 +113,11 @@ impl Model {
             .map(|model| Self(Arc::new(Kind::Expression(Box::new(model)))))
     }
 
+    /// Whether this is the other or a clone of it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn expression_for(&self, what: &'static str) -> Result<&Expression, ModelError> {
         match &*self.0 {
             Kind::Expression(expression) => Ok(expression),

@@ -9,6 +9,7 @@ use either::Either;
 
 use crate::data::{BoundData, DataSets, KeyColumn, Stack};
 use crate::error::{Error, RequestError};
+use crate::memory;
 use crate::model::Model;
 use crate::ngd::Stop;
 
@@ -19,6 +20,9 @@ use super::{Detail, Errors, History, SizeUnit, StepRule, Sweep};
 
 /// Numbers of data and starts that a window is made of at a time where everything is looked at: 32 MB of them.
 const WINDOW_NUMBERS: usize = 1 << 22;
+
+/// Problems that one core numbers at a time.
+const PROBLEMS_AT_ONCE: usize = 1 << 14;
 
 /// A sweep whose data, starts and rules have been read and checked. Cheap to clone.
 ///
@@ -354,25 +358,31 @@ impl Job {
 
     /// The problems of a range below [`len`](Self::len), in their order.
     pub(crate) fn problems(&self, range: Range<u64>) -> Vec<ProblemId> {
-        if range.is_empty() {
-            return Vec::new();
-        }
+        let mut ids = Vec::new();
+        let count = range.end.saturating_sub(range.start) as usize;
+        memory::extend_in_blocks(&mut ids, count, PROBLEMS_AT_ONCE, |block, places| {
+            self.walk(range.start + block.start as u64..range.start + block.end as u64).for_each(|id| places.push(id));
+        });
+        ids
+    }
+
+    /// The same one after the other, from a range that is not empty.
+    fn walk(&self, range: Range<u64>) -> impl Iterator<Item = ProblemId> {
         let rules = self.rules().len();
         let mut next = self.problem(range.start);
         let mut end = self.problems_of(next.set).end;
-        let mut ids = Vec::with_capacity((range.end - range.start) as usize);
-        for index in range {
+        range.map(move |index| {
             while index >= end {
                 next = ProblemId { index, set: next.set + 1, start: 0, rule: 0 };
                 end = self.problems_of(next.set).end;
             }
-            ids.push(ProblemId { index, ..next });
+            let id = ProblemId { index, ..next };
             next.rule += 1;
             if next.rule == rules {
                 (next.rule, next.start) = (0, next.start + 1);
             }
-        }
-        ids
+            id
+        })
     }
 
     /// The problem at an index below [`len`](Self::len).

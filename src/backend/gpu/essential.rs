@@ -2,18 +2,20 @@
 //! several at a time.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytemuck::Zeroable;
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::gpu::{Buffer, Commands, Device, DeviceError, Readback, Uniform, layout};
+use crate::gpu::{Arrived, Buffer, Commands, Device, DeviceError, Readback, Uniform, layout};
 use crate::kernels::problem::{Brief, End, Problem, Rules, State};
+use crate::memory::extend_in_blocks;
+use crate::model::Kind;
 use crate::sweep::{Context, Detail, Job, Outcome, ProblemId, Row};
 
-use super::fused::{self, FusedSteps, Leg, Operands};
-use super::problems::{described, gridded_rows, has_grid, rows, rules, starts, units};
+use super::fused::{self, FusedSteps, Kernels, Leg, Operands};
+use super::problems::{RowsOfData, add_starts, described, gridded_rows, has_grid, rules, units};
 use super::{GpuBackend, LANES};
 use crate::backend::{finish, row};
 use crate::ngd::Status;
@@ -92,8 +94,9 @@ impl Cargo {
                     weight: scale as f32,
                 }
             };
-            let brief: Vec<Brief> = ids.par_iter().with_min_len(TASK).map(brief).collect();
-            Description::Brief(device.lent_from("problems", &brief)?)
+            Description::Brief(device.lent_made("problems", (ids.len(), TASK), |range, made| {
+                made.extend(ids[range].iter().map(brief));
+            })?)
         } else {
             Description::Whole(device.lent_from("problems", &described(job, ids, &scales, &norms))?)
         };
@@ -101,19 +104,25 @@ impl Cargo {
         let data = if is_grid {
             gridded_rows(device, job, sets)?
         } else {
-            device.lent_from("data", &rows(job, sets, &scales))?
+            let rows = RowsOfData { job, sets, scales: &scales };
+            let data = device.scratch("data", rows.numbers())?;
+            rows.write(device, &data)?;
+            data
         };
-        let starts = starts(job, ids, LANES);
+        let p = job.model().parameters().len();
+        let starts = ids.len().next_multiple_of(LANES) * p;
         Ok(Self {
             rules: device.uniform(&rules(job, ids.len()))?,
             description,
             // Written before they are read: evaluations begin with all problems.
             states: device.scratch("states", ids.len())?,
-            theta: device.scratch("theta", starts.len())?,
+            theta: device.scratch("theta", starts)?,
             // Those of problems that are not for registers stay as they are: not ended.
             ends: device.buffer("ends", ids.len())?,
             data,
-            trial: device.lent_from("trial", &starts)?,
+            trial: device.lent_made("trial", (starts, TASK * p), |range, made| {
+                add_starts(job, &ids[range.start / p..ids.len().min(range.end / p)], LANES, made);
+            })?,
             is_grid,
             scales,
         })
@@ -173,21 +182,33 @@ impl GpuBackend {
 
     /// Puts a range of problems on the device, of a job that has their data sets at hand.
     pub(crate) fn load(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
+        let kernels = self.kernels(&job)?;
         let ids = job.problems(range);
-        self.loaded(job, ids)
+        self.loaded(job, ids, &kernels)
+    }
+
+    /// The kernels of a job's steps in registers; those of the job before serve again where it was alike.
+    pub(crate) fn kernels(&self, job: &Job) -> Result<Arc<Kernels>, Error> {
+        let mut last = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kernels) = last.as_ref().filter(|kernels| kernels.are_of(job)) {
+            return Ok(Arc::clone(kernels));
+        }
+        let kernels = Arc::new(Kernels::new(&self.device, job)?);
+        *last = Some(Arc::clone(&kernels));
+        Ok(kernels)
     }
 
     /// The same of the problems `ids`, by ascending data set.
-    pub(super) fn loaded(&self, job: Job, ids: Vec<ProblemId>) -> Result<Flight, Error> {
+    pub(super) fn loaded(&self, job: Job, ids: Vec<ProblemId>, kernels: &Arc<Kernels>) -> Result<Flight, Error> {
         let cargo = Cargo::new(&self.device, &job, &ids)?;
-        let uniform = matches!(cargo.description, Description::Brief(_));
-        let steps = FusedSteps::new(&self.device, &job, &ids, cargo.is_grid, uniform)?;
+        let steps = FusedSteps::new(&self.device, &job, &ids, kernels)?;
         Ok(Flight { job, ids, cargo, steps, back: None })
     }
 
-    /// The same, and sends them off.
-    pub(crate) fn launch(&self, job: Job, range: Range<u64>) -> Result<Flight, Error> {
-        let mut flight = self.load(job, range)?;
+    /// Puts a range of problems on the device, of a job that has their data sets at hand, and sends them off.
+    pub(crate) fn launch(&self, job: Job, range: Range<u64>, kernels: &Arc<Kernels>) -> Result<Flight, Error> {
+        let ids = job.problems(range);
+        let mut flight = self.loaded(job, ids, kernels)?;
         flight.depart(&self.device)?;
         Ok(flight)
     }
@@ -228,6 +249,11 @@ impl GpuBackend {
 }
 
 impl Flight {
+    /// Number of problems.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// Where its steps begin; `None` where none are taken in registers.
     pub(super) fn first_leg(&self) -> Option<Leg> {
         self.steps.as_ref().map(FusedSteps::first_leg)
@@ -240,8 +266,8 @@ impl Flight {
         commands: &mut Commands,
         leg: Leg,
     ) -> Result<Option<Left>, DeviceError> {
-        let Some(steps) = &self.steps else { return Ok(None) };
-        let [at_work, in_doubt] = steps.record(device, &self.job, commands, &self.cargo.operands(), leg)?;
+        let (Some(steps), Kind::Expression(model)) = (&self.steps, self.job.model().kind()) else { return Ok(None) };
+        let [at_work, in_doubt] = steps.record(device, model, commands, &self.cargo.operands(), leg)?;
         let [at_work, in_doubt] = [commands.read_later(at_work, 0..1)?, commands.read_later(in_doubt, 0..1)?];
         Ok(Some(Left { at_work, in_doubt }))
     }
@@ -252,14 +278,14 @@ impl Flight {
     }
 
     /// Goes on until no problem is left at work: how problems ended, if they did, and θ.
-    pub(super) fn arrive(&mut self, device: &Device) -> Result<(Vec<End>, Vec<f32>), Error> {
+    pub(super) fn arrive(&mut self, device: &Device) -> Result<(Arrived<End>, Arrived<f32>), Error> {
         while let Some(Back { leg, left, ends, theta }) = self.back.take() {
             match left.after(leg)? {
                 Some(next) => self.send(device, next)?,
-                None => return Ok((pollster::block_on(ends.wait())?, pollster::block_on(theta.wait())?)),
+                None => return Ok((pollster::block_on(ends.arrived())?, pollster::block_on(theta.arrived())?)),
             }
         }
-        Ok((vec![End::zeroed(); self.ids.len()], Vec::new()))
+        Ok((Arrived::from(vec![End::zeroed(); self.ids.len()]), Arrived::from(Vec::new())))
     }
 
     /// The data of its problems row by row, where they lie so on the device.
@@ -319,29 +345,21 @@ impl Flight {
             }
         };
         outcome.rows.par_extend(ids.par_iter().with_min_len(TASK).zip(ends).map(row_of));
-        let parameters = grown(&mut outcome.parameters, ids.len() * p);
-        let starts = grown(&mut outcome.starts, ids.len() * p);
-        let places = parameters.par_chunks_mut(p).zip(starts.par_chunks_mut(p)).with_min_len(TASK).enumerate();
-        places.for_each(|(b, (parameters, start))| {
-            start.copy_from_slice(job.start(ids[b]));
-            if ends[b].steps == 0 || theta.is_empty() {
-                // Nothing moved: the start as it was given, not its rounding to f32.
-                parameters.copy_from_slice(start);
-                return;
+        extend_in_blocks(&mut outcome.parameters, ids.len() * p, TASK * p, |range, places| {
+            for b in range.start / p..range.end / p {
+                if ends[b].steps == 0 || theta.is_empty() {
+                    // Nothing moved: the start as it was given, not its rounding to f32.
+                    places.extend_from_slice(job.start(ids[b]));
+                } else {
+                    (0..p).for_each(|j| places.push(f64::from(theta[layout::element(b, j, 0, p, 1, LANES)])));
+                }
             }
-            for (j, parameter) in parameters.iter_mut().enumerate() {
-                *parameter = f64::from(theta[layout::element(b, j, 0, p, 1, LANES)]);
-            }
+        });
+        extend_in_blocks(&mut outcome.starts, ids.len() * p, TASK * p, |range, places| {
+            ids[range.start / p..range.end / p].iter().for_each(|&id| places.extend_from_slice(job.start(id)));
         });
     }
 }
 
-/// How many problems a task of the host tells of.
+/// How many problems a task of the host tells of, a multiple of [`LANES`].
 const TASK: usize = 4096;
-
-/// Room for so many values more.
-fn grown(values: &mut Vec<f64>, by: usize) -> &mut [f64] {
-    let before = values.len();
-    values.resize(before + by, 0.0);
-    &mut values[before..]
-}

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::backend::cpu::Workspace;
 use crate::backend::{Factorisation, Solved, Spectrum, second_look};
-use crate::gpu::{Device, DeviceError, layout};
+use crate::gpu::{Arrived, Device, DeviceError, layout};
 use crate::kernels::problem::{End, Problem, Sizes, State};
 use crate::ngd::{Precision, Scaling, Status};
 use crate::sweep::{Job, ProblemId};
@@ -15,13 +15,13 @@ use super::problems::Problems;
 /// The buffers of a chunk, still interleaved.
 pub(super) struct Found {
     pub(super) states: Vec<State>,
-    theta: Vec<f32>,
+    theta: Arrived<f32>,
     /// Empty for a network.
-    v: Vec<f32>,
-    sigma: Vec<f32>,
-    lengths: Vec<f32>,
+    v: Arrived<f32>,
+    sigma: Arrived<f32>,
+    lengths: Arrived<f32>,
     /// The records of the way, where a history is kept.
-    history: Option<(Layout, Vec<f32>)>,
+    history: Option<(Layout, Arrived<f32>)>,
     sizes: Sizes,
     lanes: usize,
     /// What the data of each data set were multiplied by.
@@ -50,16 +50,16 @@ impl Found {
         let states = of_states.wait().await?;
         let mut values = Vec::with_capacity(floats.len());
         for read in floats {
-            values.push(read.wait().await?);
+            values.push(read.arrived().await?);
         }
         let mut values = values.into_iter();
-        let mut next = || values.next().unwrap_or_default();
+        let mut next = || values.next().unwrap_or_else(|| Arrived::from(Vec::new()));
         Ok(Self {
             states,
             theta: next(),
             sigma: next(),
             lengths: next(),
-            v: v.map(|_| next()).unwrap_or_default(),
+            v: if v.is_some() { next() } else { Arrived::from(Vec::new()) },
             history: history.map(|history| (history.layout, next())),
             sizes: problems.sizes,
             lanes: batch.lanes,

@@ -7,7 +7,7 @@ use crate::gpu::{Bindable, Buffer, Candidate, Commands, Device, DeviceError, Ker
 use crate::kernels::fused::code::{Coordinates, Route};
 use crate::kernels::fused::host::{self, Form, MOST_PARAMETERS, MOST_ROWS};
 use crate::kernels::problem::{Fused, MOST_LANE_PARAMETERS, Problem};
-use crate::model::Kind;
+use crate::model::{Expression, Kind, Model};
 use crate::ngd::{Damping, Filter, Scaling};
 use crate::sweep::{Job, ProblemId, SizeUnit, StepRule};
 
@@ -80,16 +80,67 @@ pub(super) fn most_at_once(device: &Device, job: &Job) -> u64 {
 /// A row's rotations cost several times its sums.
 const WORK_OF_ROTATIONS: u64 = 4;
 
-/// The kernels, and the problems that they work on.
-pub(super) struct FusedSteps {
+/// The kernels of a job's steps, whatever chunks it is cut into.
+#[derive(Debug)]
+pub(crate) struct Kernels {
+    model: Model,
     form: Form,
     coordinates: Coordinates,
-    normal: Arc<Kernel>,
-    /// Compiled once a problem needs it.
+    /// Each is compiled once a problem needs it.
+    normal: OnceLock<Arc<Kernel>>,
     orthogonal: OnceLock<Arc<Kernel>>,
     muster: Arc<Kernel>,
     /// Lists those in doubt.
     lister: Arc<Kernel>,
+}
+
+/// Where the kernels of a job find coordinates.
+fn coordinates(job: &Job) -> Coordinates {
+    match job.shared_grid() {
+        Some(rows) if has_grid(job) => {
+            Coordinates::InGrid(Grid::of(rows, job.model().row_inputs(), |row, input| job.inputs(row)[input]))
+        }
+        _ => Coordinates::InData,
+    }
+}
+
+impl Kernels {
+    pub(super) fn new(device: &Device, job: &Job) -> Result<Self, DeviceError> {
+        Ok(Self {
+            model: job.model().clone(),
+            form: form(job, is_uniform(job)),
+            coordinates: coordinates(job),
+            normal: OnceLock::new(),
+            orthogonal: OnceLock::new(),
+            muster: device.kernel(&host::MUSTER, &[], &[])?,
+            lister: device.kernel(&host::DOUBTED, &[], &[])?,
+        })
+    }
+
+    /// Whether they are those of this job. A model that is written alike but is another is not looked into: the device keeps
+    /// what it has compiled, and to write the text anew takes a millisecond.
+    pub(super) fn are_of(&self, job: &Job) -> bool {
+        self.model.is_same(job.model())
+            && self.form == form(job, is_uniform(job))
+            && self.coordinates == coordinates(job)
+    }
+
+    fn of_route(&self, device: &Device, model: &Expression, route: Route) -> Result<&Arc<Kernel>, DeviceError> {
+        let place = match route {
+            Route::Normal => &self.normal,
+            Route::Orthogonal => &self.orthogonal,
+        };
+        if let Some(kernel) = place.get() {
+            return Ok(kernel);
+        }
+        let kernel = host::kernel(device, model, &self.coordinates, Form { route, ..self.form })?;
+        Ok(place.get_or_init(|| kernel))
+    }
+}
+
+/// The problems of a chunk, and the kernels that work on them.
+pub(super) struct FusedSteps {
+    kernels: Arc<Kernels>,
     /// The problems at work, and those that go on: how many, then which.
     rosters: [Buffer<u32>; 2],
     /// Those of which normal equations leave f32 in doubt.
@@ -144,19 +195,16 @@ pub(super) fn is_uniform(job: &Job) -> bool {
 }
 
 impl FusedSteps {
-    /// For the problems of a chunk whose steps are taken in registers, in a grid or not; `None` where there is none.
+    /// For the problems of a chunk whose steps are taken in registers; `None` where there is none.
     pub(super) fn new(
         device: &Device,
         job: &Job,
         ids: &[ProblemId],
-        is_grid: bool,
-        uniform: bool,
+        kernels: &Arc<Kernels>,
     ) -> Result<Option<Self>, DeviceError> {
         let Kind::Expression(model) = job.model().kind() else { return Ok(None) };
-        let form = form(job, uniform);
-        let mut roster = Vec::with_capacity(1 + ids.len());
-        roster.push(0);
-        if form.uniform {
+        let mut roster = vec![0];
+        if kernels.form.uniform {
             roster.extend(0..if takes(job, ids[0]) { ids.len() as u32 } else { 0 });
         } else {
             roster.extend((0..).zip(ids).filter(|&(_, &id)| takes(job, id)).map(|(b, _): (u32, _)| b));
@@ -166,20 +214,11 @@ impl FusedSteps {
             return Ok(None);
         }
         roster[0] = count as u32;
-        let coordinates = match job.shared_grid() {
-            Some(rows) if is_grid => {
-                Coordinates::InGrid(Grid::of(rows, job.model().row_inputs(), |row, input| job.inputs(row)[input]))
-            }
-            _ => Coordinates::InData,
-        };
         let rows = job.rows(ids[0].set).len() as u32;
+        // It compiles, if it has to, before anything is on its way.
+        kernels.of_route(device, model, Route::Normal)?;
         Ok(Some(Self {
-            normal: host::kernel(device, model, &coordinates, form)?,
-            orthogonal: OnceLock::new(),
-            form,
-            coordinates,
-            muster: device.kernel(&host::MUSTER, &[], &[])?,
-            lister: device.kernel(&host::DOUBTED, &[], &[])?,
+            kernels: Arc::clone(kernels),
             rosters: [device.lent_from("roster", &roster)?, device.scratch("those that stay", roster.len())?],
             doubted: device.scratch("those in doubt", roster.len())?,
             workgroups: device.buffer("workgroups", 3)?,
@@ -200,27 +239,19 @@ impl FusedSteps {
         Leg { route: Route::Normal, begins: true, count: self.count }
     }
 
-    fn kernel(&self, device: &Device, job: &Job, route: Route) -> Result<&Arc<Kernel>, DeviceError> {
-        let (Route::Orthogonal, Kind::Expression(model)) = (route, job.model().kind()) else { return Ok(&self.normal) };
-        if let Some(kernel) = self.orthogonal.get() {
-            return Ok(kernel);
-        }
-        let kernel = host::kernel(device, model, &self.coordinates, Form { route, ..self.form })?;
-        Ok(self.orthogonal.get_or_init(|| kernel))
-    }
-
     /// Records many steps; the list of those still at work after them, and that of those in doubt.
     pub(super) fn record(
         &self,
         device: &Device,
-        job: &Job,
+        model: &Expression,
         commands: &mut Commands,
         operands: &Operands<'_>,
         leg: Leg,
     ) -> Result<[&Buffer<u32>; 2], DeviceError> {
         let Operands { rules, description, states, data, theta, trial, ends } = *operands;
         let is_normal = leg.route == Route::Normal;
-        let kernel = self.kernel(device, job, leg.route)?;
+        let kernel = self.kernels.of_route(device, model, leg.route)?;
+        let Kernels { muster, lister, .. } = &*self.kernels;
         let [first_roster, other] = &self.rosters;
         let [mut now, mut next] = [if is_normal { first_roster } else { &self.doubted }, other];
         let each = leg.count * self.work * if is_normal { 1 } else { WORK_OF_ROTATIONS };
@@ -228,7 +259,7 @@ impl FusedSteps {
         let first = device.uniform(&Fused::of(passes as u32, leg.begins, self.rule))?;
         let later = device.uniform(&Fused::of(passes as u32, false, self.rule))?;
         for k in 0..DISPATCHES {
-            commands.dispatch(&self.muster, &[now, next, &self.workgroups], [1, 1, 1])?;
+            commands.dispatch(muster, &[now, next, &self.workgroups], [1, 1, 1])?;
             let fused = if k == 0 { &first } else { &later };
             let bindings: [&dyn Bindable; 10] =
                 [rules, fused, description, states, data, theta, trial, now, next, ends];
@@ -240,7 +271,7 @@ impl FusedSteps {
         if is_normal {
             commands.clear(&self.doubted)?;
             let groups = (self.problems as u32).div_ceil(host::GROUP);
-            commands.dispatch(&self.lister, &[rules, ends, &self.doubted], [groups, 1, 1])?;
+            commands.dispatch(lister, &[rules, ends, &self.doubted], [groups, 1, 1])?;
         }
         Ok([now, &self.doubted])
     }

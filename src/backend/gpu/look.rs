@@ -38,7 +38,7 @@ impl GpuBackend {
         if matches!(shape.way, Way::Blocked(cut) if cut.is_wide()) {
             return self.solve_in_memory(job, ids).await;
         }
-        let mut flight = self.loaded(job.clone(), ids.to_vec())?;
+        let mut flight = self.loaded(job.clone(), ids.to_vec(), &self.kernels(job)?)?;
         flight.depart(&self.device)?;
         let (ends, theta) = flight.arrive(&self.device)?;
         if ends.iter().all(|end| end.status().is_none()) {

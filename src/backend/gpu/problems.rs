@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::Error;
-use crate::gpu::{Buffer, Device, Uniform, layout};
+use crate::gpu::{Buffer, Device, DeviceError, Uniform, layout};
 use crate::kernels::batch::Batch;
 use crate::kernels::problem::{Problem, Rules, Sizes, State};
 use crate::sweep::{Job, ProblemId};
@@ -86,7 +86,12 @@ impl Problems {
             states: device.buffer_from("states", &vec![state; ids.len()])?,
             data: match data {
                 Some(data) => data.clone(),
-                None => device.buffer_from("data", &rows(job, first_set..=last_set, &scales))?,
+                None => {
+                    let rows = RowsOfData { job, sets: first_set..=last_set, scales: &scales };
+                    let data = device.buffer("data", rows.numbers())?;
+                    rows.write(device, &data)?;
+                    data
+                }
             },
             trial: device.buffer_from("trial", theta)?,
             previous: moves.then(|| device.buffer_from("previous", theta)).transpose()?,
@@ -129,17 +134,27 @@ pub(super) fn rules(job: &Job, problems: usize) -> Rules {
 
 /// Where problems start, interleaved in tiles of `lanes`.
 pub(super) fn starts(job: &Job, ids: &[ProblemId], lanes: usize) -> Vec<f32> {
+    let tiles = |ids: &[ProblemId]| {
+        let mut theta = Vec::new();
+        add_starts(job, ids, lanes, &mut theta);
+        theta
+    };
+    ids.par_chunks(TASK.next_multiple_of(lanes)).flat_map_iter(tiles).collect()
+}
+
+/// Adds where problems start, in whole tiles of `lanes`.
+pub(super) fn add_starts(job: &Job, ids: &[ProblemId], lanes: usize, theta: &mut Vec<f32>) {
     let p = job.model().parameters().len();
-    let mut theta = vec![0.0f32; ids.len().next_multiple_of(lanes) * p];
-    let tiles = theta.par_chunks_mut(lanes * p).with_min_len(TASK / lanes);
-    tiles.zip(ids.par_chunks(lanes)).for_each(|(tile, ids)| {
+    for ids in ids.chunks(lanes) {
+        let first = theta.len();
+        theta.resize(first + lanes * p, 0.0);
+        let tile = &mut theta[first..];
         for (b, &id) in ids.iter().enumerate() {
             for (j, &value) in job.start(id).iter().enumerate() {
                 tile[layout::element(b, j, 0, p, 1, lanes)] = value as f32;
             }
         }
-    });
-    theta
+    }
 }
 
 /// Whether all data sets have the same inputs, and no row a weight of its own.
@@ -163,17 +178,45 @@ pub(super) fn gridded_rows(
     Ok(data)
 }
 
-/// The data of these sets, row by row, their weights multiplied by the scale of each set.
-pub(super) fn rows(job: &Job, sets: std::ops::RangeInclusive<usize>, scales: &[f64]) -> Vec<f32> {
-    let mut data = Vec::new();
-    for (set, scale) in sets.zip(scales) {
-        for row in job.rows(set) {
-            data.extend(job.inputs(row).iter().map(|&x| x as f32));
-            data.push(job.response(row) as f32);
-            data.push((job.weight(row) * scale) as f32);
-        }
+/// The data of some sets, row by row, their weights multiplied by the scale of each set.
+pub(super) struct RowsOfData<'a> {
+    pub(super) job: &'a Job,
+    pub(super) sets: std::ops::RangeInclusive<usize>,
+    pub(super) scales: &'a [f64],
+}
+
+impl RowsOfData<'_> {
+    /// How many numbers they are: of each row the inputs, y and w.
+    pub(super) fn numbers(&self) -> usize {
+        let rows = self.job.rows(*self.sets.end()).end - self.job.rows(*self.sets.start()).start;
+        rows * (self.job.model().row_inputs() + 2)
     }
-    data
+
+    /// Puts them on the device.
+    pub(super) fn write(&self, device: &Device, buffer: &Buffer<f32>) -> Result<(), DeviceError> {
+        let Self { job, sets, scales } = self;
+        let sets = *sets.start()..sets.end() + 1;
+        let each = self.numbers() / sets.len();
+        let add = |some: std::ops::Range<usize>, data: &mut Vec<f32>| {
+            for k in some {
+                add_rows(job, sets.start + k, scales[k], data);
+            }
+        };
+        if job.equal_rows().is_none() {
+            // Where a set begins the one before it tells: one block of all.
+            return device.write_made(buffer, self.numbers(), |_, data| add(0..sets.len(), data));
+        }
+        let block = (TASK / job.most_rows().max(1)).max(1) * each;
+        device.write_made(buffer, block, |range, data| add(range.start / each..range.end / each, data))
+    }
+}
+
+fn add_rows(job: &Job, set: usize, scale: f64, data: &mut Vec<f32>) {
+    for row in job.rows(set) {
+        data.extend(job.inputs(row).iter().map(|&x| x as f32));
+        data.push(job.response(row) as f32);
+        data.push((job.weight(row) * scale) as f32);
+    }
 }
 
 /// What the data of each of these sets are multiplied by, and ‖w∘y‖ before that.

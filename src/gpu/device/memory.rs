@@ -3,10 +3,20 @@
 use std::ops::Range;
 
 use bytemuck::Pod;
+use rayon::prelude::*;
 
 use crate::gpu::{Bindable, Buffer, DeviceError, Uniform};
 
 use super::Device;
+
+/// Bytes that one core stages at a time.
+const STAGED_AT_ONCE: usize = 1 << 18;
+
+/// A part of what is being staged, which no other overlaps.
+struct Block<'a>(wgpu::WriteOnly<'a, [u8]>);
+
+// SAFETY: it is an exclusive reference to bytes, which may go to another thread; wgpu says so of all but slices.
+unsafe impl Send for Block<'_> {}
 
 impl Device {
     /// The largest buffer that can be bound, in bytes.
@@ -92,15 +102,83 @@ impl Device {
     /// # Errors
     /// If they lie beyond the end, or memory is exhausted.
     pub fn write<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, data: &[T]) -> Result<(), DeviceError> {
-        let bytes = buffer.bytes("a write", &(offset..offset.saturating_add(data.len())))?;
-        if data.is_empty() {
-            return Ok(());
+        let block = STAGED_AT_ONCE / size_of::<T>().max(1);
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        self.staged(buffer, offset..offset.saturating_add(data.len()), block, |range, mut place| {
+            place.copy_from_slice(&bytes[range.start * size_of::<T>()..range.end * size_of::<T>()]);
+        })
+    }
+
+    /// Writes a whole buffer of elements that are made block by block on all cores: `make` is given a range of them and a list
+    /// to add them to.
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    ///
+    /// # Panics
+    /// If `make` does not make as many as it is asked for.
+    pub(crate) fn write_made<T: Pod>(
+        &self,
+        buffer: &Buffer<T>,
+        block: usize,
+        make: impl Fn(Range<usize>, &mut Vec<T>) + Sync,
+    ) -> Result<(), DeviceError> {
+        self.staged(buffer, 0..buffer.len(), block, |range, mut place| {
+            let mut made = Vec::with_capacity(range.len());
+            make(range, &mut made);
+            place.copy_from_slice(bytemuck::cast_slice(&made));
+        })
+    }
+
+    /// The same in memory that is used again, as that of [`scratch`](Self::scratch).
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer).
+    ///
+    /// # Panics
+    /// As [`write_made`](Self::write_made).
+    pub(crate) fn lent_made<T: Pod>(
+        &self,
+        label: &str,
+        (len, block): (usize, usize),
+        make: impl Fn(Range<usize>, &mut Vec<T>) + Sync,
+    ) -> Result<Buffer<T>, DeviceError> {
+        let buffer = self.scratch(label, len)?;
+        self.write_made(&buffer, block, make)?;
+        Ok(buffer)
+    }
+
+    /// Writes a range of a buffer's elements by way of memory that both sides reach, which is filled block by block, on all
+    /// cores where there are several. `fill` counts the elements from the first of the range on.
+    fn staged<T: Pod>(
+        &self,
+        buffer: &Buffer<T>,
+        range: Range<usize>,
+        block: usize,
+        fill: impl Fn(Range<usize>, wgpu::WriteOnly<'_, [u8]>) + Sync,
+    ) -> Result<(), DeviceError> {
+        let bytes = buffer.bytes("a write", &range)?;
+        let Some(size) = wgpu::BufferSize::new(bytes.end - bytes.start) else { return Ok(()) };
+        // Every other reason has been told by now.
+        let lost = || DeviceError::Lost { reason: "it stages no writes any more".to_owned() };
+        let place =
+            self.scoped("a write", size.get(), || self.0.queue.write_buffer_with(buffer.raw(), bytes.start, size))?;
+        let mut place = place.ok_or_else(lost)?;
+        let (mut left, mut blocks, mut first) = (place.slice(..), Vec::new(), 0);
+        while first < range.len() {
+            let count = block.clamp(1, range.len() - first);
+            let (one, rest) = left.split_at(count * size_of::<T>());
+            blocks.push((first..first + count, Block(one)));
+            (left, first) = (rest, first + count);
         }
-        self.scoped("a write", size_of_val(data) as u64, || {
-            self.0.queue.write_buffer(buffer.raw(), bytes.start, bytemuck::cast_slice(data));
-        })?;
+        match blocks.len() {
+            // A thread for each would take longer than the copy.
+            1 => blocks.into_iter().for_each(|(range, Block(place))| fill(range, place)),
+            _ => blocks.into_par_iter().for_each(|(range, Block(place))| fill(range, place)),
+        }
+        self.scoped("a write", size.get(), || drop(place))?;
         // Staging memory of large writes is given back at the next submit; do that now.
-        if size_of_val(data) > 16 << 20 {
+        if size.get() > 16 << 20 {
             self.scoped("a flush", 0, || self.0.queue.submit([]))?;
         }
         Ok(())
@@ -177,5 +255,42 @@ impl Device {
         let readback = commands.read_later(buffer, range)?;
         commands.submit()?;
         readback.wait().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::AdapterChoice;
+
+    fn devices() -> impl Iterator<Item = Device> {
+        let open = |summary: crate::gpu::AdapterSummary| Device::open(&AdapterChoice::Index(summary.index)).ok();
+        Device::list().into_iter().filter_map(open).inspect(|device| println!("on {}", device.summary().label()))
+    }
+
+    #[test]
+    fn what_is_made_block_by_block_arrives_in_its_order_whatever_the_blocks() {
+        for device in devices() {
+            for (len, block) in [(0, 5), (1, 5), (10_000, 7), (10_000, 10_000), (300_000, 4096)] {
+                let made = device.lent_made("made", (len, block), |range, made: &mut Vec<u32>| {
+                    assert!(range.len() <= block);
+                    made.extend(range.map(|k| 3 * k as u32));
+                });
+                let read = device.read_range(&made.unwrap(), 0..len).unwrap();
+                assert_eq!(read, (0..len as u32).map(|k| 3 * k).collect::<Vec<_>>(), "{len} in blocks of {block}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_write_of_several_blocks_changes_its_range_and_nothing_else() {
+        let all: Vec<u64> = (0..3 * STAGED_AT_ONCE as u64 / 8 + 100).collect();
+        for device in devices() {
+            let buffer = device.buffer::<u64>("all", all.len()).unwrap();
+            device.write(&buffer, 10, &all[10..all.len() - 5]).unwrap();
+            let read = device.read(&buffer).unwrap();
+            assert_eq!((&read[..10], &read[all.len() - 5..]), (&[0; 10][..], &[0; 5][..]));
+            assert_eq!(read[10..all.len() - 5], all[10..all.len() - 5]);
+        }
     }
 }

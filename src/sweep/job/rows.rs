@@ -19,6 +19,11 @@ impl Job {
         self.0.whole.sets.most_rows()
     }
 
+    /// The number of rows of every data set, where all have as many.
+    pub(crate) fn equal_rows(&self) -> Option<usize> {
+        self.0.whole.sets.equal_rows()
+    }
+
     /// The model's inputs at a row.
     pub(crate) fn inputs(&self, row: usize) -> &[f64] {
         let whole = &self.0.whole;
