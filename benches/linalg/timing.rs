@@ -13,6 +13,8 @@ const RUN: Duration = Duration::from_millis(250);
 const TELLING: Duration = Duration::from_millis(20);
 /// The longest run that is worth waiting for.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How many times larger the next batch is, where one does not tell enough.
+const GROWTH: usize = 8;
 /// The smallest batch, for whoever takes long: enough for several cores.
 const LEAST: usize = 16;
 
@@ -96,6 +98,7 @@ pub(crate) fn prepared<'m>(
     if mode != Mode::Bench {
         return Ok(Some((count, work)));
     }
+    let mut before = None;
     loop {
         // The driver may compile at the first run.
         timed(work.as_mut())?;
@@ -104,8 +107,14 @@ pub(crate) fn prepared<'m>(
             return Err(format!("{count} matrices take {:.1} s", time.as_secs_f64()));
         }
         let fitting = (count as f64 * RUN.as_secs_f64() / time.as_secs_f64()) as usize;
-        let enough = time >= TELLING || count == most;
-        let wanted = if enough { fitting } else { fitting.min(8 * count) }.clamp(LEAST.min(most), most);
+        // To record what a few matrices take a GPU may need as long as to do a thousand: a time tells what more of them take
+        // once it has grown with their number.
+        let grows = before.is_some_and(|(fewer, less): (usize, Duration)| {
+            2.0 * time.as_secs_f64() / less.as_secs_f64() >= count as f64 / fewer as f64
+        });
+        let enough = count == most || GROWTH as u32 * time > PATIENCE || (time >= TELLING && grows);
+        let wanted = if enough { fitting } else { GROWTH * count }.clamp(LEAST.min(most), most);
+        before = Some((count, time));
         // Whole tiles, where there are many.
         let wanted = if wanted < 64 { wanted } else { wanted / 64 * 64 };
         if wanted == count {

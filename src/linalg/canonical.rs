@@ -83,7 +83,7 @@ impl DeviceBatch {
     /// What the triangular factors of random matrices of this shape take, with so many right-hand sides.
     fn measure(&self, rights: usize, way: Way) -> Result<Timing, LinalgError> {
         let (device, Shape { rows, columns, .. }) = (self.device(), self.shape());
-        let batch = Batch { count: trial_count(rows * columns), ..self.tiled() };
+        let batch = Batch { count: trial_count(device, rows * columns), ..self.tiled() };
         let count = batch.count;
         let random = |columns: usize| {
             let shape = Shape::new(count, rows, columns, batch.lanes)?;

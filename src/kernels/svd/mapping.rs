@@ -142,7 +142,7 @@ pub(crate) fn choose(device: &Device, form: Form, lanes: usize) -> Result<Mappin
 /// What SVDs of random matrices take.
 fn measure(device: &Device, (form, lanes): (Form, usize), mapping: Mapping) -> Result<Timing, DeviceError> {
     let (rows, columns) = form.operand();
-    let count = trial_count(rows * columns);
+    let count = trial_count(device, rows * columns);
     let batch = Batch { count, lanes };
     let a = filled(device, batch, rows * columns)?;
     let room = |label, numbers: usize| device.scratch(label, batch.whole() * numbers);
