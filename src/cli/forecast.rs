@@ -126,7 +126,7 @@ impl Forecast {
             None => 8 * points * (inputs + 2) + 48 * job.sets() as u64,
         };
         let of_share = |bytes: u64| (bytes as f64 * share).ceil() as u64;
-        // A number that may be missing takes 16 bytes as a column, and 8 more as it is encoded.
+        // A value that may be missing takes up to 16 bytes as a column, and 8 more as it is encoded.
         let columns = 24 * (21 + if job.model().as_network().is_some() { 0 } else { 2 * parameters });
         let host = HostBytes {
             data: of_share(data),
