@@ -285,6 +285,39 @@ fn no_bit_depends_on_the_chunk_or_on_what_lies_beside() {
 }
 
 #[test]
+fn kernels_of_one_job_serve_no_other_with_the_same_model_on_another_grid_or_by_another_rule() {
+    let model = Model::parse(PEAK, &PEAK_PARAMETERS).unwrap();
+    // The peak is broader along one axis than the other is long: with axes changed it is another problem.
+    let values: Vec<f32> = (0..15).map(|i| (500.0 * (-(uniform(i) + (i % 3) as f64) / 4.0).exp()) as f32).collect();
+    let of = |shape: [usize; 3], axes: [&str; 3], damping: Damping| {
+        let data = Data::from_array(&values, &shape, &axes).unwrap();
+        let block = StepBlock { dampings: vec![damping], ..StepBlock::default() };
+        Sweep::new(&model, &data).start([450.0, 1.2, 1.9, 2.2, 12.0]).block(block).detail(Detail::Essential)
+    };
+    let jobs = [
+        of([1, 5, 3], ["set", "py", "px"], Damping::Adaptive),
+        of([1, 5, 3], ["set", "px", "py"], Damping::Adaptive),
+        of([1, 3, 5], ["set", "py", "px"], Damping::Adaptive),
+        of([1, 3, 5], ["set", "py", "px"], Damping::Fixed(0.0)),
+    ];
+    let stop = |sweep: &Sweep| sweep.clone().stop(Stop { steps: 2, tests: false, ..Stop::default() });
+    each_gpu(|engine| {
+        let alone: Vec<_> = jobs
+            .iter()
+            .map(|job| {
+                let fresh = Engine::from_device(once_more(engine.device().unwrap())).unwrap();
+                bits(&fresh.run(&stop(job)).unwrap())
+            })
+            .collect();
+        assert!((1..jobs.len()).all(|k| alone[k] != alone[k - 1]), "they are different problems");
+        // Each after each other.
+        for k in [0, 1, 0, 2, 0, 3, 1, 2, 1, 3, 2, 3, 0] {
+            assert_eq!(bits(&engine.run(&stop(&jobs[k])).unwrap()), alone[k], "job {k}");
+        }
+    });
+}
+
+#[test]
 fn problems_of_doubtful_rank_end_as_in_memory_to_the_bit() {
     // Two columns that are parallel, and a third: rank 2 of 3.
     let x: Vec<f64> = (0..12).map(|i| 0.25 * f64::from(i)).collect();

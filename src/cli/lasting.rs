@@ -190,15 +190,17 @@ pub(super) mod tests {
         }
     }
 
-    /// All that lands, in chunks that a multiple of five cuts.
-    struct All(Outcome);
+    /// All that lands, in chunks that a multiple of five cuts, and how many are said to have.
+    struct All(Outcome, u64);
 
     impl Sink for All {
         fn outcome(&mut self) -> &mut Outcome {
             &mut self.0
         }
 
-        fn landed(&mut self, _: u64) -> ControlFlow<()> {
+        fn landed(&mut self, problems: u64) -> ControlFlow<()> {
+            self.1 += problems;
+            assert_eq!(self.1, self.0.len() as u64);
             ControlFlow::Continue(())
         }
 
@@ -218,7 +220,7 @@ pub(super) mod tests {
         let mut lasting =
             Lasting::new(Frail::open(&until, &losses, "A"), || Ok(Frail::open(&until, &losses, then))).at_once();
         let nothing = Engine::open(Choice::Cpu).unwrap().run_job(&job, 0..0, &mut |_| ControlFlow::Continue(()));
-        let mut all = All(nothing.unwrap());
+        let mut all = All(nothing.unwrap(), 0);
         let ended = lasting.run(&job, 0..20, &mut all);
         (all.0.iter().map(|problem| problem.index()).collect(), ended.map_err(|failure| failure.message))
     }
