@@ -136,6 +136,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             turned[j] = 0.0;
         }
 #endif
+        // By how much JᵀJ may be in more error than sums over the rows are, where it is not summed up row by row.
+        var growth: Real = 1.0;
         // @generated rows
 #ifdef ORTHOGONAL
         // RᵀR and RᵀQᵀe, for what is asked of JᵀJ and Jᵀe beside the step.
@@ -333,7 +335,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #else
                 // A plain step is in error by κ²u; of a damped one no more is asked than that it leads downhill.
                 let most = select(fused.most_damped, fused.most_plain, plain);
-                handed = handed || !clear || !(inverse <= most);
+                handed = handed || !clear || !(inverse * growth <= most);
 #endif
 
                 // The tests of step, at a point just accepted.

@@ -38,6 +38,7 @@ mod ast;
 mod diff;
 mod error;
 mod eval;
+pub(crate) mod factors;
 mod graph;
 mod lexer;
 mod names;

@@ -25,12 +25,26 @@ pub enum Rewrite {
     /// exponential for each column and each row in the place of one for each point. Only where whole steps are done in
     /// registers; a product that leaves the range of f32 is left to the kernels that do without.
     GridExponential,
+    /// Σ d·d′ over the points of a grid → Σ F·F′ along a line times Σ G·G′ across the lines, where derivatives are products
+    /// d = F·G of a factor along an axis and one across it, or sums of a few of these; and Σ d·e → Σ G·(Σ F·e). Only where
+    /// whole steps are done in registers, and where it takes less work.
+    GridSums,
 }
 
 impl Rewrite {
     /// All of them, in the order in which they are applied.
-    pub const ALL: [Rewrite; 4] =
-        [Rewrite::Reciprocal, Rewrite::HoistedReciprocal, Rewrite::SharedReciprocal, Rewrite::GridExponential];
+    pub const ALL: [Rewrite; 5] = [
+        Rewrite::Reciprocal,
+        Rewrite::HoistedReciprocal,
+        Rewrite::SharedReciprocal,
+        Rewrite::GridExponential,
+        Rewrite::GridSums,
+    ];
+
+    /// Whether it takes a grid.
+    fn is_of_grids(self) -> bool {
+        matches!(self, Rewrite::GridExponential | Rewrite::GridSums)
+    }
 
     /// The name on the command line and in a plan.
     #[must_use]
@@ -40,6 +54,7 @@ impl Rewrite {
             Rewrite::HoistedReciprocal => "hoisted_reciprocal",
             Rewrite::SharedReciprocal => "shared_reciprocal",
             Rewrite::GridExponential => "grid_exponential",
+            Rewrite::GridSums => "grid_sums",
         }
     }
 
@@ -53,11 +68,17 @@ impl Rewrite {
     /// Two correctly rounded exponentials and their product are within (1+u)³ of exp(a)·exp(b): 3u, less than two units in
     /// the last place with the result's own rounding in it. The sum a + b as written is rounded once more, by |a + b|·u of
     /// the exponential, which the product is spared.
+    ///
+    /// Of grid sums the operation is a term of a sum: F·F′·G·G′ takes the products that d·d′ = (F·G)·(F′·G′) takes, in another
+    /// order, and both are within 3u of the term, 6u from each other. What the additions round is not in it: by lines they are
+    /// fewer than one by one. Where a derivative is a sum of terms, the bound is one on the moduli of the terms' products; how
+    /// much larger than the sum of squares these are, a kernel measures, and counts with the condition number.
     #[must_use]
     pub fn bound_ulps(self) -> u32 {
         match self {
             Rewrite::Reciprocal | Rewrite::HoistedReciprocal | Rewrite::SharedReciprocal => 1,
             Rewrite::GridExponential => 2,
+            Rewrite::GridSums => 6,
         }
     }
 }
@@ -121,10 +142,10 @@ impl Rewrites {
     }
 
     /// Rewrites what the outputs need, adding to the graph, and gives the new outputs in the same order: by all but
-    /// [`Rewrite::GridExponential`], which nothing is gained by without a grid.
+    /// [`Rewrite::GridExponential`] and [`Rewrite::GridSums`], which nothing is gained by without a grid.
     pub fn apply(self, graph: &mut Graph, outputs: &[NodeId]) -> Vec<NodeId> {
         let mut outputs = outputs.to_vec();
-        for rewrite in self.iter().filter(|&rewrite| rewrite != Rewrite::GridExponential) {
+        for rewrite in self.iter().filter(|&rewrite| !rewrite.is_of_grids()) {
             outputs = apply_one(rewrite, graph, &outputs);
         }
         outputs
@@ -143,7 +164,7 @@ fn apply_one(rewrite: Rewrite, graph: &mut Graph, outputs: &[NodeId]) -> Vec<Nod
                 Rewrite::Reciprocal => graph.constant(b).is_some_and(in_bound),
                 Rewrite::HoistedReciprocal => graph.constant(b).is_none() && varying[a.index()] && !varying[b.index()],
                 Rewrite::SharedReciprocal => varying[b.index()] && quotients[b.index()] > 1,
-                Rewrite::GridExponential => false,
+                Rewrite::GridExponential | Rewrite::GridSums => false,
             };
             if wanted {
                 let (a, b) = (map[a.index()], map[b.index()]);
@@ -314,7 +335,12 @@ mod tests {
         let two = Rewrites::none().with(Rewrite::Reciprocal).with(Rewrite::SharedReciprocal);
         assert_eq!("reciprocal, shared_reciprocal".parse(), Ok(two));
         assert_eq!(two.to_string().parse(), Ok(two));
-        assert_eq!(Rewrites::all().without(Rewrite::HoistedReciprocal).without(Rewrite::GridExponential), two);
+        assert_eq!(
+            [Rewrite::HoistedReciprocal, Rewrite::GridExponential, Rewrite::GridSums]
+                .into_iter()
+                .fold(Rewrites::all(), Rewrites::without),
+            two
+        );
         let error = "reciprocals".parse::<Rewrites>().unwrap_err();
         assert_eq!(error.to_string(), "unknown rewrite \"reciprocals\": did you mean \"reciprocal\"?");
     }

@@ -1,6 +1,6 @@
 //! Straight-line WGSL for every row of a small grid, each value computed once for all rows that share it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
 use super::graph::{Graph, NodeId};
@@ -38,6 +38,31 @@ impl Grid {
     /// Distinct values of an input.
     pub(crate) fn distinct(&self, input: usize) -> usize {
         self.values[input].iter().max().map_or(0, |&last| last as usize + 1)
+    }
+
+    /// The rows line by line, each line by ascending number of the input's value; `None` where not every value of the input
+    /// goes once with every combination of the others.
+    pub(crate) fn lines(&self, along: usize) -> Option<Vec<Vec<usize>>> {
+        let others = |row: usize| (0..self.values.len()).filter(move |&k| k != along).map(move |k| self.values[k][row]);
+        let mut lines: Vec<Vec<usize>> = Vec::new();
+        let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
+        for row in 0..self.rows {
+            let line = *known.entry(others(row).collect()).or_insert(lines.len());
+            if line == lines.len() {
+                lines.push(Vec::new());
+            }
+            lines[line].push(row);
+        }
+        let length = self.distinct(along);
+        for line in &mut lines {
+            line.sort_by_key(|&row| self.values[along][row]);
+            let whole =
+                line.len() == length && line.iter().enumerate().all(|(k, &row)| self.values[along][row] as usize == k);
+            if !whole {
+                return None;
+            }
+        }
+        Some(lines)
     }
 
     /// Whether an input has fewer values than there are rows.
@@ -88,7 +113,7 @@ pub(crate) fn emit_rows(
     outputs: &[NodeId],
     grid: &Grid,
     names: &dyn GridNames,
-    after: impl Fn(usize, &[String]) -> String,
+    mut after: impl FnMut(usize, &[String]) -> String,
 ) -> Rows {
     let schedule = Schedule::new(graph, outputs);
     let graph = &schedule.graph;

@@ -7,6 +7,7 @@ mod dual;
 mod fused;
 mod history;
 mod jacobi;
+mod moments;
 mod network;
 
 use super::batch::Batch;

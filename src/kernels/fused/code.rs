@@ -8,7 +8,7 @@ use crate::expr::{Graph, NodeId, Rewrite};
 use crate::gpu::GeneratedModule;
 use crate::model::Expression;
 
-use super::rotations;
+use super::{moments, rotations};
 
 /// The most rows that are written out one by one.
 const MOST_WRITTEN_OUT: usize = 128;
@@ -88,16 +88,11 @@ fn unrolled(model: &Expression, grid: &Grid, route: Route) -> Option<Parts> {
     } else {
         model.outputs.clone()
     };
-    let sum = Sum::of(&graph, &outputs);
-    let Rows { text, functions, statements } = emit_rows(&graph, &outputs, grid, &OfGrid, |row, results| match route {
-        Route::Normal => sum.row(&format!("e{row}"), &format!("y{row}"), results),
-        Route::Orthogonal => format!("{{\nlet y = y{row};\n{}}}\n", rotations::row(results)),
-    });
-    let further = match route {
-        Route::Normal => sum.statements(),
-        Route::Orthogonal => rotations::statements(model.parameters.len()),
+    let Rows { text, functions, statements } = match route {
+        Route::Normal => summed(&graph, &outputs, grid, model.rewrites.contains(Rewrite::GridSums)),
+        Route::Orthogonal => turned(&graph, &outputs, grid),
     };
-    if statements + grid.rows * further > MOST_STATEMENTS {
+    if statements > MOST_STATEMENTS {
         return None;
     }
     let mut once = String::new();
@@ -113,10 +108,31 @@ fn unrolled(model: &Expression, grid: &Grid, route: Route) -> Option<Parts> {
         once += &format!("let y{row}: Real = data[problem.first_row + {}u];\n", before + row);
     }
     let rows = match route {
-        Route::Normal => format!("let weight: Real = problem.weight;\n{text}{}", sum.closing(grid.rows)),
+        Route::Normal => format!("let weight: Real = problem.weight;\n{text}{}", weighted(outputs.len() - 1)),
         Route::Orthogonal => format!("let w: Real = problem.weight;\n{text}"),
     };
     Some((once, rows, functions))
+}
+
+/// The rows and their sums, but for the weight: row by row, or line by line where that takes less.
+fn summed(graph: &Graph, outputs: &[NodeId], grid: &Grid, by_lines: bool) -> Rows {
+    let sum = Sum::of(graph, outputs);
+    let mut rows = emit_rows(graph, outputs, grid, &OfGrid, |row, results| {
+        sum.row(&format!("e{row}"), &format!("y{row}"), results)
+    });
+    rows.text += &sum.constants(&format!("Real({})", grid.rows));
+    rows.statements += grid.rows * sum.statements();
+    let lines = by_lines.then(|| moments::rows(graph, outputs, grid, &OfGrid)).flatten();
+    lines.filter(|lines| lines.statements < rows.statements).unwrap_or(rows)
+}
+
+/// The rows, each turned into R and Qᵀe.
+fn turned(graph: &Graph, outputs: &[NodeId], grid: &Grid) -> Rows {
+    let mut rows = emit_rows(graph, outputs, grid, &OfGrid, |row, results| {
+        format!("{{\nlet y = y{row};\n{}}}\n", rotations::row(results))
+    });
+    rows.statements += grid.rows * rotations::statements(outputs.len() - 1);
+    rows
 }
 
 /// Inputs by their place in the data.
@@ -148,7 +164,8 @@ fn looped(model: &Expression, coordinates: &Coordinates, route: Route) -> Parts 
         } else {
             rows += &sum.row("e", "y", &results);
             rows += "}\nlet weight: Real = problem.weight;\n";
-            rows += &sum.closing_in_loop();
+            rows += &sum.constants("Real(problem.rows)");
+            rows += &weighted(sum.constant.len());
         }
     } else {
         let width = inputs + 2;
@@ -210,28 +227,28 @@ impl Sum {
         text
     }
 
-    /// What is left to the end: constants, and the weight, a power of two.
-    fn closing(&self, rows: usize) -> String {
-        self.end(&format!("Real({rows})"))
-    }
-
-    fn closing_in_loop(&self) -> String {
-        self.end("Real(problem.rows)")
-    }
-
-    fn end(&self, rows: &str) -> String {
-        let p = self.constant.len();
-        let mut text = String::from("squares *= weight * weight;\n");
-        for j in 0..p {
-            text += &format!("slope[{j}u] *= weight * weight;\n");
+    /// What is constant, of so many rows.
+    fn constants(&self, rows: &str) -> String {
+        let mut text = String::new();
+        for j in 0..self.constant.len() {
             for k in 0..=j {
-                let at = j * (j + 1) / 2 + k;
                 if let (Some(a), Some(b)) = (self.constant[j], self.constant[k]) {
-                    text += &format!("gram[{at}u] = {rows} * Real({:?});\n", a * b);
+                    text += &format!("gram[{}u] = {rows} * Real({:?});\n", j * (j + 1) / 2 + k, a * b);
                 }
-                text += &format!("gram[{at}u] *= weight * weight;\n");
             }
         }
         text
     }
+}
+
+/// The weight of all rows, a power of two, which is left to the end.
+fn weighted(parameters: usize) -> String {
+    let mut text = String::from("squares *= weight * weight;\n");
+    for j in 0..parameters {
+        text += &format!("slope[{j}u] *= weight * weight;\n");
+    }
+    for at in 0..parameters * (parameters + 1) / 2 {
+        text += &format!("gram[{at}u] *= weight * weight;\n");
+    }
+    text
 }

@@ -1,0 +1,169 @@
+//! JᵀJ and Jᵀe summed up line by line: the step is that of the twin, and sums in which terms cancel are left to rotations.
+
+use faer::Mat;
+
+use super::*;
+use crate::backend::residual_and_jacobian;
+use crate::data::Data;
+use crate::engine::Engine;
+use crate::expr::unrolled::Grid;
+use crate::expr::{Rewrite, Rewrites};
+use crate::kernels::fused::code::{Coordinates, Route, parts};
+use crate::kernels::fused::twin;
+use crate::model::Kind;
+use crate::sweep::{Detail, Job, StepBlock, Sweep};
+
+/// Lines of so many points, and how many of them.
+const LINES: (usize, usize) = (5, 4);
+
+/// Data sets on a grid, with a response of their own at each point.
+fn on_grid() -> Data {
+    let (width, lines) = LINES;
+    let mut columns = [const { Vec::new() }; 4];
+    for b in 0..BATCH {
+        for i in 0..width * lines {
+            let (u, v) = (0.5 * (i % width) as f64 - 1.0, 0.75 * (i / width) as f64 - 1.125);
+            let values = [b as f64, u, v, 2.0 * uniform(b, i)];
+            columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        }
+    }
+    let [set, u, v, y] = columns;
+    Data::from_columns([("set", set), ("u", u), ("v", v), ("y", y)]).unwrap().group_by(&["set"])
+}
+
+/// One exact step of size ½.
+fn one_step(text: &str, parameters: &[&str], start: &[f64]) -> Sweep {
+    let block = StepBlock { sizes: vec![0.5], dampings: vec![Damping::Fixed(0.0)], ..StepBlock::default() };
+    let stop = Stop { steps: 1, tests: false, ..Stop::default() };
+    let model = Model::parse(text, parameters).unwrap();
+    Sweep::new(&model, &on_grid()).start(start.to_vec()).block(block).stop(stop).detail(Detail::Essential)
+}
+
+/// The text of the rows and their sums.
+fn text(model: &Model, job: &Job) -> String {
+    let Kind::Expression(expression) = model.kind() else { unreachable!("models here are expressions") };
+    let grid = Grid::of(LINES.0 * LINES.1, expression.inputs.len(), |row, input| job.inputs(row)[input]);
+    parts(expression, &Coordinates::InGrid(grid), Route::Normal, true).map(|part| part.wgsl).concat()
+}
+
+fn goes_by_lines(text: &str) -> bool {
+    text.contains("along0_0")
+}
+
+/// θ of every problem after the step, none of which is mended by another kernel.
+fn left_by_the_kernel(device: &Device, sweep: &Sweep, p: usize) -> Vec<Vec<f64>> {
+    let engine = Engine::from_device(device.clone()).unwrap();
+    let mut fits = engine.resident(sweep).unwrap();
+    fits.run().unwrap();
+    let found = device.read(fits.parameters()).unwrap();
+    (0..fits.len() as usize).map(|b| (0..p).map(|j| f64::from(found[fits.place(b, j)])).collect()).collect()
+}
+
+fn length(v: impl IntoIterator<Item = f64>) -> f64 {
+    v.into_iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+/// How far ends of problems are from where a step of the twin leads, with unit columns, beside the step's length, ‖e‖, and κ: the worst of
+/// all data sets by error.
+fn worst(job: &Job, ends: Vec<Vec<f64>>, start: &[f64]) -> [f64; 4] {
+    let p = start.len();
+    let one = |(set, theta): (usize, Vec<f64>)| {
+        let (e, j) = residual_and_jacobian(job, set, start);
+        let rows: Vec<Vec<f64>> = j.row_iter().map(|row| row.iter().copied().collect()).collect();
+        let delta = twin::step(&rows, &e, 0.0, true);
+        let columns: Vec<f64> = (0..p).map(|k| j.col(k).norm_l2()).collect();
+        let unit = Mat::from_fn(e.len(), p, |i, k| j[(i, k)] / columns[k]);
+        let sigma = unit.singular_values().unwrap();
+        let error = length((0..p).map(|k| columns[k] * (start[k] - 0.5 * delta[k] - theta[k])));
+        let of_step = length((0..p).map(|k| columns[k] * 0.5 * delta[k]));
+        [error, of_step, length(e.iter().copied()), sigma[0] / sigma[p - 1]]
+    };
+    let all = ends.into_iter().enumerate().map(one);
+    all.max_by(|a, b| a[0].total_cmp(&b[0])).unwrap()
+}
+
+#[test]
+fn a_step_by_lines_is_that_of_the_normal_equations() {
+    // One term each; two terms, of one sign and of both; a factor of the parameters alone; two peaks.
+    let peak: (&str, &[&str], &[f64]) =
+        ("a*exp(-((u - m)**2 + (v - n)**2)/(2*s**2)) + b", &["a", "m", "n", "s", "b"], &[2.0, 0.1, -0.2, 0.8, 0.5]);
+    let saddle: (&str, &[&str], &[f64]) =
+        ("a*((u - m)**2 - (v - n)**2) + b*u*v + c", &["a", "m", "n", "b", "c"], &[1.5, 0.3, 0.2, -0.75, 0.5]);
+    let square: (&str, &[&str], &[f64]) =
+        ("(a*u + b*v)**2 + c*u + d + g*v", &["a", "b", "c", "d", "g"], &[1.0, -0.5, 2.0, 0.5, 0.25]);
+    let waves: (&str, &[&str], &[f64]) = ("sin(k*u)*cos(l*v) + d*k", &["k", "l", "d"], &[1.2, 0.9, 0.5]);
+    let two: (&str, &[&str], &[f64]) = (
+        "a*exp(-(u - m)**2 - (v - n)**2) + c*exp(-(u - r)**2 - (v - q)**2)",
+        &["a", "m", "n", "c", "r", "q"],
+        &[2.0, -0.6, -0.5, 1.5, 0.7, 0.6],
+    );
+    for_each_device(|device| {
+        for (text_of, parameters, start) in [peak, saddle, square, waves, two] {
+            let sweep = one_step(text_of, parameters, start);
+            let job = sweep.resolve().unwrap();
+            assert!(goes_by_lines(&text(job.model(), &job)), "{text_of}");
+            let without = job.model().with_rewrites(Rewrites::all().without(Rewrite::GridSums)).unwrap();
+            assert!(!goes_by_lines(&text(&without, &job)), "{text_of}");
+            let [error, of_step, of_e, condition] = worst(&job, left_by_the_kernel(device, &sweep, start.len()), start);
+            // With unit columns: a factor is good to 8u (an exponential, two products, a difference), a line's sum of five
+            // products of two to 21u, their product with one across to 43u; three terms of one sign each, or of moduli up to
+            // four times their sum (of the saddle and the square), make 4·43u + 3u. Jᵀe likewise, e itself to 12u. κ² of
+            // both, halved with the step; ‖Jᵀe‖ ≤ √p‖e‖. θ, below 2.5 with columns up to 10, is rounded.
+            let (p, each) = (start.len() as f64, 175.0);
+            let of_both = condition.powi(2) * (p * of_step + 0.5 * p.sqrt() * of_e);
+            let bound = U * (each * of_both + 25.0);
+            assert!(
+                of_step > 0.1 && bound < 0.3 * of_step,
+                "{text_of}: {bound:e} for a step of {of_step}, κ = {condition}"
+            );
+            assert!(error <= bound, "{text_of}: off by {error:e} of {of_step}, bound {bound:e}");
+        }
+    });
+}
+
+#[test]
+fn derivatives_whose_terms_cancel_are_left_to_rotations() {
+    // d/da is u·v, in terms of 2500: sums by lines know its square to 6·10⁶·u, which is as much as it is itself.
+    let text_of = "a*((u + 50)*(v + 50) - 50*u - 50*(v + 50)) + b*u + c + d*v + g*u*u";
+    let start = [1.5, -0.5, 0.25, 0.5, -0.75];
+    let sweep = one_step(text_of, &["a", "b", "c", "d", "g"], &start);
+    let job = sweep.resolve().unwrap();
+    assert!(goes_by_lines(&text(job.model(), &job)));
+    for_each_device(|device| {
+        let [error, of_step, of_e, condition] = worst(&job, left_by_the_kernel(device, &sweep, start.len()), &start);
+        // By rows d/da is good to 4·2500u where it is 0.6 at the root of its mean square, and so is e, which a multiplies. 1, u and v
+        // are orthogonal to it and to each other here, and u² is to all but 1.
+        assert!(condition < 4.0, "{condition}");
+        let bound = U * condition * (4.0 * 2500.0 / 0.6) * (of_step + 0.5 * of_e + start[0]);
+        assert!(bound < 0.01 * of_step, "{bound:e} of {of_step}");
+        assert!(error <= bound, "off by {error:e} of {of_step}, bound {bound:e}");
+    });
+}
+
+#[test]
+fn factors_whose_squares_have_no_digits_are_not_taken_at_their_word() {
+    // Along the lines 10⁻²¹, across them 10¹⁸: products are ordinary numbers, and squares of the one have three digits or none.
+    let text_of = "a*(exp(u - 48)*exp(v + 41)) + b*v";
+    let start = [0.75, 0.5];
+    let sweep = one_step(text_of, &["a", "b"], &start);
+    let job = sweep.resolve().unwrap();
+    assert!(goes_by_lines(&text(job.model(), &job)));
+    for_each_device(|device| {
+        let outcome = Engine::from_device(device.clone()).unwrap().run(&sweep).unwrap();
+        let ends = outcome.iter().map(|problem| problem.parameters().to_vec()).collect();
+        let [error, of_step, of_e, condition] = worst(&job, ends, &start);
+        // Exponents of 50 are rounded: 50u of each exponential.
+        let bound = U * condition.powi(2) * 2.0 * 120.0 * (of_step + 0.5 * of_e + 4.0);
+        assert!(bound < 0.01 * of_step, "{bound:e} of {of_step}, κ = {condition}");
+        assert!(error <= bound, "off by {error:e} of {of_step}, bound {bound:e}");
+    });
+}
+
+#[test]
+fn what_has_no_factors_goes_row_by_row() {
+    for text_of in ["a*exp(-b*u*v)", "a/(1 + b*b*(u*u + v*v))", "a*sqrt(u*u + v*v + b*b)"] {
+        let sweep = one_step(text_of, &["a", "b"], &[1.0, 0.5]);
+        let job = sweep.resolve().unwrap();
+        assert!(!goes_by_lines(&text(job.model(), &job)), "{text_of}");
+    }
+}
