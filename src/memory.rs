@@ -113,9 +113,40 @@ pub(crate) fn extend_in_blocks<T: Copy + Send>(
     unsafe { values.set_len(before + count) };
 }
 
+/// Appends the values of several parts, one after the other, part by part on all cores.
+pub(crate) fn extend_from_parts<T: Copy + Send + Sync>(values: &mut Vec<T>, parts: &[&[T]]) {
+    let count = parts.iter().map(|part| part.len()).sum();
+    values.reserve(count);
+    let before = values.len();
+    let mut room = &mut values.spare_capacity_mut()[..count];
+    let mut places = Vec::with_capacity(parts.len());
+    for part in parts {
+        let (here, rest) = room.split_at_mut(part.len());
+        places.push((here, *part));
+        room = rest;
+    }
+    places.into_par_iter().for_each(|(places, part)| {
+        places.iter_mut().zip(part).for_each(|(place, &value)| {
+            place.write(value);
+        });
+    });
+    // SAFETY: there is room for so many, and each place was written from its part.
+    unsafe { values.set_len(before + count) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_are_appended_in_their_order_whatever_their_size() {
+        let parts: [&[i32]; 4] = [&[1, 2], &[], &[3], &[4, 5, 6]];
+        let mut values = vec![0];
+        extend_from_parts(&mut values, &parts);
+        assert_eq!(values, [0, 1, 2, 3, 4, 5, 6]);
+        extend_from_parts(&mut values, &[]);
+        assert_eq!(values.len(), 7);
+    }
 
     #[test]
     fn blocks_are_appended_in_their_order_whatever_their_size() {

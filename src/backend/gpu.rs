@@ -13,6 +13,7 @@ mod found;
 mod fused;
 mod history;
 mod lane;
+mod left;
 mod look;
 mod problems;
 mod resident;
@@ -25,7 +26,7 @@ use crate::kernels::svd::host::steps_are_unrolled;
 use crate::kernels::svd::mapping;
 use crate::sweep::{Job, ProblemId};
 
-use super::Solved;
+use super::Solutions;
 use blocked::Cut;
 use chunk::{Chunk, Work};
 use fused::Kernels;
@@ -34,6 +35,7 @@ use shape::{ChunkShape, Way};
 pub(crate) use crate::gpu::layout::LANES;
 pub(crate) use crate::kernels::fused::host::MOST_PARAMETERS as MOST_IN_REGISTERS;
 pub(crate) use essential::{Flight, IN_FLIGHT};
+pub(crate) use left::Left;
 pub(crate) use resident::Settled;
 
 /// The longest that one dispatch may take. Watchdogs end a dispatch after about 2 s.
@@ -207,7 +209,7 @@ impl GpuBackend {
     }
 
     /// Solves the problems `ids`, by ascending data set.
-    pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+    pub(crate) async fn solve(&self, job: &Job, ids: &[ProblemId]) -> Result<Solutions, Error> {
         if self.looks_at_ends(job) {
             self.solve_in_registers(job, ids).await
         } else {
@@ -216,7 +218,7 @@ impl GpuBackend {
     }
 
     /// The same by kernels that keep J, its factors and the state of a problem in memory, and factor J with every step.
-    async fn solve_in_memory(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+    async fn solve_in_memory(&self, job: &Job, ids: &[ProblemId]) -> Result<Solutions, Error> {
         let mut chunk = Chunk::upload(&self.device, job, ids, ChunkShape::of(&self.device, job))?;
         let started = Instant::now();
         let mut work = chunk.steps(&self.device, 1, Work::default()).await?;
@@ -246,7 +248,8 @@ impl GpuBackend {
             }
             submit = (2 * submit).min(most);
         }
-        chunk.collect(&self.device, job, ids).await
+        let found = chunk.collect(&self.device, job, ids).await?;
+        Ok(Solutions::Left(Box::new(Left::all_of(found))))
     }
 
     /// Adapts the pace to the time that one step of a chunk took, which bounds each of its dispatches.

@@ -2,17 +2,21 @@
 
 pub(crate) mod cpu;
 mod evaluation;
+mod figures;
 mod finish;
 pub(crate) mod gpu;
 mod row_space;
 mod second_look;
+mod solutions;
 mod spectrum;
 pub(crate) mod stream;
 
-pub(crate) use evaluation::{residual_and_jacobian, weighted_rows};
-pub(crate) use finish::{finish, largest_eigenvalue, row};
+pub(crate) use evaluation::residual_and_jacobian;
+pub(crate) use figures::largest_eigenvalue;
+pub(crate) use finish::{finish, row};
 pub(crate) use row_space::{MOST_DENSE, RowSpace};
 pub(crate) use second_look::second_look;
+pub(crate) use solutions::Solutions;
 pub(crate) use spectrum::{Factorisation, Spectrum};
 
 use crate::error::Error;
@@ -66,10 +70,10 @@ impl Backend {
     }
 
     /// Solves as many problems from the front of `ids`, by ascending data set, as make a chunk.
-    pub(crate) fn solve_some(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+    pub(crate) fn solve_some(&self, job: &Job, ids: &[ProblemId]) -> Result<Solutions, Error> {
         match self {
             Self::Gpu(gpu) => pollster::block_on(gpu.solve(job, &ids[..gpu.fitting(job, ids)?])),
-            Self::Cpu => Ok(cpu::solve(job, ids)),
+            Self::Cpu => Ok(Solutions::Made(cpu::solve(job, ids))),
         }
     }
 
@@ -88,7 +92,8 @@ impl Backend {
         let mut kept = Vec::with_capacity(ids.len());
         while kept.len() < ids.len() {
             let end = ids.len().min(kept.len() + self.most_at_once(job));
-            kept.extend(self.solve_some(job, &ids[kept.len()..end])?.into_iter().map(&keep));
+            let some = &ids[kept.len()..end];
+            kept.extend(self.solve_some(job, some)?.all(job, some).into_iter().map(&keep));
         }
         Ok(kept)
     }

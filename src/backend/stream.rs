@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::sweep::{Context, Job, Outcome, ProblemId};
 
 use super::gpu::{Flight, GpuBackend, IN_FLIGHT};
-use super::{Backend, Solved, finish};
+use super::{Backend, Solutions, finish};
 
 /// Problems from which on a chunk is not cut in two for the sake of having two.
 const WORTH_A_CHUNK: u64 = 1 << 13;
@@ -78,8 +78,8 @@ impl Stream<'_> {
             loop {
                 let solved = (next < end).then(|| self.solve_some(next..end.min(sink.cut_after(next))));
                 if let Some(looking) = looking.take() {
-                    let looked: Outcome = joined(looking);
-                    let problems = looked.len() as u64;
+                    let looked: Vec<Outcome> = joined(looking);
+                    let problems = looked.iter().map(Outcome::len).sum::<usize>() as u64;
                     sink.outcome().append(looked);
                     if sink.landed(problems).is_break() {
                         // What has just been solved is given up: whoever breaks off knows what has landed.
@@ -90,12 +90,12 @@ impl Stream<'_> {
                 let (job, ids, solved) = solved?;
                 next += solved.len() as u64;
                 let context = self.context;
-                looking = Some(scope.spawn(move || finish(&job, context, &ids[..solved.len()], solved)));
+                looking = Some(scope.spawn(move || finish(&job, context, &ids[..solved.len()], &solved)));
             }
         })
     }
 
-    fn solve_some(&self, range: Range<u64>) -> Result<(Job, Vec<ProblemId>, Vec<Solved>), Error> {
+    fn solve_some(&self, range: Range<u64>) -> Result<(Job, Vec<ProblemId>, Solutions), Error> {
         let last = (range.start + self.backend.most_at_once(self.job) as u64).min(range.end);
         // Only the data sets at work are in memory.
         let job = self.job.window(range.start..last)?;

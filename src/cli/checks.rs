@@ -45,7 +45,7 @@ pub(super) fn verify_some(engine: &Engine, job: &Job, results: &Path, count: usi
     for run in chosen.chunk_by(|a, b| a + 1 == *b) {
         if let [first, ..] = *run {
             let range = first..first + run.len() as u64;
-            outcome.append(engine.run_job(job, range, &mut |_| ControlFlow::Continue(()))?);
+            outcome.append(vec![engine.run_job(job, range, &mut |_| ControlFlow::Continue(()))?]);
         }
     }
     verify(job, &outcome, outcome.len())

@@ -177,7 +177,7 @@ pub(super) mod tests {
                 next = chunk.end;
                 let outcome = self.engine.run_job(job, chunk, &mut |_| ControlFlow::Continue(()))?;
                 let problems = outcome.len() as u64;
-                sink.outcome().append(outcome);
+                sink.outcome().append(vec![outcome]);
                 if sink.landed(problems).is_break() {
                     break;
                 }

@@ -119,6 +119,21 @@ impl Outcome {
         }
     }
 
+    /// The same with room for all that is told of so many, but for their histories.
+    pub(crate) fn with_room(context: Arc<Context>, problems: usize) -> Self {
+        let p = context.parameters.len();
+        let (told, values) = (context.told(), context.values());
+        Self {
+            rows: Vec::with_capacity(problems),
+            parameters: Vec::with_capacity(problems * p),
+            starts: Vec::with_capacity(problems * p),
+            singular_values: Vec::with_capacity(problems * values),
+            covariance: Vec::with_capacity(problems * (told * (told + 1) / 2)),
+            unresolved: Vec::with_capacity(problems * told),
+            ..Self::empty(context)
+        }
+    }
+
     /// Number of problems.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -239,15 +254,18 @@ impl Outcome {
         self
     }
 
-    /// Appends the problems of another part of the same run.
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.rows.append(&mut other.rows);
-        self.parameters.append(&mut other.parameters);
-        self.starts.append(&mut other.starts);
-        self.singular_values.append(&mut other.singular_values);
-        self.covariance.append(&mut other.covariance);
-        self.unresolved.append(&mut other.unresolved);
-        self.history.append(other.history);
+    /// Appends the problems of several parts of the same run, one after the other.
+    pub(crate) fn append(&mut self, mut parts: Vec<Self>) {
+        fn join<T: Copy + Send + Sync>(all: &mut Vec<T>, parts: &[Outcome], of: impl Fn(&Outcome) -> &[T]) {
+            memory::extend_from_parts(all, &parts.iter().map(of).collect::<Vec<&[T]>>());
+        }
+        join(&mut self.rows, &parts, |part| &part.rows);
+        join(&mut self.parameters, &parts, |part| &part.parameters);
+        join(&mut self.starts, &parts, |part| &part.starts);
+        join(&mut self.singular_values, &parts, |part| &part.singular_values);
+        join(&mut self.covariance, &parts, |part| &part.covariance);
+        join(&mut self.unresolved, &parts, |part| &part.unresolved);
+        parts.iter_mut().for_each(|part| self.history.append(std::mem::take(&mut part.history)));
     }
 }
 

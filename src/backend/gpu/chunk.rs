@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::backend::Solved;
 use crate::error::Error;
 use crate::gpu::{Bindable, Commands, Device, DeviceError, Kernel};
 use crate::kernels::step_dual::steps::{Dual, Needed};
@@ -127,8 +126,7 @@ impl Chunk {
     }
 
     /// Reads the chunk back, once: θ, and the factorisation it stands on.
-    pub(super) async fn collect(&self, device: &Device, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
-        let found = Found::read(device, job, &self.problems, self.history.as_ref()).await?;
-        Ok(found.solved(job, ids))
+    pub(super) async fn collect(&self, device: &Device, job: &Job, ids: &[ProblemId]) -> Result<Found, Error> {
+        Ok(Found::read(device, (job, ids), &self.problems, self.history.as_ref()).await?)
     }
 }

@@ -238,7 +238,7 @@ impl GpuBackend {
             let count = self.fitting(job, &again[done..end])?;
             let part = &again[done..done + count];
             let solved = pollster::block_on(self.solve(job, part))?;
-            over_again.append(finish(job, context, part, solved));
+            over_again.append(finish(job, context, part, &solved));
         }
         let before = outcome.len();
         flight.add_to(outcome, ends, theta);

@@ -2,8 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::backend::cpu::Workspace;
-use crate::backend::{Factorisation, Solved, Spectrum, second_look};
+use crate::backend::{Factorisation, Solved, Spectrum};
 use crate::gpu::{Arrived, Device, DeviceError, layout};
 use crate::kernels::problem::{End, Problem, Sizes, State};
 use crate::ngd::{Precision, Scaling, Status};
@@ -11,6 +10,9 @@ use crate::sweep::{Job, ProblemId};
 
 use super::history::{History, Layout};
 use super::problems::Problems;
+
+/// How many problems a task of the host looks at.
+const TASK: usize = 1024;
 
 /// The buffers of a chunk, still interleaved.
 pub(super) struct Found {
@@ -24,15 +26,16 @@ pub(super) struct Found {
     history: Option<(Layout, Arrived<f32>)>,
     sizes: Sizes,
     lanes: usize,
-    /// What the data of each data set were multiplied by.
+    /// What the data of each data set were multiplied by, from that of the first problem on.
     scales: Vec<f64>,
+    first_set: usize,
 }
 
 impl Found {
     /// Reads back where problems are, the factorisations that they stand on, and what was recorded of them.
     pub(super) async fn read(
         device: &Device,
-        job: &Job,
+        (job, ids): (&Job, &[ProblemId]),
         problems: &Problems,
         history: Option<&History>,
     ) -> Result<Self, DeviceError> {
@@ -64,27 +67,20 @@ impl Found {
             sizes: problems.sizes,
             lanes: batch.lanes,
             scales: problems.scales.clone(),
+            first_set: ids[0].set,
         })
-    }
-
-    /// What the problems `ids` came to.
-    pub(super) fn solved(&self, job: &Job, ids: &[ProblemId]) -> Vec<Solved> {
-        let first_set = ids[0].set;
-        let of = |workspace: &mut Workspace, (b, &id): (usize, &ProblemId)| {
-            let mut solved = self.problem(b, job, id, self.scales[id.set - first_set]);
-            second_look(job, id, &mut solved, workspace);
-            solved
-        };
-        ids.par_iter().enumerate().map_init(Workspace::new, of).collect()
     }
 
     /// Puts how problems ended in registers in the place of what the look at them left, with the rank that was found there.
     pub(super) fn end(&mut self, job: &Job, ids: &[ProblemId], ends: &[End]) {
-        for (b, (&id, end)) in ids.iter().zip(ends).enumerate() {
-            if self.states[b].status().is_none() && end.status().is_some() {
-                self.states[b] = end.state(self.rank(b, job, id));
+        let mut states = std::mem::take(&mut self.states);
+        let of_problems = states.par_iter_mut().zip(ids).zip(ends).enumerate().with_min_len(TASK);
+        of_problems.for_each(|(b, ((state, &id), end))| {
+            if state.status().is_none() && end.status().is_some() {
+                *state = end.state(self.rank(b, job, id));
             }
-        }
+        });
+        self.states = states;
     }
 
     /// How many singular values of problem b count: as `shaders/step.wgsl` has it.
@@ -101,11 +97,17 @@ impl Found {
         f64::from(values[layout::element(b, i, j, rows, columns, self.lanes)])
     }
 
-    /// Problem b of the chunk, in the user's units: the host had multiplied its residual and J by `scale`.
-    fn problem(&self, b: usize, job: &Job, id: ProblemId, scale: f64) -> Solved {
+    /// How problem b of the chunk ended.
+    pub(super) fn status(&self, b: usize) -> Status {
+        self.states[b].status().unwrap_or(Status::StepLimit)
+    }
+
+    /// Problem b of the chunk, which is problem `id` of the job, in the user's units: the host had multiplied its residual and
+    /// J by the scale of its data set.
+    pub(super) fn problem(&self, b: usize, job: &Job, id: ProblemId) -> Solved {
         let p = self.sizes.parameters;
-        let state = &self.states[b];
-        let status = state.status().unwrap_or(Status::StepLimit);
+        let scale = self.scales[id.set - self.first_set];
+        let (state, status) = (&self.states[b], self.status(b));
         let factored = match status {
             Status::Diverged | Status::FactorizationLimit => false,
             // The point before was factored, unless its step took no singular values.
@@ -152,8 +154,10 @@ impl Found {
             sigma.resize(p, 0.0);
             return Spectrum::of_network(sigma, rank);
         }
-        let places = (0..nonzero).flat_map(|i| (0..p).map(move |j| (j, i)));
-        let v: Vec<f64> = places.map(|place| self.at(&self.v, b, place, (p + 1, directions))).collect();
+        let mut v = Vec::with_capacity(nonzero * p);
+        for i in 0..nonzero {
+            v.extend((0..p).map(|j| self.at(&self.v, b, (j, i), (p + 1, directions))));
+        }
         // Of the user's J, not of the scaled one: its column lengths are 1/scale times those measured, and so are its
         // singular values where the columns were not brought to unit length.
         let lengths = (0..p).map(|j| self.at(&self.lengths, b, (j, 0), (p, 1)) / scale);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use crate::backend::Solved;
+use crate::backend::Solutions;
 use crate::error::Error;
 use crate::gpu::layout::element;
 use crate::kernels::problem::End;
@@ -14,6 +14,7 @@ use crate::sweep::{Detail, Job, ProblemId};
 use super::essential::Flight;
 use super::factoriser::Factoriser;
 use super::found::Found;
+use super::left::Left;
 use super::problems::Problems;
 use super::shape::{ChunkShape, Way};
 use super::{GpuBackend, LANES, fused};
@@ -30,7 +31,7 @@ impl GpuBackend {
 
     /// Solves the problems `ids`, by ascending data set: those whose rank is in doubt, or who are not for registers, in
     /// memory.
-    pub(super) async fn solve_in_registers(&self, job: &Job, ids: &[ProblemId]) -> Result<Vec<Solved>, Error> {
+    pub(super) async fn solve_in_registers(&self, job: &Job, ids: &[ProblemId]) -> Result<Solutions, Error> {
         let most_rows = ids.iter().map(|id| job.rows(id.set).len()).max().unwrap_or(0);
         let shape = ChunkShape::of(&self.device, job);
         let shape = ChunkShape { way: shape.way.of_chunk(most_rows), ..shape };
@@ -44,25 +45,26 @@ impl GpuBackend {
         if ends.iter().all(|end| end.status().is_none()) {
             return self.solve_in_memory(job, ids).await;
         }
-        let mut solved = self.look(job, ids, (&flight, shape, most_rows), (&ends, &theta)).await?;
-        let rest: Vec<usize> = (0..ids.len()).filter(|&b| solved[b].is_none()).collect();
+        let found = self.look(job, ids, (&flight, shape, most_rows), (&ends, &theta)).await?;
+        let ended = |b: usize| ends[b].status().is_some() && found.status(b) != Status::FactorizationLimit;
+        let rest: Vec<usize> = (0..ids.len()).filter(|&b| !ended(b)).collect();
+        let mut over_again = Vec::new();
         if !rest.is_empty() {
             let again: Vec<ProblemId> = rest.iter().map(|&b| ids[b]).collect();
-            for (b, found) in rest.into_iter().zip(self.solve_in_memory(job, &again).await?) {
-                solved[b] = Some(found);
-            }
+            let solved = self.solve_in_memory(job, &again).await?.all(job, &again);
+            over_again = rest.into_iter().zip(solved).collect();
         }
-        Ok(solved.into_iter().flatten().collect())
+        Ok(Solutions::Left(Box::new(Left::new(found, over_again))))
     }
 
-    /// Factors J where problems ended; `None` of those that did not.
+    /// Factors J where problems ended.
     async fn look(
         &self,
         job: &Job,
         ids: &[ProblemId],
         (flight, ChunkShape { lanes, way, .. }, most_rows): (&Flight, ChunkShape, usize),
         (ends, theta): (&[End], &[f32]),
-    ) -> Result<Vec<Option<Solved>>, Error> {
+    ) -> Result<Found, Error> {
         let device = &self.device;
         let p = job.model().parameters().len();
         let theta = if lanes == LANES { Cow::from(theta) } else { retiled(theta, (ids.len(), p), lanes).into() };
@@ -74,12 +76,10 @@ impl GpuBackend {
         let needed = Needed { kernel: false, rotations: false, values: true };
         factoriser.record_factorisation(device, &mut commands, &problems, (&problems.rules, needed))?;
         commands.submit()?;
-        let mut found = Found::read(device, job, &problems, None).await?;
+        let mut found = Found::read(device, (job, ids), &problems, None).await?;
         self.adapt(started.elapsed(), ids.len() as u64 * job.most_rows() as u64);
         found.end(job, ids, ends);
-        let ended = |end: &End, solved: &Solved| end.status().is_some() && solved.status != Status::FactorizationLimit;
-        let solved = found.solved(job, ids).into_iter().zip(ends);
-        Ok(solved.map(|(solved, end)| ended(end, &solved).then_some(solved)).collect())
+        Ok(found)
     }
 }
 

@@ -170,8 +170,7 @@ pub(super) fn gridded_rows(
     sets: std::ops::RangeInclusive<usize>,
 ) -> Result<Buffer<f32>, Error> {
     let rows = job.rows(*sets.start()).start..job.rows(*sets.end()).end;
-    let of_one = rows.start..rows.start + job.rows(*sets.start()).len();
-    let inputs: Vec<f32> = of_one.flat_map(|row| job.inputs(row).iter().map(|&x| x as f32)).collect();
+    let inputs: Vec<f32> = job.inputs_of(*sets.start()).iter().map(|&x| x as f32).collect();
     let data = device.scratch("data", inputs.len() + rows.len())?;
     device.write(&data, 0, &inputs)?;
     device.write(&data, inputs.len(), &job.responses_f32(rows))?;
@@ -212,9 +211,11 @@ impl RowsOfData<'_> {
 }
 
 fn add_rows(job: &Job, set: usize, scale: f64, data: &mut Vec<f32>) {
-    for row in job.rows(set) {
-        data.extend(job.inputs(row).iter().map(|&x| x as f32));
-        data.push(job.response(row) as f32);
+    let rows = job.rows(set);
+    let (inputs, width) = (job.inputs_of(set), job.model().row_inputs());
+    for (i, (row, &response)) in rows.clone().zip(&*job.responses_f32(rows)).enumerate() {
+        data.extend(inputs[i * width..(i + 1) * width].iter().map(|&x| x as f32));
+        data.push(response);
         data.push((job.weight(row) * scale) as f32);
     }
 }

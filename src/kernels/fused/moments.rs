@@ -13,6 +13,9 @@ use crate::expr::{Graph, NodeId};
 /// A pair of factors, the smaller number first.
 type Pair = (usize, usize);
 
+/// The least share of its terms' squares that the square of a derivative is taken to be.
+const LEAST_SHARE: f64 = 1.0 / (1 << 20) as f64;
+
 /// The text of all rows and of their sums, with lines along the input that takes the fewest statements; `None` where no
 /// input's lines do.
 pub(super) fn rows(graph: &Graph, outputs: &[NodeId], grid: &Grid, names: &dyn GridNames) -> Option<Rows> {
@@ -63,15 +66,14 @@ impl Sums<'_> {
         for (l, line) in self.lines.iter().enumerate() {
             for &f in &used {
                 let products = line.iter().map(|&row| product(&self.found[row][f], &format!("e{row}")));
-                let sum = products.collect();
-                self.define(&format!("along{f}_{l}"), sum);
+                self.define(&format!("along{f}_{l}"), &products.collect::<Vec<String>>());
             }
         }
         for (j, terms) in self.factors.functions.iter().enumerate() {
             let of_line = |(f, g): (usize, usize), l: usize| product(self.across(g, l), &format!("along{f}_{l}"));
-            let products =
+            let products: Vec<String> =
                 terms.iter().flat_map(|&term| (0..self.lines.len()).map(move |l| of_line(term, l))).collect();
-            self.assign(&format!("slope[{j}u]"), products);
+            self.assign(&format!("slope[{j}u]"), &products);
         }
     }
 
@@ -90,13 +92,14 @@ impl Sums<'_> {
         let firsts: Vec<usize> = self.lines.iter().map(|line| line[0]).collect();
         let width = self.factors.along.len();
         for &(f, other) in &along {
-            let products = line.iter().map(|&row| product(&self.found[row][f], &self.found[row][other])).collect();
-            self.define(&along_name((f, other)), products);
+            let products: Vec<String> =
+                line.iter().map(|&row| product(&self.found[row][f], &self.found[row][other])).collect();
+            self.define(&along_name((f, other)), &products);
         }
         for &(g, other) in &across {
             let of_row = |&row: &usize| product(&self.found[row][width + g], &self.found[row][width + other]);
-            let products = firsts.iter().map(of_row).collect();
-            self.define(&across_name((g, other)), products);
+            let products: Vec<String> = firsts.iter().map(of_row).collect();
+            self.define(&across_name((g, other)), &products);
         }
         for j in 0..terms.len() {
             for k in 0..=j {
@@ -108,27 +111,27 @@ impl Sums<'_> {
                     1 => format!("{} * {}", along_name(f), across_name(g)),
                     _ => format!("{times}.0 * ({} * {})", along_name(f), across_name(g)),
                 };
-                let products = times.into_iter().map(product).collect();
-                self.assign(&format!("gram[{}u]", j * (j + 1) / 2 + k), products);
+                let products: Vec<String> = times.into_iter().map(product).collect();
+                self.assign(&format!("gram[{}u]", j * (j + 1) / 2 + k), &products);
             }
         }
         self.growth(&along, &across);
     }
 
     /// How much larger the terms of a derivative are than it is, and whether all sums of squares keep their digits: one that
-    /// does not may be made good again by the other that it is multiplied by, with what it has lost.
+    /// does not may be made good again by the other that it is multiplied by, with what it has lost. Of a derivative of which
+    /// the terms leave nothing but rounding, the square may come out as less than nothing: it is kept above, for those tests
+    /// that take it for the end of the range, and with a growth of 2²⁰ no step is taken by it.
     fn growth(&mut self, along: &BTreeSet<Pair>, across: &BTreeSet<Pair>) {
         for (j, terms) in self.factors.functions.iter().enumerate().filter(|(_, terms)| terms.len() > 1) {
             let square = |&(f, g): &(usize, usize)| format!("{} * {}", along_name((f, f)), across_name((g, g)));
             let squares: Vec<String> = terms.iter().map(square).collect();
+            let entry = format!("gram[{}u]", j * (j + 1) / 2 + j);
             // Writing to a String cannot fail.
-            let _ = writeln!(
-                self.text,
-                "growth = max(growth, ({}) / gram[{}u]);",
-                squares.join(" + "),
-                j * (j + 1) / 2 + j
-            );
-            self.statements += terms.len();
+            let _ = writeln!(self.text, "let terms{j}: Real = {};", squares.join(" + "));
+            let _ = writeln!(self.text, "{entry} = max({entry}, terms{j} * {LEAST_SHARE:?});");
+            let _ = writeln!(self.text, "growth = max(growth, terms{j} / {entry});");
+            self.statements += 2 + terms.len();
         }
         let of_along = along.iter().filter(|(f, other)| f == other).map(|&pair| along_name(pair));
         let of_across = across.iter().filter(|(g, other)| g == other).map(|&pair| across_name(pair));
@@ -142,13 +145,13 @@ impl Sums<'_> {
         &self.found[self.lines[line][0]][self.factors.along.len() + g]
     }
 
-    fn define(&mut self, name: &str, products: Vec<String>) {
-        let _ = writeln!(self.text, "let {name}: Real = {};", sum(&products));
+    fn define(&mut self, name: &str, products: &[String]) {
+        let _ = writeln!(self.text, "let {name}: Real = {};", sum(products));
         self.statements += products.len();
     }
 
-    fn assign(&mut self, name: &str, products: Vec<String>) {
-        let _ = writeln!(self.text, "{name} = {};", sum(&products));
+    fn assign(&mut self, name: &str, products: &[String]) {
+        let _ = writeln!(self.text, "{name} = {};", sum(products));
         self.statements += products.len();
     }
 }

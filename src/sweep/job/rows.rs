@@ -35,6 +35,14 @@ impl Job {
         &whole.inputs[place * width..(place + 1) * width]
     }
 
+    /// The model's inputs at the rows of a data set, row after row.
+    pub(crate) fn inputs_of(&self, set: usize) -> &[f64] {
+        let whole = &self.0.whole;
+        let (width, rows) = (whole.model.row_inputs(), self.rows(set));
+        let rows = if whole.grid.is_some() { 0..rows.len() } else { rows };
+        &whole.inputs[rows.start * width..rows.end * width]
+    }
+
     /// The values that one of the model's inputs takes; once where all data sets share them.
     pub(crate) fn input_values(&self, input: usize) -> impl Iterator<Item = f64> + Clone + '_ {
         let whole = &self.0.whole;
@@ -49,6 +57,11 @@ impl Job {
 
     pub(crate) fn response(&self, row: usize) -> f64 {
         self.held().data.response.get(row)
+    }
+
+    /// The responses of a data set.
+    pub(crate) fn responses_of(&self, set: usize) -> Cow<'_, [f64]> {
+        self.held().data.response.slice(self.rows(set))
     }
 
     /// The responses of data sets at hand.
