@@ -19,6 +19,7 @@ mod csv;
 mod digest;
 mod error;
 mod join;
+mod keys;
 mod layout;
 mod npy;
 mod numbers;
@@ -32,9 +33,9 @@ mod table;
 pub use bound::BoundData;
 pub use error::{DataError, NpyProblem, Place};
 pub use join::{JoinedStarts, StartTable};
+pub use keys::{Key, KeyColumn, KeyValues};
 pub use layout::DataSets;
 pub use numbers::Numbers;
-pub use sets::{Key, KeyColumn, KeyValues};
 pub(crate) use stack::Stack;
 pub(crate) use start_array::StartArray;
 

@@ -13,7 +13,7 @@ use crate::memory;
 use crate::model::ModelError;
 use crate::ngd::Precision;
 use crate::stability::{self, ContractionMap, Minimiser, Stability, StabilityOptions};
-use crate::sweep::{Context, Detail, Job, Outcome, Sweep};
+use crate::sweep::{Context, Detail, Job, Outcome, Row, Sweep};
 
 mod each;
 mod resident;
@@ -380,6 +380,7 @@ impl Engine {
             dropped_rows: job.dropped_rows(),
             history: job.history(),
             notices: self.notices.iter().cloned().chain(self.advice(job)).collect(),
+            first_seed: job.first_seed(),
         }
     }
 }
@@ -429,15 +430,19 @@ fn beyond_the_gpu(error: &Error) -> String {
     }
 }
 
-/// Bytes that the results of a problem take in memory: θ, start, σ and, but for networks, the covariance's triangle in f64;
-/// the row; and its history.
+/// Bytes that the results of a problem take in memory: θ in f64, and the start, where it is not the job's own; the row and the
+/// step size; where all is told σ, gradient and sharpness, and but for networks the covariance's triangle and which parameters
+/// are mixed; and its history.
 pub(crate) fn bytes_each(job: &Job) -> u64 {
     let p = job.model().parameters().len() as u64;
-    let is_full = job.detail() == Detail::Full;
-    let triangle = if is_full && job.model().as_network().is_none() { p * (p + 1) / 2 } else { 0 };
-    8 * (if is_full { 3 * p } else { 2 * p } + triangle)
-        + 128
-        + job.history().bytes(job.stop(), job.model().parameters().len())
+    let points = if job.lent_starts().is_some() { p } else { 2 * p };
+    let told = match job.detail() {
+        Detail::Essential => 0,
+        Detail::Full if job.model().as_network().is_some() => 8 * (p + 2),
+        Detail::Full => 8 * (p + 2 + p * (p + 1) / 2) + p,
+    };
+    let row = size_of::<Row>() as u64 + 8;
+    8 * points + row + told + job.history().bytes(job.stop(), job.model().parameters().len())
 }
 
 /// Refuses a run whose results would not fit in the memory that is free.

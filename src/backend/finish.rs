@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::curvature::Slope;
 use crate::ngd::{Scaling, Status};
-use crate::sweep::{Context, Job, Moment, Outcome, ProblemId, Row};
+use crate::sweep::{Context, Detail, Job, Moment, Outcome, ProblemId, Row, Slopes};
 
 use super::cpu::Workspace;
 use super::figures::{Desk, Figures};
@@ -29,6 +29,7 @@ pub(crate) fn finish(job: &Job, context: &Arc<Context>, ids: &[ProblemId], solut
             let figures = desk.figures(job, id, &solved.theta, solved.gn_sharpness);
             add(&mut outcome, (job, id), &solved, figures);
         }
+        outcome.starts.add(job, part, &[]);
         outcome
     };
     ids.par_chunks(size).enumerate().map_init(|| (Workspace::new(), Desk::default()), part).collect()
@@ -45,7 +46,13 @@ fn add(outcome: &mut Outcome, (job, id): (&Job, ProblemId), solved: &Solved, fig
         outcome.history.push(&moments, &kept);
     }
     outcome.parameters.extend_from_slice(&solved.theta);
-    outcome.starts.extend_from_slice(job.start(id));
+    if outcome.context.has_own_sizes() {
+        outcome.step_sizes.push(job.rule(id).size);
+    }
+    let Figures { loss, gradient_norm, gn_sharpness } = figures;
+    if outcome.context.detail == Detail::Full {
+        outcome.slopes.push(Slopes { gradient_norm, gn_sharpness });
+    }
     let rank = if let Some(spectrum) = &solved.spectrum {
         outcome.singular_values.extend_from_slice(&spectrum.sigma[..values]);
         if told > 0 {
@@ -63,9 +70,7 @@ fn add(outcome: &mut Outcome, (job, id): (&Job, ProblemId), solved: &Solved, fig
         reason: solved.reason,
         steps: solved.steps,
         rank: rank as u32,
-        loss: figures.loss,
-        gradient_norm: figures.gradient_norm,
-        gn_sharpness: figures.gn_sharpness,
+        loss,
         ..row(job, id, solved.status)
     });
 }
@@ -77,16 +82,13 @@ pub(crate) fn row(job: &Job, id: ProblemId, status: Status) -> Row {
         set: id.set as u32,
         start: id.start as u32,
         rule: id.rule as u32,
-        seed: job.seed(id),
-        step_size: job.rule(id).size,
+        seed_place: job.seed_place(id),
         points: job.rows(id.set).len() as u32,
         status,
         reason: None,
         steps: 0,
         rank: 0,
         loss: f64::NAN,
-        gradient_norm: f64::NAN,
-        gn_sharpness: f64::NAN,
     }
 }
 

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 
 use super::bound::{BoundData, SETS_PER_TASK, label, on_rows};
 use super::error::{DataError, one_line};
+use super::keys::KeyColumn;
 use super::layout::{DataSets, Rows};
 use super::numbers::Numbers;
-use super::sets::{self, KeyColumn};
+use super::sets;
 use super::table::Column;
 use super::{Data, Missing};
 use crate::expr::{RowExpression, RowValue};
@@ -169,7 +170,7 @@ impl Data {
             // What all data sets share is held once.
             numbers = numbers.into_iter().map(|(column, values)| (column, values.compacted(period))).collect();
         }
-        let rows = if sets.rows.iter().eq(0..self.rows()) { Rows::All(self.rows()) } else { sets.rows };
+        let rows = if sets.rows.are_all(self.rows()) { Rows::All(self.rows()) } else { sets.rows };
         Ok(self.bound(wanted, numbers, values, BoundRows { sets: ranges, keys, dropped, outputs, rows }))
     }
 
@@ -255,7 +256,10 @@ impl Data {
 
     /// The rows without a missing value, in order.
     fn complete_rows(&self, numbers: &HashMap<usize, Numbers>, groups: &[usize]) -> Result<Rows, DataError> {
-        let has_gap = |column: &&usize| (0..self.rows()).any(|row| self.table.columns[**column].is_missing(row));
+        let has_gap = |column: &&usize| match &self.table.columns[**column] {
+            Column::Numbers(values) => values.first_not_finite().is_some(),
+            column => (0..self.rows()).into_par_iter().any(|row| column.is_missing(row)),
+        };
         let gaps: Vec<usize> = groups.iter().filter(has_gap).copied().collect();
         let broken: Vec<&Numbers> = numbers.values().filter(|values| values.first_not_finite().is_some()).collect();
         let is_complete = |row: usize| {
@@ -384,7 +388,7 @@ fn repeated(values: &Numbers, times: usize) -> Numbers {
 }
 
 fn gather_all(columns: &mut HashMap<usize, Numbers>, rows: &Rows, all: usize) {
-    if rows.len() == all && rows.iter().eq(0..all) {
+    if rows.are_all(all) {
         return;
     }
     columns.values_mut().for_each(|values| *values = values.gather(rows.iter()));

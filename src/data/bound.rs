@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::Data;
 use super::error::{DataError, one_line};
+use super::keys::KeyColumn;
 use super::layout::{DataSets, Rows};
 use super::numbers::Numbers;
-use super::sets::KeyColumn;
 use crate::expr::{RowError, RowExpression, RowValue};
 
 /// The name under which guesses find the response after its transformation.

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::bound::BoundData;
 use super::csv;
 use super::error::{DataError, listed};
-use super::sets::{Key, KeyValues, integer, number};
+use super::keys::{Key, KeyValues};
+use super::sets::{integer, number};
 use super::table::{Column, Table};
 use crate::expr::did_you_mean;
 

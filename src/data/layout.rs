@@ -150,4 +150,12 @@ impl Rows {
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         (0..self.len()).map(|k| self.get(k))
     }
+
+    /// Whether these are all rows of a table of so many, in its order.
+    pub(super) fn are_all(&self, rows: usize) -> bool {
+        match self {
+            Self::All(count) => *count == rows,
+            Self::Listed(listed) => listed.len() == rows && listed.iter().copied().eq(0..rows),
+        }
+    }
 }

@@ -160,7 +160,7 @@ impl Numbers {
         assert!(self.holds(&rows), "the rows {rows:?} of the rows {:?}", self.rows);
         match self.as_f32(&rows) {
             Some(values) => Cow::Borrowed(values),
-            None => Cow::Owned(rows.map(|row| self.value(row) as f32).collect()),
+            None => Cow::Owned(self.slice(rows).iter().map(|&value| value as f32).collect()),
         }
     }
 

@@ -7,8 +7,8 @@ use std::ops::Range;
 use super::bind::{BoundRows, Selection, Wanted};
 use super::bound::BoundData;
 use super::error::DataError;
+use super::keys::{KeyColumn, KeyValues};
 use super::layout::{DataSets, Rows};
-use super::sets::{KeyColumn, KeyValues};
 use super::table::Column;
 use super::{Data, Missing};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::{KeyColumn, KeyValues};
 use crate::ngd::{Damping, Filter, Precision, Reason, Scaling, Status};
-use crate::sweep::{Context, Errors, History, Moment, Outcome, Records, Row, SizeUnit, StepRule};
+use crate::sweep::{Context, Errors, History, Moment, Outcome, Records, Row, SizeUnit, Slopes, StartValues, StepRule};
 
 fn rule(size: f64, damping: Damping) -> StepRule {
     let (filter, scaling) = (Filter::Exact, Scaling::Columns);
@@ -25,6 +25,7 @@ fn context(parameters: &[&str], keys: Vec<KeyColumn>) -> Context {
         dropped_rows: 0,
         history: History::default(),
         notices: Vec::new(),
+        first_seed: 7,
     }
 }
 
@@ -43,39 +44,28 @@ pub(crate) fn outcome() -> Outcome {
         set: 0,
         start: 0,
         rule: 0,
-        seed: None,
-        step_size: 0.5,
+        seed_place: 0,
         points: 4,
         status: Status::Converged,
         reason: Some(Reason::Gradient),
         steps: 12,
         rank: 2,
         loss: 0.25,
-        gradient_norm: 1e-9,
-        gn_sharpness: 4.0,
     };
+    let slopes = Slopes { gradient_norm: 1e-9, gn_sharpness: 4.0 };
     let rows = vec![
         row,
-        Row { problem: 1, rule: 1, step_size: 1.0, reason: Some(Reason::Loss), steps: 5, ..row },
-        Row {
-            problem: 2,
-            set: 1,
-            status: Status::NonFinite,
-            reason: None,
-            steps: 0,
-            rank: 0,
-            loss: f64::NAN,
-            gradient_norm: f64::NAN,
-            gn_sharpness: f64::INFINITY,
-            ..row
-        },
-        Row { problem: 3, set: 1, rule: 1, step_size: 1.0, seed: Some(7), rank: 1, loss: 0.75, ..row },
+        Row { problem: 1, rule: 1, reason: Some(Reason::Loss), steps: 5, ..row },
+        Row { problem: 2, set: 1, status: Status::NonFinite, reason: None, steps: 0, rank: 0, loss: f64::NAN, ..row },
+        Row { problem: 3, set: 1, rule: 1, seed_place: 1, rank: 1, loss: 0.75, ..row },
     ];
     Outcome {
         context: Arc::new(context(&["b1", "b2"], vec![KeyColumn::new("cell".to_owned(), cells)])),
         rows,
         parameters: vec![238.5, 5.5e-4, 238.5, 5.5e-4, 500.0, -1.0, 2.0, 0.0],
-        starts: vec![500.0, 1e-4, 500.0, 1e-4, 500.0, -1.0, 1.0, 1.0],
+        starts: StartValues::Own(vec![500.0, 1e-4, 500.0, 1e-4, 500.0, -1.0, 1.0, 1.0]),
+        step_sizes: Vec::new(),
+        slopes: vec![slopes, slopes, Slopes { gradient_norm: f64::NAN, gn_sharpness: f64::INFINITY }, slopes],
         singular_values: vec![1.5, 0.5, 1.5, 0.5, 0.0, 0.0, 1.0, 0.0],
         // Reduced χ² is 0.5/2 in the first two problems and 1.5/3 in the last.
         covariance: vec![4.0, -1.0, 16.0, 4.0, -1.0, 16.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0],
@@ -115,7 +105,7 @@ pub(crate) fn with_history() -> Outcome {
             }
             _ => Moment { step: 4, loss: 0.5, ..start },
         };
-        let theta = [outcome.starts[2 * i..2 * i + 2].to_vec(), outcome.parameters[2 * i..2 * i + 2].to_vec()].concat();
+        let theta = [outcome.problem(i).start().to_vec(), outcome.parameters[2 * i..2 * i + 2].to_vec()].concat();
         outcome.history.push(&[start, end], &theta);
     }
     outcome

@@ -9,6 +9,7 @@ use crate::expr::RowExpression;
 use crate::memory;
 use crate::starts::{Distribution, Initialisation, StartRange, random_start};
 
+use super::start_values::Lent;
 use super::{Draw, RandomStarts, Sweep};
 
 /// The starting points of data sets.
@@ -55,6 +56,17 @@ impl StartGrid {
     /// All values, start after start.
     pub(super) fn values(&self) -> &[f64] {
         &self.values
+    }
+
+    /// The same for others to read, where they are those of all data sets, each the start of as many problems as there are rules.
+    pub(super) fn lent(&self, rules: usize) -> Option<Lent> {
+        match self.offsets {
+            Offsets::Shared(_) => Some(Lent::shared(Arc::clone(&self.values))),
+            Offsets::Each { first: 0, .. } | Offsets::PerSet { first: 0, .. } => {
+                Some(Lent::in_turn(Arc::clone(&self.values), rules))
+            }
+            Offsets::Each { .. } | Offsets::PerSet { .. } => None,
+        }
     }
 
     /// The starts of a data set.

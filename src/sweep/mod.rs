@@ -13,8 +13,10 @@ mod job;
 #[cfg(test)]
 mod job_tests;
 mod outcome;
+mod problem;
 mod request;
 mod resolve;
+mod start_values;
 
 pub use axes::{Reduction, SizeUnit, StepBlock, StepRule, linspace, logspace};
 pub use detail::Detail;
@@ -22,6 +24,8 @@ pub use history::{History, Record};
 pub(crate) use history::{Moment, Records};
 pub(crate) use index::ProblemId;
 pub use job::Job;
-pub(crate) use outcome::Row;
-pub use outcome::{Context, Errors, Outcome, Problem};
+pub use outcome::{Context, Errors, Outcome};
+pub(crate) use outcome::{Row, Slopes};
+pub use problem::Problem;
 pub use request::{Draw, RandomStarts, Sweep};
+pub(crate) use start_values::StartValues;

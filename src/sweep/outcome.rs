@@ -6,7 +6,8 @@ use crate::data::KeyColumn;
 use crate::memory;
 use crate::ngd::{Precision, Reason, Status};
 
-use super::{Detail, History, Record, Records, StepRule};
+use super::problem::Problem;
+use super::{Detail, History, Records, SizeUnit, StartValues, StepRule};
 
 /// How standard errors are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,12 +47,19 @@ pub struct Context {
     pub history: History,
     /// Lines for the user: what was chosen for them, and why.
     pub notices: Vec<String>,
+    /// The first of the seeds of random starts.
+    pub(crate) first_seed: u64,
 }
 
 impl Context {
     /// Parameters that errors are told of: all, or none of a network, and none where only what is essential is told.
     pub(crate) fn told(&self) -> usize {
         if self.network || self.detail == Detail::Essential { 0 } else { self.parameters.len() }
+    }
+
+    /// Whether the size of a rule's step is another one for every start.
+    pub(crate) fn has_own_sizes(&self) -> bool {
+        self.rules.iter().any(|rule| rule.unit != SizeUnit::Absolute)
     }
 
     /// Singular values that are kept of every problem.
@@ -70,17 +78,21 @@ pub(crate) struct Row {
     pub(crate) start: u32,
     /// Index into `Context::rules`.
     pub(crate) rule: u32,
-    pub(crate) seed: Option<u64>,
-    /// The absolute step size.
-    pub(crate) step_size: f64,
+    /// The place of the start's seed among those of random starts, counted from 1; 0 where it is no random one.
+    pub(crate) seed_place: u32,
     pub(crate) points: u32,
     pub(crate) status: Status,
     pub(crate) reason: Option<Reason>,
     pub(crate) steps: u32,
     pub(crate) rank: u32,
-    /// ½‖e‖² in f64 on the host.
+    /// ½‖e‖²: in f64 on the host, where all is told.
     pub(crate) loss: f64,
-    /// ‖Jᵀe‖ in f64 on the host.
+}
+
+/// What the loss is like around a problem's end, in f64 on the host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slopes {
+    /// ‖Jᵀe‖.
     pub(crate) gradient_norm: f64,
     /// λmax(JᵀJ) of the plain J.
     pub(crate) gn_sharpness: f64,
@@ -93,8 +105,11 @@ pub struct Outcome {
     pub(crate) rows: Vec<Row>,
     /// p a problem.
     pub(crate) parameters: Vec<f64>,
-    /// p a problem: the start.
-    pub(crate) starts: Vec<f64>,
+    pub(crate) starts: StartValues,
+    /// The absolute step size of each problem; none where all rules have theirs.
+    pub(crate) step_sizes: Vec<f64>,
+    /// One a problem; none where only what is essential is told.
+    pub(crate) slopes: Vec<Slopes>,
     /// min(n, p) values padded with zeros to p a problem, descending.
     pub(crate) singular_values: Vec<f64>,
     /// (JᵀJ)⁺, unscaled, p(p+1)/2 a problem: the lower triangle row by row; none of a network.
@@ -111,7 +126,9 @@ impl Outcome {
             context,
             rows: Vec::new(),
             parameters: Vec::new(),
-            starts: Vec::new(),
+            starts: StartValues::Own(Vec::new()),
+            step_sizes: Vec::new(),
+            slopes: Vec::new(),
             singular_values: Vec::new(),
             covariance: Vec::new(),
             unresolved: Vec::new(),
@@ -126,7 +143,7 @@ impl Outcome {
         Self {
             rows: Vec::with_capacity(problems),
             parameters: Vec::with_capacity(problems * p),
-            starts: Vec::with_capacity(problems * p),
+            slopes: Vec::with_capacity(if context.detail == Detail::Full { problems } else { 0 }),
             singular_values: Vec::with_capacity(problems * values),
             covariance: Vec::with_capacity(problems * (told * (told + 1) / 2)),
             unresolved: Vec::with_capacity(problems * told),
@@ -201,14 +218,17 @@ impl Outcome {
 
     /// The problems at these positions, in this order.
     pub(crate) fn select(&self, positions: impl IntoIterator<Item = usize>) -> Self {
+        let positions: Vec<usize> = positions.into_iter().collect();
         let p = self.context.parameters.len();
         let (told, values) = (self.context.told(), self.context.values());
         let packed = told * (told + 1) / 2;
         let mut chosen = Self::empty(Arc::clone(&self.context));
+        chosen.starts = self.starts.select(&self.rows, &positions, p);
         for i in positions {
             chosen.rows.push(self.rows[i]);
             chosen.parameters.extend_from_slice(&self.parameters[i * p..(i + 1) * p]);
-            chosen.starts.extend_from_slice(&self.starts[i * p..(i + 1) * p]);
+            chosen.step_sizes.extend(self.step_sizes.get(i));
+            chosen.slopes.extend(self.slopes.get(i));
             chosen.singular_values.extend_from_slice(&self.singular_values[i * values..(i + 1) * values]);
             chosen.covariance.extend_from_slice(&self.covariance[i * packed..(i + 1) * packed]);
             chosen.unresolved.extend_from_slice(&self.unresolved[i * told..(i + 1) * told]);
@@ -234,18 +254,26 @@ impl Outcome {
         }
     }
 
-    /// Makes room for so many problems more, of which only what is essential is told.
+    /// Makes room for so many problems more, but for their histories.
     pub(crate) fn reserve(&mut self, problems: usize) {
         let p = self.context.parameters.len();
+        let (told, values) = (self.context.told(), self.context.values());
         memory::make_room(&mut self.rows, problems);
         memory::make_room(&mut self.parameters, problems * p);
-        memory::make_room(&mut self.starts, problems * p);
+        self.starts.reserve(problems * p);
+        if self.context.detail == Detail::Full {
+            memory::make_room(&mut self.slopes, problems);
+            memory::make_room(&mut self.singular_values, problems * values);
+            memory::make_room(&mut self.covariance, problems * (told * (told + 1) / 2));
+            memory::make_room(&mut self.unresolved, problems * told);
+        }
     }
 
     /// The same with problems and data sets counted on from so many before.
     pub(crate) fn counted_from(mut self, problems: u64, sets: usize) -> Self {
         let context = Arc::make_mut(&mut self.context);
         context.keys = std::mem::take(&mut context.keys).into_iter().map(|key| key.counted_from(sets)).collect();
+        self.starts.counted_from(problems);
         for row in &mut self.rows {
             row.problem += problems;
             // That they are no more than fit is seen to where they are counted.
@@ -259,260 +287,15 @@ impl Outcome {
         fn join<T: Copy + Send + Sync>(all: &mut Vec<T>, parts: &[Outcome], of: impl Fn(&Outcome) -> &[T]) {
             memory::extend_from_parts(all, &parts.iter().map(of).collect::<Vec<&[T]>>());
         }
+        let starts: Vec<(&StartValues, &[Row])> = parts.iter().map(|part| (&part.starts, &part.rows[..])).collect();
+        self.starts.append(&self.rows, &starts, self.context.parameters.len());
         join(&mut self.rows, &parts, |part| &part.rows);
         join(&mut self.parameters, &parts, |part| &part.parameters);
-        join(&mut self.starts, &parts, |part| &part.starts);
+        join(&mut self.step_sizes, &parts, |part| &part.step_sizes);
+        join(&mut self.slopes, &parts, |part| &part.slopes);
         join(&mut self.singular_values, &parts, |part| &part.singular_values);
         join(&mut self.covariance, &parts, |part| &part.covariance);
         join(&mut self.unresolved, &parts, |part| &part.unresolved);
         parts.iter_mut().for_each(|part| self.history.append(std::mem::take(&mut part.history)));
-    }
-}
-
-/// One problem of an [`Outcome`].
-#[derive(Clone, Copy, Debug)]
-pub struct Problem<'a> {
-    outcome: &'a Outcome,
-    index: usize,
-}
-
-impl<'a> Problem<'a> {
-    fn row(&self) -> &'a Row {
-        &self.outcome.rows[self.index]
-    }
-
-    fn width(&self) -> usize {
-        self.outcome.context.parameters.len()
-    }
-
-    /// Index of the problem in the whole sweep.
-    #[must_use]
-    pub fn index(&self) -> u64 {
-        self.row().problem
-    }
-
-    /// Index of the data set.
-    #[must_use]
-    pub fn set(&self) -> usize {
-        self.row().set as usize
-    }
-
-    /// Index of the start among the starts of its data set.
-    #[must_use]
-    pub fn start_index(&self) -> usize {
-        self.row().start as usize
-    }
-
-    /// θ at the start, p values.
-    #[must_use]
-    pub fn start(&self) -> &'a [f64] {
-        let p = self.width();
-        &self.outcome.starts[self.index * p..(self.index + 1) * p]
-    }
-
-    /// The seed of a random start.
-    #[must_use]
-    pub fn seed(&self) -> Option<u64> {
-        self.row().seed
-    }
-
-    /// The step rule; its size is in its unit.
-    #[must_use]
-    pub fn rule(&self) -> &'a StepRule {
-        &self.outcome.context.rules[self.row().rule as usize]
-    }
-
-    /// Index of the step rule in [`Context::rules`].
-    #[must_use]
-    pub fn rule_index(&self) -> usize {
-        self.row().rule as usize
-    }
-
-    /// The step size η: that of the [rule](Self::rule), times its unit at this problem's start.
-    #[must_use]
-    pub fn step_size(&self) -> f64 {
-        self.row().step_size
-    }
-
-    /// How the problem ended.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.row().status
-    }
-
-    /// By which test it converged.
-    #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
-        self.row().reason
-    }
-
-    /// Steps taken, rejected trial steps included.
-    #[must_use]
-    pub fn steps(&self) -> u32 {
-        self.row().steps
-    }
-
-    /// Number of data points n.
-    #[must_use]
-    pub fn points(&self) -> usize {
-        self.row().points as usize
-    }
-
-    /// Loss ½‖e‖² of the weighted residual, evaluated in f64 on the host.
-    #[must_use]
-    pub fn loss(&self) -> f64 {
-        self.row().loss
-    }
-
-    /// ‖e‖², twice the loss: χ² where sigmas are given.
-    #[must_use]
-    pub fn residual_sum_of_squares(&self) -> f64 {
-        2.0 * self.row().loss
-    }
-
-    /// Degrees of freedom n − r, r the rank; `None` where there is no rank.
-    #[must_use]
-    pub fn degrees_of_freedom(&self) -> Option<usize> {
-        self.rank().map(|rank| self.points().saturating_sub(rank))
-    }
-
-    /// ‖e‖²/(n − r); NaN without degrees of freedom or rank.
-    #[must_use]
-    pub fn reduced_chi_square(&self) -> f64 {
-        match self.degrees_of_freedom() {
-            None | Some(0) => f64::NAN,
-            Some(degrees) => self.residual_sum_of_squares() / degrees as f64,
-        }
-    }
-
-    /// ‖Jᵀe‖ of the plain J, evaluated in f64 on the host.
-    #[must_use]
-    pub fn gradient_norm(&self) -> f64 {
-        self.row().gradient_norm
-    }
-
-    /// λmax(JᵀJ) of the plain J: the sharpness of the loss where the residual is zero.
-    #[must_use]
-    pub fn gn_sharpness(&self) -> f64 {
-        self.row().gn_sharpness
-    }
-
-    /// Whether J was factored at the θ returned: rank, singular values, covariance and standard errors are told only
-    /// then. A problem that ended as [`NonFinite`](Status::NonFinite) or
-    /// [`FactorizationLimit`](Status::FactorizationLimit) has no such factorisation, whatever an earlier step had.
-    #[must_use]
-    pub fn is_factored(&self) -> bool {
-        let sigma = self.sigma();
-        !sigma.is_empty()
-            && !matches!(self.status(), Status::NonFinite | Status::FactorizationLimit)
-            && !sigma.iter().any(|s| s.is_nan())
-    }
-
-    /// Rank of the J that was factored, at the cutoff; `None` where [none was](Self::is_factored). Where only what is
-    /// [essential](Detail::Essential) is told, of the problems that converged.
-    #[must_use]
-    pub fn rank(&self) -> Option<usize> {
-        let known = match self.outcome.context.detail {
-            Detail::Essential => matches!(self.status(), Status::Converged | Status::StepLimit),
-            Detail::Full => self.is_factored(),
-        };
-        known.then(|| self.row().rank as usize)
-    }
-
-    /// The singular values that are kept.
-    fn sigma(&self) -> &'a [f64] {
-        let width = self.outcome.context.values();
-        &self.outcome.singular_values[self.index * width..(self.index + 1) * width]
-    }
-
-    /// Singular values of the J that was factored, descending: min(n, p) values; empty where [none
-    /// was](Self::is_factored).
-    #[must_use]
-    pub fn singular_values(&self) -> &'a [f64] {
-        let count = if self.is_factored() { self.width().min(self.points()) } else { 0 };
-        &self.sigma()[..count]
-    }
-
-    /// θ at the end, p values.
-    #[must_use]
-    pub fn parameters(&self) -> &'a [f64] {
-        let p = self.width();
-        &self.outcome.parameters[self.index * p..(self.index + 1) * p]
-    }
-
-    /// The records of the way, where a [history](super::Sweep::history) was asked for: of the start, of the point after
-    /// each `every` steps, and of the point where the problem ended. After a rejected step it stands where it stood.
-    pub fn history(&self) -> impl ExactSizeIterator<Item = Record<'a>> + use<'a> {
-        self.outcome.history.records(self.index, self.outcome.context.history)
-    }
-
-    /// Whether the data determine parameter j: false where a null vector of the factored J involves it, and where
-    /// [none was factored](Self::is_factored) to tell.
-    #[must_use]
-    pub fn is_resolved(&self, parameter: usize) -> bool {
-        self.is_factored() && self.mixed().get(parameter) == Some(&false)
-    }
-
-    /// Of each parameter, whether the null vectors mix it.
-    fn mixed(&self) -> &'a [bool] {
-        let told = self.outcome.context.told();
-        &self.outcome.unresolved[self.index * told..(self.index + 1) * told]
-    }
-
-    /// Names of the parameters that the null vectors mix: the data do not tell them apart. Empty at full rank, and
-    /// where [no J was factored](Self::is_factored) to tell.
-    #[must_use]
-    pub fn unresolved(&self) -> Vec<&'a str> {
-        let names = self.outcome.context.parameters.iter().zip(self.mixed());
-        names.filter(|&(_, &mixed)| mixed && self.is_factored()).map(|(name, _)| name.as_str()).collect()
-    }
-
-    /// Covariance of the parameters, p×p row by row: (JᵀJ)⁺, times the reduced χ² where errors are scaled. Taken from
-    /// the singular value decomposition, never from a product JᵀJ. NaN where [no J was factored](Self::is_factored), and
-    /// in the rows and columns of parameters that are [not resolved](Self::is_resolved). Empty for a network.
-    #[must_use]
-    pub fn covariance(&self) -> Vec<f64> {
-        let p = if self.outcome.context.network { 0 } else { self.width() };
-        if !self.is_factored() {
-            return vec![f64::NAN; p * p];
-        }
-        let packed = p * (p + 1) / 2;
-        let triangle = &self.outcome.covariance[self.index * packed..(self.index + 1) * packed];
-        let scale = self.variance_scale();
-        let mut full = vec![0.0; p * p];
-        for i in 0..p {
-            for j in 0..=i {
-                let resolved = self.is_resolved(i) && self.is_resolved(j);
-                let value = if resolved { triangle[i * (i + 1) / 2 + j] * scale } else { f64::NAN };
-                full[i * p + j] = value;
-                full[j * p + i] = value;
-            }
-        }
-        full
-    }
-
-    /// Standard errors, p values: roots of the covariance's diagonal; NaN for parameters that are [not
-    /// resolved](Self::is_resolved) and where there are no degrees of freedom to scale by. Empty for a network.
-    #[must_use]
-    pub fn standard_errors(&self) -> Vec<f64> {
-        let p = if self.outcome.context.network { 0 } else { self.width() };
-        (0..p).map(|j| self.standard_error(j)).collect()
-    }
-
-    /// That of parameter j, of which there is one.
-    pub(crate) fn standard_error(&self, j: usize) -> f64 {
-        if !self.is_factored() || !self.is_resolved(j) {
-            return f64::NAN;
-        }
-        let p = self.width();
-        let triangle = &self.outcome.covariance[self.index * (p * (p + 1) / 2)..];
-        (triangle[j * (j + 1) / 2 + j] * self.variance_scale()).sqrt()
-    }
-
-    fn variance_scale(&self) -> f64 {
-        match self.outcome.context.errors {
-            Errors::Scaled => self.reduced_chi_square(),
-            Errors::Absolute => 1.0,
-        }
     }
 }

@@ -344,6 +344,7 @@ impl Flight {
                 ..row(job, id, end.status().unwrap_or(Status::StepLimit))
             }
         };
+        outcome.starts.add(job, ids, &outcome.rows);
         outcome.rows.par_extend(ids.par_iter().with_min_len(TASK).zip(ends).map(row_of));
         extend_in_blocks(&mut outcome.parameters, ids.len() * p, TASK * p, |range, places| {
             for b in range.start / p..range.end / p {
@@ -355,9 +356,9 @@ impl Flight {
                 }
             }
         });
-        extend_in_blocks(&mut outcome.starts, ids.len() * p, TASK * p, |range, places| {
-            ids[range.start / p..range.end / p].iter().for_each(|&id| places.extend_from_slice(job.start(id)));
-        });
+        if outcome.context.has_own_sizes() {
+            outcome.step_sizes.par_extend(ids.par_iter().with_min_len(TASK).map(|&id| job.rule(id).size));
+        }
     }
 }
 

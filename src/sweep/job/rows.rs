@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::sweep::ProblemId;
 use crate::sweep::check::sigma;
+use crate::sweep::start_values::Lent;
 
 use super::Job;
 
@@ -89,10 +90,14 @@ impl Job {
         let data = &self.held().data;
         let rows = self.rows(set);
         // The same sum, without asking every row what it is.
-        if !self.has_sigma()
-            && let Some(values) = data.response.as_f32(&rows)
-        {
-            return norm(values.len(), |i| f64::from(values[i]));
+        if !self.has_sigma() {
+            return match data.response.as_f32(&rows) {
+                Some(values) => norm(values.len(), |i| f64::from(values[i])),
+                None => {
+                    let values = data.response.slice(rows);
+                    norm(values.len(), |i| values[i])
+                }
+            };
         }
         norm(rows.len(), |i| data.response.get(rows.start + i) / sigma(data, rows.start + i))
     }
@@ -101,6 +106,23 @@ impl Job {
     pub(crate) fn start(&self, id: ProblemId) -> &[f64] {
         let starts = &self.held().starts;
         starts.theta(starts.range(id.set).start + id.start)
+    }
+
+    /// The starts of all problems, where all are held.
+    pub(crate) fn lent_starts(&self) -> Option<Lent> {
+        let held = self.0.held.as_ref()?;
+        (held.sets == (0..self.sets())).then(|| held.starts.lent(self.rules().len())).flatten()
+    }
+
+    /// The first of the seeds of random starts.
+    pub(crate) fn first_seed(&self) -> u64 {
+        self.0.whole.seeds.as_ref().map_or(0, |seeds| seeds.start)
+    }
+
+    /// The place of the seed of a problem's start among those of random starts, counted from 1; 0 where it has none.
+    pub(crate) fn seed_place(&self, id: ProblemId) -> u32 {
+        // No data set has more starts than u32 counts.
+        self.seed(id).map_or(0, |seed| (seed - self.first_seed()) as u32 + 1)
     }
 
     /// The seed of a problem's start, where it is a random one: those come last among the starts of a data set.
