@@ -72,6 +72,54 @@ fn keys_have_the_narrowest_type_that_keeps_them_apart() {
 }
 
 #[test]
+fn keys_written_unlike_are_one_where_they_are_the_same_number() {
+    let data = csv("k,y\n7,1\n007,2\n+7,3\n8,4\n7,5\n").group_by(&["k"]);
+    let bound = data.bind(&[]).unwrap();
+    assert_eq!(bound.keys[0].values, KeyValues::Integer(vec![7, 8]));
+    assert_eq!(bound.sets, [0..4, 4..5]);
+    assert_eq!(lines(&bound), [2, 3, 4, 6, 5]);
+}
+
+#[test]
+fn rows_are_grouped_as_one_after_the_other_however_many_there_are() {
+    // More rows than a core takes at a time, runs over the ends of what it takes, and sets in several runs; in one column
+    // each, of numbers and of text, in two, and with some rows left out.
+    let rows = 70_000;
+    let cases = [(1, 7), (5, 20_000), (16_384, 3), (100_000, 1)];
+    for ((length, sets), every) in cases.into_iter().flat_map(|case| [(case, 1000), (case, rows + 1)]) {
+        let is_left_out = |row: usize| row % every == every - 1;
+        let key = |row: usize| (row / length) % sets;
+        let mut expected: Vec<Vec<f64>> = Vec::new();
+        let mut known: Vec<usize> = Vec::new();
+        let mut at = std::collections::HashMap::new();
+        for row in (0..rows).filter(|&row| !is_left_out(row)) {
+            let set = *at.entry(key(row)).or_insert_with(|| {
+                known.push(key(row));
+                expected.push(Vec::new());
+                known.len() - 1
+            });
+            expected[set].push(row as f64);
+        }
+        let y: Vec<f64> = (0..rows).map(|row| if is_left_out(row) { f64::NAN } else { row as f64 }).collect();
+        let keys: Vec<f64> = (0..rows).map(|row| key(row) as f64 - 2.0).collect();
+        let halves =
+            [keys.iter().map(|k| (k / 2.0).floor()).collect(), keys.iter().map(|k| k.rem_euclid(2.0)).collect()];
+        let text: String = keys.iter().zip(&y).map(|(k, y)| format!("s{k},{y}\n")).collect();
+        let [a, b]: [Vec<f64>; 2] = halves;
+        let all = [
+            Data::from_columns([("k", keys), ("y", y.clone())]).unwrap().group_by(&["k"]),
+            Data::from_columns([("a", a), ("b", b), ("y", y)]).unwrap().group_by(&["a", "b"]),
+            csv(&format!("k,y\n{text}")).group_by(&["k"]),
+        ];
+        for data in all {
+            let bound = data.missing(Missing::Drop).bind(&[]).unwrap();
+            let found: Vec<Vec<f64>> = bound.sets.iter().map(|rows| bound.response.slice(rows).into_owned()).collect();
+            assert!(found == expected, "runs of {length}, {sets} sets: {} sets", found.len());
+        }
+    }
+}
+
+#[test]
 fn a_column_nobody_uses_may_hold_anything() {
     let bound = csv("x,note,y\n1,fine,2\n2,,4\n3,NaN,6\n").bind(&["x"]).unwrap();
     assert_eq!(bound.response, [2.0, 4.0, 6.0]);
