@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 
-use super::graph::{Graph, NodeId};
+use super::graph::{Graph, Node, NodeId};
 use super::schedule::Schedule;
 use super::separate::{Inputs, inputs_of};
 use super::wgsl::{Names, literal, right_side};
@@ -144,6 +144,67 @@ pub(crate) fn emit_rows(
         rows.text += &after(row, &results);
     }
     rows
+}
+
+/// Code for a line of a grid, whichever it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line {
+    /// What is the same on all lines.
+    pub(crate) before: String,
+    /// The rest, which uses the names of `before`.
+    pub(crate) within: String,
+    /// The outputs' expressions at each point of the line.
+    pub(crate) results: Vec<Vec<String>>,
+    /// The elementary functions that are called.
+    pub(crate) functions: BTreeSet<&'static str>,
+    /// Statements within.
+    pub(crate) statements: usize,
+}
+
+/// Emits the outputs at the `length` points of a line along an input, whose values there have the numbers 0, 1, … All others
+/// are the same throughout the line, and asked for by the number 0.
+pub(crate) fn emit_line(
+    graph: &Graph,
+    outputs: &[NodeId],
+    (along, length): (usize, usize),
+    names: &dyn GridNames,
+) -> Line {
+    let schedule = Schedule::new(graph, outputs);
+    let graph = &schedule.graph;
+    let inputs = inputs_of(graph);
+    let count = 1
+        + (0..graph.len())
+            .filter_map(|index| match graph.node(NodeId(index as u32)) {
+                Node::Input(input) => Some(input as usize),
+                _ => None,
+            })
+            .fold(along, usize::max);
+    let numbers = |k: usize| (0..count).map(move |input| vec![if input == along { k as u32 } else { 0 }]).collect();
+    let points: Vec<Grid> = (0..length).map(|k| Grid { values: numbers(k), rows: 1 }).collect();
+    let mut line = Line::default();
+    for index in 0..graph.len() {
+        let id = NodeId(index as u32);
+        let own = inputs[index];
+        let varies = own >> along & 1 == 1;
+        for grid in &points[..if varies { length } else { 1 }] {
+            let called = |id: NodeId| name(id, inputs[id.index()], grid, 0);
+            let leaves = AtRow { names, grid, row: 0 };
+            let Some(value) = right_side(graph, graph.node(id), &leaves, &called, &mut line.functions) else {
+                continue;
+            };
+            let is_within = own & !(1 << along) != 0;
+            let text = if is_within { &mut line.within } else { &mut line.before };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "let {}: Real = {value};", called(id));
+            line.statements += usize::from(is_within);
+        }
+    }
+    let result = |grid: &Grid, &id: &NodeId| match graph.constant(id) {
+        Some(value) => format!("Real({})", literal(value)),
+        None => name(id, inputs[id.index()], grid, 0),
+    };
+    line.results = points.iter().map(|grid| schedule.results.iter().map(|id| result(grid, id)).collect()).collect();
+    line
 }
 
 /// The name of a node's value at a row: rows at which its inputs are the same share it.

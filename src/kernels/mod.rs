@@ -79,6 +79,7 @@ pub(crate) mod step_dual {
 pub(crate) mod fused {
     pub(crate) mod code;
     pub(crate) mod host;
+    mod lines;
     mod moments;
     mod rotations;
     #[cfg(test)]
