@@ -58,7 +58,7 @@ impl<'a> Problem<'a> {
         &self.outcome.context.rules[self.row().rule as usize]
     }
 
-    /// Index of the step rule in [`Context::rules`].
+    /// Index of the step rule in [`Context::rules`](super::Context::rules).
     #[must_use]
     pub fn rule_index(&self) -> usize {
         self.row().rule as usize
