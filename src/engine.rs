@@ -308,7 +308,7 @@ impl Engine {
     ) -> Result<Outcome, Error> {
         let total = range.end.min(job.len()).saturating_sub(range.start);
         let outcome = Outcome::empty(Arc::new(self.context(job)));
-        let mut whole = Whole { outcome, total, report };
+        let mut whole = Whole { outcome, total, starts_are_lent: job.lent_starts().is_some(), report };
         self.stream(job, range.start..range.start + total, &mut whole)?;
         Ok(whole.outcome)
     }
@@ -389,6 +389,7 @@ impl Engine {
 struct Whole<'a> {
     outcome: Outcome,
     total: u64,
+    starts_are_lent: bool,
     report: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
 }
 
@@ -396,7 +397,7 @@ impl Sink for Whole<'_> {
     fn outcome(&mut self) -> &mut Outcome {
         if self.outcome.is_empty() {
             // That there is as much has been seen to.
-            self.outcome.reserve(usize::try_from(self.total).unwrap_or(0));
+            self.outcome.reserve(usize::try_from(self.total).unwrap_or(0), self.starts_are_lent);
         }
         &mut self.outcome
     }

@@ -1,5 +1,5 @@
 // Whole steps of small problems in registers, many a dispatch: residual and derivatives row by row, JᵀJ, Jᵀe and ‖e‖²
-// summed as they come, the trial point judged, the tests, the next step. J is never in memory.
+// summed as they come, or over a grid line by line, the trial point judged, the tests, the next step. J is never in memory.
 //
 // A step is that of the normal equations, by Cholesky. Their error grows with κ², so they are taken at their word only where
 // the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told is
@@ -10,7 +10,7 @@
 // After a rejected step θ is evaluated once more: cheaper than to keep what was there, in registers through every step or
 // in memory between dispatches. What a problem goes through therefore does not depend on where dispatches end.
 //
-// The lines marked @generated are written for the model, by src/kernels/fused/code.rs.
+// The lines marked @generated are written for the model, by src/kernels/fused/code.rs and its neighbours.
 //
 // Invocation: a place in the roster.
 #import natgrad::layout::element
@@ -51,6 +51,8 @@ const LEAST: Real = 1e-30;
 const HANDED: u32 = DOUBTED;
 #endif
 const MOST: Real = 1e30;
+// What a sum may lack without anybody's notice.
+const LEAST_PART: Real = 6e-8;
 
 fn is_in_range(x: Real) -> bool {
     return x >= LEAST && x <= MOST;

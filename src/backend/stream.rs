@@ -78,7 +78,9 @@ impl Stream<'_> {
             loop {
                 let solved = (next < end).then(|| self.solve_some(next..end.min(sink.cut_after(next))));
                 if let Some(looking) = looking.take() {
-                    let looked: Vec<Outcome> = joined(looking);
+                    // What the device left is given back here: some drivers let one thread at a time at their context, and
+                    // the next chunk may be at it for long.
+                    let (looked, _left): (Vec<Outcome>, Solutions) = joined(looking);
                     let problems = looked.iter().map(Outcome::len).sum::<usize>() as u64;
                     sink.outcome().append(looked);
                     if sink.landed(problems).is_break() {
@@ -90,7 +92,8 @@ impl Stream<'_> {
                 let (job, ids, solved) = solved?;
                 next += solved.len() as u64;
                 let context = self.context;
-                looking = Some(scope.spawn(move || finish(&job, context, &ids[..solved.len()], &solved)));
+                let look = move || (finish(&job, context, &ids[..solved.len()], &solved), solved);
+                looking = Some(scope.spawn(look));
             }
         })
     }

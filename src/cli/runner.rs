@@ -106,7 +106,8 @@ impl Sink for Runner<'_> {
     fn outcome(&mut self) -> &mut Outcome {
         if self.outcome.is_empty() {
             let left = self.at_work().len() - self.landed;
-            self.outcome.reserve(left.min(self.parts.plan.part_size()) as usize);
+            let starts_are_lent = self.parts.job.lent_starts().is_some();
+            self.outcome.reserve(left.min(self.parts.plan.part_size()) as usize, starts_are_lent);
         }
         &mut self.outcome
     }

@@ -62,7 +62,7 @@ fn quotient(graph: &mut Graph, a: Option<NodeId>, b: NodeId) -> NodeId {
 }
 
 /// The functions with their factors, which are added to the graph: F of the inputs `along`, G of all others. `None` where one
-/// of them is no sum of a few such products.
+/// of them is no sum of a few such products, or a factor has a constant that f32 cannot hold, as (10¹⁰·xy)⁴ has.
 pub(crate) fn factors(graph: &mut Graph, functions: &[NodeId], along: Inputs) -> Option<Factors> {
     let reached = graph.reachable(functions);
     let inputs = inputs_of(graph);
@@ -78,7 +78,9 @@ pub(crate) fn factors(graph: &mut Graph, functions: &[NodeId], along: Inputs) ->
         };
     }
     let found: Option<Vec<Vec<Term>>> = functions.iter().map(|id| terms[id.index()].clone()).collect();
-    Some(gathered(graph, &found?))
+    let found = gathered(graph, &found?);
+    let factors: Vec<NodeId> = found.along.iter().chain(&found.across).copied().collect();
+    graph.check_range_f32(&factors).is_ok().then_some(found)
 }
 
 /// The terms of a node of both kinds of inputs from those of its arguments.
@@ -221,8 +223,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_sum_of_a_few_products_is_left_whole() {
-        for text in ["sqrt(x*x + y*y)", "1/(x + y)", "cos(x + y)", "(x + y)**3", "(x + y)**2*(x - a*y)", "max(x, y)"] {
+    fn what_is_no_sum_of_a_few_products_or_no_number_of_f32_is_left_whole() {
+        for text in [
+            "sqrt(x*x + y*y)",
+            "1/(x + y)",
+            "cos(x + y)",
+            "(x + y)**3",
+            "(x + y)**2*(x - a*y)",
+            "max(x, y)",
+            "(x*y*1e10)**4",
+        ] {
             assert_eq!(at(text, [1.5, 0.75], [0.3, 0.6]), None, "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! Straight-line WGSL for every row of a small grid, each value computed once for all rows that share it.
+//! Straight-line WGSL for every row of a small grid, each value computed once for all rows that share it; and for a line of a large
+//! one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
@@ -157,8 +158,8 @@ pub(crate) struct Line {
     pub(crate) results: Vec<Vec<String>>,
     /// The elementary functions that are called.
     pub(crate) functions: BTreeSet<&'static str>,
-    /// Statements within.
-    pub(crate) statements: usize,
+    /// Statements before, and within.
+    pub(crate) statements: [usize; 2],
 }
 
 /// Emits the outputs at the `length` points of a line along an input, whose values there have the numbers 0, 1, … All others
@@ -196,7 +197,7 @@ pub(crate) fn emit_line(
             let text = if is_within { &mut line.within } else { &mut line.before };
             // Writing to a String cannot fail.
             let _ = writeln!(text, "let {}: Real = {value};", called(id));
-            line.statements += usize::from(is_within);
+            line.statements[usize::from(is_within)] += 1;
         }
     }
     let result = |grid: &Grid, &id: &NodeId| match graph.constant(id) {
@@ -210,7 +211,7 @@ pub(crate) fn emit_line(
 /// The name of a node's value at a row: rows at which its inputs are the same share it.
 fn name(id: NodeId, inputs: Inputs, grid: &Grid, row: usize) -> String {
     let mut name = format!("t{}", id.0);
-    for input in (0..grid.values.len()).filter(|input| inputs >> input & 1 == 1) {
+    for input in (0..grid.values.len()).filter(|&input| inputs >> input.min(63) & 1 == 1) {
         let _ = write!(name, "_{}", grid.values[input][row]);
     }
     name

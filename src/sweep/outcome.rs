@@ -254,13 +254,15 @@ impl Outcome {
         }
     }
 
-    /// Makes room for so many problems more, but for their histories.
-    pub(crate) fn reserve(&mut self, problems: usize) {
+    /// Makes room for so many problems more, but for their histories, and for starts that are lent.
+    pub(crate) fn reserve(&mut self, problems: usize, starts_are_lent: bool) {
         let p = self.context.parameters.len();
         let (told, values) = (self.context.told(), self.context.values());
         memory::make_room(&mut self.rows, problems);
         memory::make_room(&mut self.parameters, problems * p);
-        self.starts.reserve(problems * p);
+        if !starts_are_lent {
+            self.starts.reserve(problems * p);
+        }
         if self.context.detail == Detail::Full {
             memory::make_room(&mut self.slopes, problems);
             memory::make_room(&mut self.singular_values, problems * values);

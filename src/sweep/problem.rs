@@ -94,7 +94,8 @@ impl<'a> Problem<'a> {
         self.row().points as usize
     }
 
-    /// Loss ½‖e‖² of the weighted residual, evaluated in f64 on the host.
+    /// Loss ½‖e‖² of the weighted residual, evaluated in f64 on the host; as the steps knew it where only what is
+    /// [essential](Detail::Essential) is told.
     #[must_use]
     pub fn loss(&self) -> f64 {
         self.row().loss
@@ -121,13 +122,14 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// ‖Jᵀe‖ of the plain J, evaluated in f64 on the host.
+    /// ‖Jᵀe‖ of the plain J, evaluated in f64 on the host; NaN where only what is [essential](Detail::Essential) is told.
     #[must_use]
     pub fn gradient_norm(&self) -> f64 {
         self.outcome.slopes.get(self.index).map_or(f64::NAN, |slope| slope.gradient_norm)
     }
 
-    /// λmax(JᵀJ) of the plain J: the sharpness of the loss where the residual is zero.
+    /// λmax(JᵀJ) of the plain J: the sharpness of the loss where the residual is zero; NaN where only what is
+    /// [essential](Detail::Essential) is told.
     #[must_use]
     pub fn gn_sharpness(&self) -> f64 {
         self.outcome.slopes.get(self.index).map_or(f64::NAN, |slope| slope.gn_sharpness)

@@ -1,5 +1,5 @@
-//! The part of `shaders/fused/steps.wgsl` that is written for a model: JᵀJ, Jᵀe and ‖e‖², summed over the rows, or the rows
-//! turned into R and Qᵀe.
+//! The part of `shaders/fused/steps.wgsl` that is written for a model: JᵀJ, Jᵀe and ‖e‖², summed over the rows or line by line,
+//! or the rows turned into R and Qᵀe.
 
 use crate::expr::separate::separate_exponentials;
 use crate::expr::unrolled::{Grid, GridNames, Rows, emit_rows};
@@ -17,7 +17,7 @@ const MOST_WRITTEN_OUT: usize = 128;
 /// less to compile. On llvmpipe 9×9 points took 0.48 µs a fit and 2.8 s written out, 0.70 µs and 0.9 s by lines.
 const MOST_BEFORE_LINES: usize = 64;
 
-/// The most statements of all rows together: beyond them a loop is as good, and a driver compiles it in a moment.
+/// The most statements of all rows together, or of a line and what goes with it: beyond them a loop is as good, and a driver compiles it in a moment.
 const MOST_STATEMENTS: usize = 4096;
 
 /// Where the kernel finds the coordinates.
@@ -136,7 +136,11 @@ fn lined(model: &Expression, grid: &Grid) -> Option<Parts> {
         return None;
     }
     let (graph, outputs) = over_grid(model, grid);
-    let looped = lines::looped(&graph, &outputs, grid, MOST_STATEMENTS)?;
+    let looped = lines::looped(&graph, &outputs, grid)?;
+    let by_rows = emit(&graph, &outputs, &InLoop).body.lines().count() + Sum::of(&graph, &outputs).statements();
+    if looped.each + looped.once > MOST_STATEMENTS || looped.each >= looped.length * by_rows {
+        return None;
+    }
     let rows = format!("let weight: Real = problem.weight;\n{}{}", looped.text, weighted(outputs.len() - 1));
     Some((read_values(grid, looped.along), rows, looped.functions))
 }

@@ -16,9 +16,13 @@ pub(super) struct Looped {
     pub(super) length: usize,
     pub(super) text: String,
     pub(super) functions: BTreeSet<&'static str>,
-    /// The statements that a line takes.
-    pub(super) statements: usize,
+    /// The statements that a line takes, and those that stand before and after all of them.
+    pub(super) each: usize,
+    pub(super) once: usize,
 }
+
+/// The longest line that is written out: its factors are in registers through all lines.
+const MOST_IN_LINE: usize = 64;
 
 /// Values along a line are read once; the others at the line's first point, `line` being its place in the data.
 struct OfLine {
@@ -35,13 +39,12 @@ impl GridNames for OfLine {
     }
 }
 
-/// The rows and their sums, line after line; `None` where no input's points follow each other in lines, or derivatives have no
-/// factors along them. `at_most`: statements of a line.
-pub(super) fn looped(graph: &Graph, outputs: &[NodeId], grid: &Grid, at_most: usize) -> Option<Looped> {
+/// The rows and their sums, line after line, along the input that takes the fewest statements; `None` where no input's points
+/// follow each other in lines, or derivatives have no factors along them.
+pub(super) fn looped(graph: &Graph, outputs: &[NodeId], grid: &Grid) -> Option<Looped> {
     let inputs = grid.values.len().min(62);
     let all = (0..inputs).filter_map(|along| looped_along(graph, outputs, grid, along));
-    all.filter(|looped| looped.statements <= at_most)
-        .min_by_key(|looped| looped.statements * (grid.rows / looped.length))
+    all.min_by_key(|looped| looped.each * (grid.rows / looped.length) + looped.once)
 }
 
 fn looped_along(graph: &Graph, outputs: &[NodeId], grid: &Grid, along: usize) -> Option<Looped> {
@@ -49,13 +52,13 @@ fn looped_along(graph: &Graph, outputs: &[NodeId], grid: &Grid, along: usize) ->
     let length = grid.distinct(along);
     let follow =
         lines.iter().enumerate().all(|(l, line)| line.iter().enumerate().all(|(k, &row)| row == l * length + k));
-    if !follow || length < 2 || lines.len() < 2 {
+    if !follow || !(2..=MOST_IN_LINE).contains(&length) || lines.len() < 2 {
         return None;
     }
     let mut graph = graph.clone();
     let factors = factors(&mut graph, &outputs[1..], 1 << along)?;
     let (mut sums, wanted) = Sums::of(&graph, outputs[0], &factors);
-    let Line { before, within, results, functions, statements } =
+    let Line { before, within, results, functions, statements: [of_before, of_within] } =
         emit_line(&graph, &wanted, (along, length), &OfLine { along });
     let found: Vec<Vec<String>> = results.iter().map(|results| sums.factors_in(results)).collect();
     let of_line = |f: usize| found.iter().map(|factors| factors[f].clone()).collect::<Vec<String>>();
@@ -75,7 +78,7 @@ fn looped_along(graph: &Graph, outputs: &[NodeId], grid: &Grid, along: usize) ->
     text += &format!("for (var first = 0u; first < problem.rows; first += {length}u) {{\n");
     text += &format!("let line = first * {width}u;\nlet at = problem.rows * {width}u + problem.first_row + first;\n");
     text += &within;
-    sums.statements = 2 * length;
+    let of_pairs = std::mem::take(&mut sums.statements);
     for (k, results) in results.iter().enumerate() {
         text += &residual(&k.to_string(), &results[0], &format!("data[at + {k}u]"));
     }
@@ -94,8 +97,8 @@ fn looped_along(graph: &Graph, outputs: &[NodeId], grid: &Grid, along: usize) ->
     }
     text += &std::mem::take(&mut sums.text);
     text += "}\n";
-    let statements = statements + sums.statements;
+    let each = of_within + 2 * length + std::mem::take(&mut sums.statements);
     sums.gram(&pairs);
     text += &sums.text;
-    Some(Looped { along, length, text, functions, statements })
+    Some(Looped { along, length, text, functions, each, once: of_before + of_pairs + sums.statements })
 }

@@ -150,12 +150,27 @@ impl<'a> Sums<'a> {
             let _ = writeln!(self.text, "growth = max(growth, terms{j} / {entry});");
             self.statements += 2 + terms.len();
         }
-        let of_along = along.iter().filter(|(f, other)| f == other).map(|&pair| along_name(pair));
-        let of_across = across.iter().filter(|(g, other)| g == other).map(|&pair| across_name(pair));
-        for name in of_along.chain(of_across) {
-            let _ = writeln!(self.text, "growth = select(3e38, growth, is_in_range({name}));");
-            self.statements += 1;
+        let squares = |pairs: &BTreeSet<Pair>, name: fn(Pair) -> String| {
+            pairs.iter().filter(|(f, other)| f == other).map(|&pair| name(pair)).collect::<Vec<String>>()
+        };
+        let all = [squares(along, along_name), squares(across, across_name)].concat();
+        let least = all.into_iter().reduce(|least, square| format!("min({least}, {square})")).unwrap_or_default();
+        // A square that is below its digits, or is nothing, is off by as much as LEAST: nothing, beside the sum that it is in,
+        // where the other one is not as large again.
+        let _ = writeln!(self.text, "if {least} < LEAST {{");
+        for (j, terms) in self.factors.functions.iter().enumerate() {
+            let sum = format!("LEAST_PART * gram[{}u]", j * (j + 1) / 2 + j);
+            for &(f, g) in terms {
+                for (small, other) in
+                    [(along_name((f, f)), across_name((g, g))), (across_name((g, g)), along_name((f, f)))]
+                {
+                    let is_fine = format!("({small} >= LEAST) | (LEAST * {other} <= {sum})");
+                    let _ = writeln!(self.text, "growth = select(3e38, growth, {is_fine});");
+                }
+            }
         }
+        self.text += "}\n";
+        self.statements += along.len() + across.len();
     }
 
     /// A name for a sum.

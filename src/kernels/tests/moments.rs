@@ -97,13 +97,15 @@ fn a_step_by_lines_is_that_of_the_normal_equations() {
     let square: (&str, &[&str], &[f64]) =
         ("(a*u + b*v)**2 + c*u + d + g*v", &["a", "b", "c", "d", "g"], &[1.0, -0.5, 2.0, 0.5, 0.25]);
     let waves: (&str, &[&str], &[f64]) = ("sin(k*u)*cos(l*v) + d*k", &["k", "l", "d"], &[1.2, 0.9, 0.5]);
+    // With a factor that is zero throughout, and nothing lost by it.
+    let level: (&str, &[&str], &[f64]) = ("sin(k*u)*cos(l*v) + d*k", &["k", "l", "d"], &[1.2, 0.9, 0.0]);
     let two: (&str, &[&str], &[f64]) = (
         "a*exp(-(u - m)**2 - (v - n)**2) + c*exp(-(u - r)**2 - (v - q)**2)",
         &["a", "m", "n", "c", "r", "q"],
         &[2.0, -0.6, -0.5, 1.5, 0.7, 0.6],
     );
     for_each_device(|device| {
-        let models = [peak, saddle, square, waves, two];
+        let models = [peak, saddle, square, waves, level, two];
         for (grid, (text_of, parameters, start)) in GRIDS.iter().flat_map(|&grid| models.map(|model| (grid, model))) {
             let sweep = one_step(grid, text_of, parameters, start);
             let job = sweep.resolve().unwrap();
@@ -180,6 +182,10 @@ fn what_has_no_factors_goes_row_by_row_and_so_does_what_has_no_lines() {
         let job = sweep.resolve().unwrap();
         assert!(!goes_by_lines(&text(job.model(), &job)), "{text_of}");
     }
+    // Lines too long to be written out.
+    let sweep = one_step((200, 2), "a*exp(-b*u*u - c*v*v)", &["a", "b", "c"], &[1.0, 0.5, 0.25]);
+    let job = sweep.resolve().unwrap();
+    assert!(!goes_by_lines(&text(job.model(), &job)));
     // A curve is one line, of which there is nothing to share.
     for points in [20, 200] {
         let values = vec![1.0_f32; 3 * points];
