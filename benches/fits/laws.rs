@@ -14,7 +14,8 @@ pub(crate) trait Law<const N: usize, const P: usize> {
 
 /// Operations of an evaluation, with all that leads to the next step: f and its gradient (the law's own), the residual, its
 /// square and its sum (3), Jᵀe (2p) and one triangle of JᵀJ (p(p + 1)) at every point; the Cholesky factor (p³/3) and two
-/// triangles solved (2p²). A fit has one evaluation more than steps. What exact steps by QR and SVD do beyond is not counted.
+/// triangles solved (2p²). A fit has one evaluation more than steps. What exact steps by QR and SVD do beyond is
+/// not counted, and what sums over a grid by lines do without is: operations of the problem, not of a way to solve it.
 pub(crate) fn operations_of_evaluation(n: usize, p: usize, of_law: f64) -> f64 {
     let (n, p) = (n as f64, p as f64);
     n * (of_law + 3.0 + 2.0 * p + p * (p + 1.0)) + p * p * p / 3.0 + 2.0 * p * p
