@@ -166,27 +166,20 @@ fn place(factors: &mut Vec<NodeId>, factor: NodeId) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expr::{Ast, Symbol, Tape, separate::separate_exponentials};
+    use crate::expr::Tape;
+    use crate::expr::separate::{separate_exponentials, tests::lower, tests::lowered};
     use proptest::prelude::*;
 
-    /// The function of parameters a, b and inputs x, y, its exponentials separated.
-    fn lowered(text: &str) -> (Graph, NodeId) {
-        let mut graph = Graph::new();
-        let mut resolve = |name: &str| match name {
-            "a" => Some(Symbol::Parameter(0)),
-            "b" => Some(Symbol::Parameter(1)),
-            "x" => Some(Symbol::Input(0)),
-            "y" => Some(Symbol::Input(1)),
-            _ => None,
-        };
-        let output = Ast::parse(text).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap();
+    /// A function of parameters a, b and inputs x, y, its exponentials separated.
+    fn separated(text: &str) -> (Graph, NodeId) {
+        let (mut graph, output) = lowered(text);
         let output = separate_exponentials(&mut graph, &[output])[0];
         (graph, output)
     }
 
     /// The number of terms, and at a point the function, the sum of its terms, and the sum of their moduli.
     fn at(text: &str, theta: [f64; 2], x: [f64; 2]) -> Option<(usize, [f64; 3])> {
-        let (mut graph, function) = lowered(text);
+        let (mut graph, function) = separated(text);
         let Factors { along, across, functions } = factors(&mut graph, &[function], 1)?;
         let outputs: Vec<NodeId> = [function].into_iter().chain(along.clone()).chain(across.clone()).collect();
         let inputs = inputs_of(&graph);
@@ -239,17 +232,8 @@ mod tests {
 
     #[test]
     fn what_varies_nowhere_goes_where_it_makes_no_factor_more() {
-        let (mut graph, e) = lowered("exp(-(x - a)**2 - (y - b)**2)");
-        let [v, u] = ["b*(y - b)", "a*(x - a)"].map(|text| {
-            let mut resolve = |name: &str| match name {
-                "a" => Some(Symbol::Parameter(0)),
-                "b" => Some(Symbol::Parameter(1)),
-                "x" => Some(Symbol::Input(0)),
-                "y" => Some(Symbol::Input(1)),
-                _ => None,
-            };
-            Ast::parse(text).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap()
-        });
+        let (mut graph, e) = separated("exp(-(x - a)**2 - (y - b)**2)");
+        let [v, u] = ["b*(y - b)", "a*(x - a)"].map(|text| lower(&mut graph, text));
         let a = graph.parameter(0);
         let by_hand = [e, graph.mul(e, u), graph.mul(e, v)];
         let scaled = graph.mul(by_hand[1], a);

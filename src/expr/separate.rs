@@ -101,14 +101,21 @@ fn terms_of(graph: &mut Graph, node: Node, (map, inputs, terms): (&[NodeId], &[I
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::expr::unrolled::{Grid, GridNames, emit_rows};
     use crate::expr::{Ast, Rewrite, Symbol, Tape};
     use proptest::prelude::*;
 
-    fn lowered(text: &str) -> (Graph, NodeId) {
+    /// A function of parameters a, b and inputs x, y, in a graph of its own.
+    pub(in crate::expr) fn lowered(text: &str) -> (Graph, NodeId) {
         let mut graph = Graph::new();
+        let output = lower(&mut graph, text);
+        (graph, output)
+    }
+
+    /// The same added to a graph.
+    pub(in crate::expr) fn lower(graph: &mut Graph, text: &str) -> NodeId {
         let mut resolve = |name: &str| match name {
             "a" => Some(Symbol::Parameter(0)),
             "b" => Some(Symbol::Parameter(1)),
@@ -116,8 +123,7 @@ mod tests {
             "y" => Some(Symbol::Input(1)),
             _ => None,
         };
-        let output = Ast::parse(text).unwrap().lower(&mut graph, &mut resolve, &[]).unwrap();
-        (graph, output)
+        Ast::parse(text).unwrap().lower(graph, &mut resolve, &[]).unwrap()
     }
 
     struct Plain;

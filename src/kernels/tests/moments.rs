@@ -68,8 +68,8 @@ fn length(v: impl IntoIterator<Item = f64>) -> f64 {
     v.into_iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
-/// How far ends of problems are from where a step of the twin leads, with unit columns, beside the step's length, ‖e‖, and κ: the worst of
-/// all data sets by error.
+/// How far ends of problems are from where a step of the twin leads, with unit columns, beside the step's length, ‖e‖, and κ:
+/// the worst of all data sets by error.
 fn worst(job: &Job, ends: Vec<Vec<f64>>, start: &[f64]) -> [f64; 4] {
     let p = start.len();
     let one = |(set, theta): (usize, Vec<f64>)| {
