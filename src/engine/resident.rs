@@ -79,6 +79,11 @@ impl Resident<'_> {
     /// # Errors
     /// If the device fails.
     pub fn run(&mut self) -> Result<(), Error> {
+        self.run_and_count().map(drop)
+    }
+
+    /// The same, and how many problems went on by rotations, where normal equations left f32 in doubt.
+    pub(crate) fn run_and_count(&mut self) -> Result<u64, Error> {
         self.gpu.run_settled(&self.settled)
     }
 

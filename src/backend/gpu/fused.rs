@@ -166,6 +166,11 @@ pub(super) struct Leg {
 }
 
 impl Leg {
+    /// The most problems that go on by rotations here.
+    pub(super) fn by_rotations(self) -> u64 {
+        if self.route == Route::Orthogonal { self.count } else { 0 }
+    }
+
     /// What comes after it where so many are left at work and so many in doubt; `None` where all are done.
     pub(super) fn next(self, left: u32, doubted: u32) -> Option<Self> {
         if left > 0 {

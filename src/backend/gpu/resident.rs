@@ -34,9 +34,10 @@ impl GpuBackend {
         Ok(Some(Settled { flight, starts, roster: all }))
     }
 
-    /// Runs them from their starts; nothing but counters come back.
-    pub(crate) fn run_settled(&self, settled: &Settled) -> Result<(), Error> {
+    /// Runs them from their starts; nothing but counters come back. How many problems went on by rotations.
+    pub(crate) fn run_settled(&self, settled: &Settled) -> Result<u64, Error> {
         let Settled { flight, starts, roster } = settled;
+        let mut by_rotations = 0;
         let mut next = flight.first_leg();
         while let Some(leg) = next {
             let mut commands = self.device().record("steps in registers");
@@ -44,11 +45,12 @@ impl GpuBackend {
                 commands.copy(starts, 0..starts.len(), trial, 0)?;
                 commands.copy(roster, 0..roster.len(), now, 0)?;
             }
-            let Some(left) = flight.record(self.device(), &mut commands, leg)? else { return Ok(()) };
+            let Some(left) = flight.record(self.device(), &mut commands, leg)? else { break };
             commands.submit()?;
             next = left.after(leg)?;
+            by_rotations = by_rotations.max(leg.by_rotations());
         }
-        Ok(())
+        Ok(by_rotations)
     }
 
     /// Reads back what the last run came to. Problems whose rank is in doubt are run once more, with singular values.
