@@ -26,7 +26,8 @@
 @group(0) @binding(2) var<storage, read> problems: array<Problem>;
 #endif
 @group(0) @binding(3) var<storage, read_write> states: array<State>;
-@group(0) @binding(4) var<storage, read> data: array<Real>;           // as of jacobian
+// As of jacobian, or a grid and the responses.
+// @generated data
 @group(0) @binding(5) var<storage, read_write> theta: array<Real>;    // P × 1
 @group(0) @binding(6) var<storage, read_write> trial: array<Real>;    // P × 1
 @group(0) @binding(7) var<storage, read> roster: array<u32>;          // the problems at work: how many, then which
@@ -113,9 +114,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             here[j] = theta[element(b, j, 0u, P, 1u)];
         }
     }
+    // @generated rule
     // @generated once
-    let adaptive = problem.damping < 0.0;
-    let descends = problem.filter_kind == GRADIENT;
+#ifdef UNDAMPED
+    let plain = true;
+#else
+    let plain = !adaptive && !follows_residual && problem.damping == 0.0;
+#endif
 
     for (var pass_ = 0u; pass_ < fused.passes && state.status == FUSED; pass_++) {
         // [JᵀJ, Jᵀe, ‖e‖²] at x.
@@ -168,7 +173,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
         // Accepted or rejected: the rules of judge.
         let first = state.steps == 0u;
-        let returns = state.fresh == WAITS;
+        let returns = adaptive && state.fresh == WAITS;
         let stands = returns || state.fresh == ACCEPTED;
         state.fresh = ACCEPTED;
         if !sound && (first || !adaptive || stands) {
@@ -191,7 +196,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let ratio = (actual + rounding) / (state.predicted + rounding);
             if sound && ratio >= rules.accept {
                 let t = 2.0 * min(ratio, 1.0) - 1.0;
-                let floor = rules.damping_floor * select(trace, Real(P), problem.scaling != 0u);
+                let floor = rules.damping_floor * select(trace, Real(P), in_columns);
                 state.epsilon = max(state.epsilon * max(1.0 - t * t * t, 1.0 / 3.0), floor);
                 state.growth = 2.0;
                 state.rejections = 0u;
@@ -207,7 +212,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 state.fresh = WAITS;
             }
         }
-        if state.fresh == WAITS {
+        if adaptive && state.fresh == WAITS {
             // @unroll
             for (var j = 0u; j < P; j++) {
                 x[j] = here[j];
@@ -226,12 +231,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
         let unit = unit(state.residual_norm);
         let by_unit = 1.0 / unit;
-        let in_columns = problem.scaling != 0u;
 
         // Once as it is, for the tests and the exact step, and once damped: M = JᵀJ + εD = LELᵀ with unit diagonal in L, D the
         // diagonal of JᵀJ where columns are scaled, and I where they are not. No root is taken.
         var epsilon: Real = 0.0;
-        let plain = problem.damping == 0.0 && problem.filter_kind != RESIDUAL_SCALED;
         var handed = false;
         var status = FUSED;
         var reason = REASON_NONE;
@@ -274,7 +277,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                         column[k] -= column[m] * factor[k * (k + 1u) / 2u + m];
                     }
                 }
+#ifdef UNDAMPED
+                var pivot = square;
+#else
                 var pivot = square + epsilon * select(Real(1.0), square, in_columns);
+#endif
                 // @unroll
                 for (var k = 0u; k < j; k++) {
                     factor[j * (j + 1u) / 2u + k] = column[k] * by_pivot[k];
@@ -367,27 +374,31 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 state.best_tangent =
                     select(state.best_tangent, min(state.best_tangent, tangent), goes_on && !quiet);
 
-                // σ₁², but for a factor of √P at most: the length of C, or of JᵀJ, as of a vector. The first damping is a share
-                // of it.
-                // Every entry over two diagonal ones, or over the trace twice.
-                var largest: Real = 0.0;
-                // @unroll
-                for (var j = 0u; j < P; j++) {
-                    column[j] = 1.0 / select(trace, gram[j * (j + 1u) / 2u + j], in_columns);
+#ifndef UNDAMPED
+                if adaptive && first {
+                    // σ₁², but for a factor of √P at most: the length of C, or of JᵀJ, as of a vector. The first damping is a
+                    // share of it.
+                    // Every entry over two diagonal ones, or over the trace twice.
+                    var largest: Real = 0.0;
                     // @unroll
-                    for (var k = 0u; k < j + 1u; k++) {
-                        let entry = gram[j * (j + 1u) / 2u + k];
-                        largest += select(2.0, 1.0, k == j) * (entry * column[j]) * (entry * column[k]);
+                    for (var j = 0u; j < P; j++) {
+                        column[j] = 1.0 / select(trace, gram[j * (j + 1u) / 2u + j], in_columns);
+                        // @unroll
+                        for (var k = 0u; k < j + 1u; k++) {
+                            let entry = gram[j * (j + 1u) / 2u + k];
+                            largest += select(2.0, 1.0, k == j) * (entry * column[j]) * (entry * column[k]);
+                        }
                     }
+                    state.growth = 2.0;
+                    state.epsilon = rules.damping_start * sqrt(largest) * select(trace, Real(1.0), in_columns);
                 }
-                let start = rules.damping_start * sqrt(largest) * select(trace, Real(1.0), in_columns);
-                state.growth = select(state.growth, 2.0, first);
-                state.epsilon = select(problem.damping, select(state.epsilon, start, first), adaptive);
-                if problem.filter_kind == RESIDUAL_SCALED {
+                state.epsilon = select(problem.damping, state.epsilon, adaptive);
+                if follows_residual {
                     let exponent = problem.log_factor + problem.power * log2(max(state.residual_norm, 1e-37));
                     state.epsilon = select(exp2(min(exponent, 120.0)), 0.0, exponent < -120.0);
                 }
                 epsilon = select(state.epsilon, Real(0.0), descends);
+#endif
             }
         }
         if handed || status != FUSED {
@@ -397,16 +408,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             continue;
         }
 
-        // The next trial point, and what it promises over unit².
+#ifndef UNDAMPED
+        // What the next trial point promises, over unit².
         var promise: Real = 0.0;
         // @unroll
         for (var j = 0u; j < P; j++) {
             let added = epsilon * select(Real(1.0), gram[j * (j + 1u) / 2u + j], in_columns);
             promise += 0.5 * delta[j] * (slope[j] * by_unit + added * delta[j]);
+        }
+        state.predicted = promise;
+#endif
+        // @unroll
+        for (var j = 0u; j < P; j++) {
             let full = select(delta[j] * unit, slope[j] * problem.power, descends);
             x[j] = here[j] - problem.step_size * full;
         }
-        state.predicted = promise;
         state.steps += 1u;
         state.fresh = REJECTED;
     }

@@ -78,9 +78,11 @@ pub(crate) mod step_dual {
 /// Whole steps of small problems in registers.
 pub(crate) mod fused {
     pub(crate) mod code;
+    pub(crate) mod form;
     pub(crate) mod host;
     mod lines;
     mod moments;
+    pub(crate) mod quads;
     mod rotations;
     #[cfg(test)]
     pub(crate) mod twin;

@@ -3,6 +3,8 @@
 use crate::expr::unrolled::Grid;
 use crate::gpu::{Def, DeviceError, GeneratedModule, KernelSource, Scalar, compose, peaks, selftest};
 use crate::model::{Kind, Model};
+use crate::ngd::{Damping, Filter, Scaling};
+use crate::sweep::{StepBlock, StepRule};
 
 use super::problem::{MOST_LANE_PARAMETERS, Sizes};
 use super::svd::{
@@ -57,10 +59,12 @@ pub fn specialisations(model: &Model) -> Vec<Specialisation> {
         .collect()
 }
 
-/// The kernels of whole steps in registers: rows with their own coordinates, on a small grid and on a large one.
+/// The kernels of whole steps in registers: rows with their own coordinates, on a small grid and on a large one; rules of all
+/// kinds, undamped ones, and one for all.
 fn fused_steps(model: &Model) -> Vec<Specialisation> {
-    use fused::code::{Coordinates, Route, parts};
-    use fused::host::{self, Form};
+    use fused::code::{Coordinates, parts};
+    use fused::form::{Form, Route};
+    use fused::host;
     let Kind::Expression(expression) = model.kind() else { return Vec::new() };
     let parameters = expression.parameters.len();
     if parameters > host::MOST_PARAMETERS {
@@ -71,15 +75,30 @@ fn fused_steps(model: &Model) -> Vec<Specialisation> {
     let grid =
         |rows: usize| Grid::of(rows, inputs, |row, input| if input == 0 { (row % 4) as f64 } else { (row / 4) as f64 });
     let grids = [12, 1000].map(|rows| Coordinates::InGrid(grid(rows)));
+    let rules = |dampings: &[Damping], filter: Filter| {
+        let block = StepBlock { dampings: dampings.to_vec(), filter, ..StepBlock::default() };
+        block.rules(Scaling::Columns).collect::<Vec<StepRule>>()
+    };
+    let (undamped, adaptive) = (Damping::Fixed(0.0), Damping::Adaptive);
+    let of_all_kinds = [
+        rules(&[adaptive, undamped, Damping::Fixed(0.5)], Filter::Exact),
+        rules(&[undamped], Filter::ResidualScaled { factor: 1.0, power: 1.0 }),
+        rules(&[undamped], Filter::Gradient),
+    ];
+    let sets = [
+        (of_all_kinds.concat(), false),
+        (rules(&[undamped], Filter::Exact), false),
+        (rules(&[adaptive], Filter::Exact), true),
+    ];
     let mut all = vec![plain(host::MUSTER), plain(host::DOUBTED)];
     for coordinates in grids.iter().chain([&Coordinates::InData]) {
-        for (uniform, undamped) in [(false, false), (false, true), (true, false)] {
-            let uniform = uniform && *coordinates != Coordinates::InData;
+        for (rules, uniform) in &sets {
+            let uniform = *uniform && *coordinates != Coordinates::InData;
             for route in [Route::Normal, Route::Orthogonal] {
-                let form = Form { uniform, undamped, route };
+                let form = Form::of(rules, uniform).by(route);
                 all.push(Specialisation {
-                    defs: host::defs(parameters, form),
-                    generated: parts(expression, coordinates, route, true).into(),
+                    defs: form.defs(parameters),
+                    generated: parts(expression, coordinates, form, true).into(),
                     ..plain(*host::source(route))
                 });
             }

@@ -4,8 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use crate::expr::unrolled::Grid;
 use crate::gpu::{Bindable, Buffer, Candidate, Commands, Device, DeviceError, Kernel, Timing, Worth};
-use crate::kernels::fused::code::{Coordinates, Route};
-use crate::kernels::fused::host::{self, Form, MOST_PARAMETERS, MOST_ROWS};
+use crate::kernels::fused::code::Coordinates;
+use crate::kernels::fused::form::{Form, Route};
+use crate::kernels::fused::host::{self, MOST_PARAMETERS, MOST_ROWS};
 use crate::kernels::problem::{Fused, MOST_LANE_PARAMETERS, Problem};
 use crate::model::{Expression, Kind, Model};
 use crate::ngd::{Damping, Filter, Scaling};
@@ -34,13 +35,6 @@ pub(super) fn could_take(job: &Job) -> bool {
     matches!(job.model().kind(), Kind::Expression(_))
         && parameters <= MOST_PARAMETERS
         && job.rules().iter().any(|rule| host::takes(rule, parameters))
-}
-
-/// How the kernel of a job's steps is specialised.
-fn form(job: &Job, uniform: bool) -> Form {
-    let damps =
-        |rule: &StepRule| rule.damping != Damping::Fixed(0.0) || matches!(rule.filter, Filter::ResidualScaled { .. });
-    Form { uniform, undamped: !job.rules().iter().any(damps), route: Route::Normal }
 }
 
 /// Whether a rule is the same number for number whatever the data of a problem were multiplied by.
@@ -108,7 +102,7 @@ impl Kernels {
     pub(super) fn new(device: &Device, job: &Job) -> Result<Self, DeviceError> {
         Ok(Self {
             model: job.model().clone(),
-            form: form(job, is_uniform(job)),
+            form: Form::of(job.rules(), is_uniform(job)),
             coordinates: coordinates(job),
             normal: OnceLock::new(),
             orthogonal: OnceLock::new(),
@@ -121,7 +115,7 @@ impl Kernels {
     /// what it has compiled, and to write the text anew takes a millisecond.
     pub(super) fn are_of(&self, job: &Job) -> bool {
         self.model.is_same(job.model())
-            && self.form == form(job, is_uniform(job))
+            && self.form == Form::of(job.rules(), is_uniform(job))
             && self.coordinates == coordinates(job)
     }
 
@@ -133,7 +127,7 @@ impl Kernels {
         if let Some(kernel) = place.get() {
             return Ok(kernel);
         }
-        let kernel = host::kernel(device, model, &self.coordinates, Form { route, ..self.form })?;
+        let kernel = host::kernel(device, model, &self.coordinates, self.form.by(route))?;
         Ok(place.get_or_init(|| kernel))
     }
 }

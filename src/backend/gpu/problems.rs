@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::gpu::{Buffer, Device, DeviceError, Uniform, layout};
 use crate::kernels::batch::Batch;
+use crate::kernels::fused::quads;
 use crate::kernels::problem::{Problem, Rules, Sizes, State};
 use crate::sweep::{Job, ProblemId};
 
@@ -171,7 +172,7 @@ pub(super) fn gridded_rows(
 ) -> Result<Buffer<f32>, Error> {
     let rows = job.rows(*sets.start()).start..job.rows(*sets.end()).end;
     let inputs: Vec<f32> = job.inputs_of(*sets.start()).iter().map(|&x| x as f32).collect();
-    let data = device.scratch("data", inputs.len() + rows.len())?;
+    let data = device.scratch("data", quads::room(inputs.len() + rows.len()))?;
     device.write(&data, 0, &inputs)?;
     device.write(&data, inputs.len(), &job.responses_f32(rows))?;
     Ok(data)

@@ -8,7 +8,8 @@ use crate::expr::{Graph, NodeId, Rewrite};
 use crate::gpu::GeneratedModule;
 use crate::model::Expression;
 
-use super::{lines, moments, rotations};
+use super::form::{Form, Route};
+use super::{lines, moments, quads, rotations};
 
 /// The most rows that are written out one by one.
 const MOST_WRITTEN_OUT: usize = 128;
@@ -29,22 +30,9 @@ pub(crate) enum Coordinates {
     InGrid(Grid),
 }
 
-/// How the rows come to a triangular factor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// Summed up in JᵀJ and Jᵀe.
-    Normal,
-    /// Turned, one by one, into R and Qᵀe of J = QR.
-    Orthogonal,
-}
-
 /// The parts of the kernel's text; for some drivers nothing but loops.
-pub(crate) fn parts(
-    model: &Expression,
-    coordinates: &Coordinates,
-    route: Route,
-    unrolls: bool,
-) -> [GeneratedModule; 4] {
+pub(crate) fn parts(model: &Expression, coordinates: &Coordinates, form: Form, unrolls: bool) -> [GeneratedModule; 6] {
+    let route = form.route;
     let unrolled = match coordinates {
         Coordinates::InGrid(grid) if unrolls => {
             let lined = || if route == Route::Normal { lined(model, grid) } else { None };
@@ -53,6 +41,7 @@ pub(crate) fn parts(
         }
         _ => None,
     };
+    let data = if unrolled.is_some() { quads::AS_QUADS } else { quads::AS_NUMBERS };
     let (once, rows, functions) = unrolled.unwrap_or_else(|| looped(model, coordinates, route));
     let damping = if route == Route::Orthogonal { rotations::damping(model.parameters.len()) } else { String::new() };
     let functions: Vec<&str> = functions.iter().copied().collect();
@@ -61,7 +50,14 @@ pub(crate) fn parts(
         functions => format!("#import natgrad::elementary::{{{}}}", functions.join(", ")),
     };
     let part = |name: &str, wgsl: String| GeneratedModule { name: name.to_owned(), wgsl, is_part: true };
-    [part("imports", imports), part("once", once), part("rows", rows), part("damping", damping)]
+    [
+        part("imports", imports),
+        part("data", data.to_owned()),
+        form.rule(),
+        part("once", once),
+        part("rows", rows),
+        part("damping", damping),
+    ]
 }
 
 /// What stands before all evaluations, what is done with the rows of one, and the functions called.
@@ -111,9 +107,7 @@ fn unrolled(model: &Expression, grid: &Grid, route: Route) -> Option<Parts> {
     }
     let mut once: String = (0..grid.values.len()).map(|input| read_values(grid, input)).collect();
     let before = grid.rows * grid.values.len();
-    for row in 0..grid.rows {
-        once += &format!("let y{row}: Real = data[problem.first_row + {}u];\n", before + row);
-    }
+    once += &quads::read("y", &format!("problem.first_row + {before}u"), grid.rows, grid.rows);
     let rows = match route {
         Route::Normal => format!("let weight: Real = problem.weight;\n{text}{}", weighted(outputs.len() - 1)),
         Route::Orthogonal => format!("let w: Real = problem.weight;\n{text}"),
@@ -125,7 +119,7 @@ fn unrolled(model: &Expression, grid: &Grid, route: Route) -> Option<Parts> {
 fn read_values(grid: &Grid, input: usize) -> String {
     let read = |value: usize| {
         let row = grid.values[input].iter().position(|&other| other as usize == value).unwrap_or(0);
-        format!("let grid_{input}_{value}: Real = data[{}u];\n", row * grid.values.len() + input)
+        format!("let grid_{input}_{value}: Real = {};\n", quads::known(row * grid.values.len() + input))
     };
     (0..grid.distinct(input)).map(read).collect()
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::gpu::{Def, Device, DeviceError, Kernel, KernelSource, UNROLLED, kernel_source};
+use crate::gpu::{Device, DeviceError, Kernel, KernelSource, kernel_source};
 use crate::kernels::problem::{Fused, Problem};
 use crate::model::Expression;
 use crate::ngd::Filter;
 use crate::sweep::StepRule;
 
-use super::code::{Coordinates, Route, parts};
+use super::code::{Coordinates, parts};
+use super::form::{Form, Route};
 
 pub(crate) const STEPS: KernelSource = kernel_source!(
     "fused/steps", uniform rules, uniform fused, read problems, write states, read data, write theta, write trial,
@@ -32,28 +33,6 @@ pub(crate) const MOST_PARAMETERS: usize = 16;
 /// The most points: JᵀJ is summed up in one go.
 pub(crate) const MOST_ROWS: usize = 4096;
 
-/// How the kernel is specialised beside the model and its coordinates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Form {
-    /// Whether all problems have the same rule and the same coordinates, and no more is described of each than what is its own.
-    pub(crate) uniform: bool,
-    /// Whether no rule damps.
-    pub(crate) undamped: bool,
-    /// By normal equations at first, and for those in doubt by rotations.
-    pub(crate) route: Route,
-}
-
-/// The constants of the kernel.
-pub(crate) fn defs(parameters: usize, form: Form) -> Vec<(&'static str, Def)> {
-    vec![
-        ("P", Def::UInt(parameters as u32)),
-        ("UNIFORM", Def::Bool(form.uniform)),
-        ("UNDAMPED", Def::Bool(form.undamped)),
-        ("ORTHOGONAL", Def::Bool(form.route == Route::Orthogonal)),
-        (UNROLLED, Def::Bool(true)),
-    ]
-}
-
 /// The source of the kernel.
 pub(crate) fn source(route: Route) -> &'static KernelSource {
     match route {
@@ -69,8 +48,8 @@ pub(crate) fn kernel(
     coordinates: &Coordinates,
     form: Form,
 ) -> Result<Arc<Kernel>, DeviceError> {
-    let parts = parts(model, coordinates, form.route, !device.compiles_little());
-    device.kernel(source(form.route), &defs(model.parameters.len(), form), &parts)
+    let parts = parts(model, coordinates, form, !device.compiles_little());
+    device.kernel(source(form.route), &form.defs(model.parameters.len()), &parts)
 }
 
 /// Whether the steps of a rule are among those of the kernel, for problems of so many parameters.

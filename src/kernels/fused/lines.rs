@@ -8,6 +8,7 @@ use crate::expr::unrolled::{Grid, GridNames, Line, emit_line};
 use crate::expr::{Graph, NodeId};
 
 use super::moments::{Sums, across_name, along_name, products, residual, sum};
+use super::quads;
 
 /// Code that goes over the lines of a grid.
 pub(super) struct Looped {
@@ -35,7 +36,11 @@ impl GridNames for OfLine {
     }
 
     fn input(&self, index: u32, value: u32) -> String {
-        if index as usize == self.along { format!("grid_{index}_{value}") } else { format!("data[line + {index}u]") }
+        if index as usize == self.along {
+            format!("grid_{index}_{value}")
+        } else {
+            quads::number(&format!("line + {index}u"))
+        }
     }
 }
 
@@ -76,11 +81,12 @@ fn looped_along(graph: &Graph, outputs: &[NodeId], grid: &Grid, along: usize) ->
     // What a line adds. How many there are is read: some drivers write out loops whose bounds they know.
     let width = grid.values.len();
     text += &format!("for (var first = 0u; first < problem.rows; first += {length}u) {{\n");
-    text += &format!("let line = first * {width}u;\nlet at = problem.rows * {width}u + problem.first_row + first;\n");
+    text += &format!("let line = first * {width}u;\n");
+    text += &quads::read("y", &format!("problem.rows * {width}u + problem.first_row + first"), length, length);
     text += &within;
     let of_pairs = std::mem::take(&mut sums.statements);
     for (k, results) in results.iter().enumerate() {
-        text += &residual(&k.to_string(), &results[0], &format!("data[at + {k}u]"));
+        text += &residual(&k.to_string(), &results[0], &format!("y{k}"));
     }
     let residuals: Vec<String> = (0..length).map(|k| format!("e{k}")).collect();
     for f in sums.used_along() {

@@ -8,7 +8,8 @@ use crate::data::Data;
 use crate::engine::Engine;
 use crate::expr::unrolled::Grid;
 use crate::expr::{Rewrite, Rewrites};
-use crate::kernels::fused::code::{Coordinates, Route, parts};
+use crate::kernels::fused::code::{Coordinates, parts};
+use crate::kernels::fused::form::Form;
 use crate::kernels::fused::twin;
 use crate::model::Kind;
 use crate::sweep::{Detail, Job, StepBlock, Sweep};
@@ -46,7 +47,7 @@ fn text(model: &Model, job: &Job) -> String {
     let Kind::Expression(expression) = model.kind() else { unreachable!("models here are expressions") };
     let rows = job.shared_grid().unwrap();
     let grid = Grid::of(rows, expression.inputs.len(), |row, input| job.inputs(row)[input]);
-    parts(expression, &Coordinates::InGrid(grid), Route::Normal, true).map(|part| part.wgsl).concat()
+    parts(expression, &Coordinates::InGrid(grid), Form::of(job.rules(), true), true).map(|part| part.wgsl).concat()
 }
 
 fn goes_by_lines(text: &str) -> bool {
