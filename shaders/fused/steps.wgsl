@@ -15,7 +15,6 @@
 // Invocation: a place in the roster.
 #import natgrad::layout::element
 #import natgrad::problem::{Problem, State, Brief, End, Rules, Fused, loss_ends, unit, GRADIENT, RESIDUAL_SCALED, RUNNING, FUSED, DOUBTED, CONVERGED, STEP_LIMIT, DIVERGED, REASON_NONE, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING, REJECTED, ACCEPTED, WAITS}
-#import natgrad::bits::is_finite
 // @generated imports
 
 @group(0) @binding(0) var<uniform> rules: Rules;
@@ -55,10 +54,6 @@ const MOST: Real = 1e30;
 // What a sum may lack without anybody's notice.
 const LEAST_PART: Real = 6e-8;
 
-fn is_in_range(x: Real) -> bool {
-    return x >= LEAST && x <= MOST;
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= roster[0] {
@@ -68,9 +63,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 #ifdef UNIFORM
     // Of what is the same for all, nothing is fetched.
     var problem = fused.rule;
-    problem.first_row = problems[b].first_row;
-    problem.response_norm = problems[b].response_norm;
-    problem.weight = problems[b].weight;
+    let own = problems[b].words;
+    problem.first_row = own.x;
+    problem.response_norm = bitcast<Real>(own.y);
+    problem.weight = bitcast<Real>(own.z);
 #else
     let problem = problems[b];
 #endif
@@ -161,15 +157,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
 #endif
 
-        // A sum that is not finite has no part that is.
+        // What has a part that is no number is none itself; Jᵀe is no larger than J and e together.
         let norm = sqrt(squares);
-        var sound = squares == 0.0 || is_in_range(squares);
         var trace: Real = 0.0;
+        var shortest = MOST;
         // @unroll
         for (var j = 0u; j < P; j++) {
             trace += gram[j * (j + 1u) / 2u + j];
-            sound = sound && is_finite(f32(slope[j])) && is_in_range(gram[j * (j + 1u) / 2u + j]);
+            shortest = min(shortest, gram[j * (j + 1u) / 2u + j]);
         }
+        let sound = (squares == 0.0 || (squares >= LEAST && squares <= MOST)) && shortest >= LEAST && trace <= MOST;
 
         // Accepted or rejected: the rules of judge.
         let first = state.steps == 0u;
@@ -316,36 +313,42 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             handed = handed || !definite;
 
             if solve == 0u {
-                // With unit columns the trace of (JᵀJ)⁻¹ bounds 1/σ² from above.
-                var inverse: Real = 0.0;
-                var shortest = MOST;
+                // With unit columns the trace of (JᵀJ)⁻¹ bounds 1/σ² from above, and P over their determinant bounds the trace
+                // (by Maclaurin's inequality for eigenvalues whose mean is 1).
+                var inverse = Real(P);
                 // @unroll
                 for (var k = 0u; k < P; k++) {
-                    let square = gram[k * (k + 1u) / 2u + k];
-                    shortest = min(shortest, square);
-                    column[k] = 1.0;
-                    var sum = by_pivot[k];
-                    // @unroll
-                    for (var j = k + 1u; j < P; j++) {
-                        column[j] = -factor[j * (j + 1u) / 2u + k];
-                        // @unroll
-                        for (var m = k + 1u; m < j; m++) {
-                            column[j] -= factor[j * (j + 1u) / 2u + m] * column[m];
-                        }
-                        sum += column[j] * column[j] * by_pivot[j];
-                    }
-                    inverse += square * sum;
+                    inverse *= gram[k * (k + 1u) / 2u + k] * by_pivot[k];
                 }
-                // And the cutoff is one on σ over σ₁, σ₁² ≤ P: the least σ has to be clear of it.
+                // The cutoff is one on σ over σ₁, σ₁² ≤ P: the least σ has to be clear of it.
                 let spread = select(trace / shortest, Real(P), in_columns);
-                let clear = inverse * spread * problem.cutoff * problem.cutoff <= 0.25;
+                let share = spread * problem.cutoff * problem.cutoff;
 #ifdef ORTHOGONAL
-                handed = handed || !clear;
+                let most = MOST;
 #else
-                // A plain step is in error by κ²u; of a damped one no more is asked than that it leads downhill.
+                // And a plain step is in error by κ²u; of a damped one no more is asked than that it leads downhill.
                 let most = select(fused.most_damped, fused.most_plain, plain);
-                handed = handed || !clear || !(inverse * growth <= most);
 #endif
+                if !(inverse * share <= 0.25 && inverse * growth <= most) {
+                    // The bound does not tell; the trace itself.
+                    inverse = 0.0;
+                    // @unroll
+                    for (var k = 0u; k < P; k++) {
+                        column[k] = 1.0;
+                        var sum = by_pivot[k];
+                        // @unroll
+                        for (var j = k + 1u; j < P; j++) {
+                            column[j] = -factor[j * (j + 1u) / 2u + k];
+                            // @unroll
+                            for (var m = k + 1u; m < j; m++) {
+                                column[j] -= factor[j * (j + 1u) / 2u + m] * column[m];
+                            }
+                            sum += column[j] * column[j] * by_pivot[j];
+                        }
+                        inverse += gram[k * (k + 1u) / 2u + k] * sum;
+                    }
+                }
+                handed = handed || !(inverse * share <= 0.25 && inverse * growth <= most);
 
                 // The tests of step, at a point just accepted.
                 var small = !descends;

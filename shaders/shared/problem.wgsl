@@ -123,9 +123,7 @@ struct Rules {
 
 // What is a problem's own where all have the same rule and the same coordinates.
 struct Brief {
-    first_row: u32,
-    response_norm: Real,
-    weight: Real,
+    words: vec4<u32>,    // first_row, response_norm, weight, and nothing: a vector is one read
 }
 
 // How a problem ended, where no more is asked for.

@@ -232,6 +232,7 @@ pub(crate) struct Brief {
     pub(crate) first_row: u32,
     pub(crate) response_norm: f32,
     pub(crate) weight: f32,
+    pub(crate) padding: u32,
 }
 
 /// How a problem ended, where no more is asked for.

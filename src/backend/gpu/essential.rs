@@ -92,6 +92,7 @@ impl Cargo {
                     first_row: (job.rows(id.set).start - first_row) as u32,
                     response_norm: (norms[id.set - first_set] * scale) as f32,
                     weight: scale as f32,
+                    padding: 0,
                 }
             };
             Description::Brief(device.lent_made("problems", (ids.len(), TASK), |range, made| {
