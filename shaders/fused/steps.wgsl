@@ -2,18 +2,19 @@
 // summed as they come, or over a grid line by line, the trial point judged, the tests, the next step. J is never in memory.
 //
 // A step is that of the normal equations, by Cholesky. Their error grows with κ², so they are taken at their word only where
-// the trace of the inverse, as it is with unit columns, says that κ is small; a problem of which that cannot be told is
-// DOUBTED. The same kernel under ORTHOGONAL goes on with it where it stands: it turns each row of [J | e] into R of J = QR, whose
+// the trace of the inverse, as it is with unit columns, or what bounds it says that κ is small; a problem of which that cannot be
+// told is DOUBTED. The same kernel under ORTHOGONAL goes on with it where it stands: it turns each row of [J | e] into R of J = QR, whose
 // error grows with κ alone, as that of the kernels that have J in memory. To these is left, from its start and with the
 // status RUNNING, what has a rank in doubt, or numbers out of the range of f32.
 //
 // After a rejected step θ is evaluated once more: cheaper than to keep what was there, in registers through every step or
 // in memory between dispatches. What a problem goes through therefore does not depend on where dispatches end.
 //
-// The lines marked @generated are written for the model, by src/kernels/fused/code.rs and its neighbours.
+// The lines marked @generated are written for the model, its data and the rules, by src/kernels/fused/code.rs and its neighbours.
 //
 // Invocation: a place in the roster.
 #import natgrad::layout::element
+#import natgrad::bits::is_finite
 #import natgrad::problem::{Problem, State, Brief, End, Rules, Fused, loss_ends, unit, GRADIENT, RESIDUAL_SCALED, RUNNING, FUSED, DOUBTED, CONVERGED, STEP_LIMIT, DIVERGED, REASON_NONE, REASON_LOSS, REASON_GRADIENT, REASON_CHANGE, REASON_ROUNDING, REJECTED, ACCEPTED, WAITS}
 // @generated imports
 
@@ -157,7 +158,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
 #endif
 
-        // What has a part that is no number is none itself; Jᵀe is no larger than J and e together.
+        // A sum that is not finite has no part that is; and Jᵀe is no larger than ‖J‖‖e‖.
         let norm = sqrt(squares);
         var trace: Real = 0.0;
         var shortest = MOST;
@@ -166,7 +167,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             trace += gram[j * (j + 1u) / 2u + j];
             shortest = min(shortest, gram[j * (j + 1u) / 2u + j]);
         }
-        let sound = (squares == 0.0 || (squares >= LEAST && squares <= MOST)) && shortest >= LEAST && trace <= MOST;
+        let sound = is_finite(f32(squares)) && (squares == 0.0 || (squares >= LEAST && squares <= MOST))
+            && is_finite(f32(trace)) && shortest >= LEAST && trace <= MOST;
 
         // Accepted or rejected: the rules of judge.
         let first = state.steps == 0u;
@@ -324,7 +326,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 let spread = select(trace / shortest, Real(P), in_columns);
                 let share = spread * problem.cutoff * problem.cutoff;
 #ifdef ORTHOGONAL
-                let most = MOST;
+                // Rotations are asked for no more than that.
+                let most = 3.4e38;
 #else
                 // And a plain step is in error by κ²u; of a damped one no more is asked than that it leads downhill.
                 let most = select(fused.most_damped, fused.most_plain, plain);

@@ -73,8 +73,8 @@ fn fused_steps(model: &Model) -> Vec<Specialisation> {
     let inputs = expression.inputs.len();
     // The first input runs fastest, as the last axis of an array.
     let grid =
-        |rows: usize| Grid::of(rows, inputs, |row, input| if input == 0 { (row % 4) as f64 } else { (row / 4) as f64 });
-    let grids = [12, 1000].map(|rows| Coordinates::InGrid(grid(rows)));
+        |rows: usize| Grid::of(rows, inputs, |row, input| if input == 0 { (row % 5) as f64 } else { (row / 5) as f64 });
+    let grids = [15, 1000].map(|rows| Coordinates::InGrid(grid(rows)));
     let rules = |dampings: &[Damping], filter: Filter| {
         let block = StepBlock { dampings: dampings.to_vec(), filter, ..StepBlock::default() };
         block.rules(Scaling::Columns).collect::<Vec<StepRule>>()
@@ -87,7 +87,7 @@ fn fused_steps(model: &Model) -> Vec<Specialisation> {
     ];
     let sets = [
         (of_all_kinds.concat(), false),
-        (rules(&[undamped], Filter::Exact), false),
+        (rules(&[undamped], Filter::Exact), true),
         (rules(&[adaptive], Filter::Exact), true),
     ];
     let mut all = vec![plain(host::MUSTER), plain(host::DOUBTED)];

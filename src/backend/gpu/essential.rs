@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use crate::error::Error;
 use crate::gpu::{Arrived, Buffer, Commands, Device, DeviceError, Readback, Uniform, layout};
+use crate::kernels::fused::quads;
 use crate::kernels::problem::{Brief, End, Problem, Rules, State};
 use crate::memory::extend_in_blocks;
 use crate::model::Kind;
@@ -172,10 +173,11 @@ impl GpuBackend {
 
     /// The most problems that the device holds at once.
     pub(crate) fn most_settled(&self, job: &Job) -> usize {
-        let width = if has_grid(job) { 1 } else { job.model().row_inputs() + 2 };
-        let data = 4 * job.most_rows() * width;
-        let each = data.max(size_of::<State>()).max(4 * job.model().parameters().len()) as u64;
-        let fits = self.device.largest_buffer() / each;
+        let (rows, inputs) = (job.most_rows(), job.model().row_inputs());
+        let (width, grid) =
+            if has_grid(job) { (1, quads::room(rows * inputs) + quads::room(0)) } else { (inputs + 2, 0) };
+        let each = (4 * rows * width).max(size_of::<State>()).max(4 * job.model().parameters().len()) as u64;
+        let fits = self.device.largest_buffer().saturating_sub(4 * grid as u64) / each;
         let workgroups = u64::from(self.device.limits().max_compute_workgroups_per_dimension);
         let most = fits.min(workgroups * LANES as u64);
         (most as usize / LANES * LANES).max(LANES)

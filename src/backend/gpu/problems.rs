@@ -164,7 +164,7 @@ pub(super) fn has_grid(job: &Job) -> bool {
 }
 
 /// The inputs of the rows of any data set, and after them the responses of these sets, as they lie in memory where they are
-/// f32.
+/// f32. All sets have as many rows, and the first is the first: where one begins is a multiple of that, which `quads` stands on.
 pub(super) fn gridded_rows(
     device: &Device,
     job: &Job,

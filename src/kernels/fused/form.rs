@@ -13,6 +13,7 @@ pub(crate) enum Route {
     Orthogonal,
 }
 
+/// A specialisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Form {
     /// Whether all problems have the same rule and the same coordinates, and no more is described of each than what is its own.

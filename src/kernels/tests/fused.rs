@@ -228,6 +228,24 @@ fn what_becomes_doubtful_on_its_way_goes_on_from_there() {
     });
 }
 
+/// With unit columns the trace of the inverse is 122 and 214 on a grid, and P over the determinant, its bound, 662 and 1,104.
+const JUST_SOUND: [f64; 4] = [1.5, 1.0, -0.25, 0.5];
+
+#[test]
+fn doubt_is_told_by_the_trace_where_its_bound_does_not_tell() {
+    for_each_device(|device| {
+        for (start, in_doubt) in [(SOUND, 0), (JUST_SOUND, 0), (DOUBTFUL, BATCH as u64)] {
+            for lie in [Lie::FewOnGrid, Lie::ManyOnGrid] {
+                // Where f is what was seen, nothing moves: the start alone is judged.
+                let data = planes(lie, |b, i| by_hand(start, lie.points(b)[i]).0);
+                let engine = Engine::from_device(device.clone()).unwrap();
+                let mut fits = engine.resident(&one_step(&data, start, 0.0, Scaling::Columns)).unwrap();
+                assert_eq!(fits.run_and_count().unwrap(), in_doubt, "{start:?}, {lie:?}");
+            }
+        }
+    });
+}
+
 #[test]
 fn a_damped_step_is_that_of_the_twin_where_the_plain_one_is_in_doubt() {
     let data = scattered(Lie::FewOnGrid);
