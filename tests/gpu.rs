@@ -5,8 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
-use natgrad::gpu::{Access, AdapterChoice, Binding, Def, Device, KernelSource, layout, required_limits};
+use natgrad::gpu::{
+    Access, AdapterChoice, Binding, Buffer, Def, Device, KernelSource, Readback, layout, required_limits,
+};
 use natgrad::{DeviceError, wgpu};
 
 mod common;
@@ -305,6 +308,46 @@ fn a_readback_that_is_dropped_half_way_harms_nothing() {
             drop(future);
         }
         assert_eq!(device.read_range(&buffer, 0..2).unwrap(), [3, 3]);
+    });
+}
+
+/// So many dispatches, and their results on their way back.
+fn toil(device: &Device, values: &Buffer<u32>, dispatches: usize) -> Readback<u32> {
+    let add = device.kernel(&ADD, &step(1), &[]).unwrap();
+    let mut commands = device.record("toil");
+    for _ in 0..dispatches {
+        commands.dispatch(&add, &[values], [values.len() as u32 / 64, 1, 1]).unwrap();
+    }
+    let after = commands.read_later(values, 0..1).unwrap();
+    commands.submit().unwrap();
+    after
+}
+
+#[test]
+fn a_readback_waits_for_its_own_commands_and_for_none_submitted_since() {
+    for_each_own_device(|raw, _, open| {
+        let device = open().unwrap();
+        println!("on {}", device.summary().label());
+        let values = device.buffer::<u32>("values", 1 << 20).unwrap();
+        // Work that takes the device far longer than the host takes to hear of what went before.
+        let (mut dispatches, mut took) = (1, Duration::ZERO);
+        while took < Duration::from_millis(500) {
+            dispatches *= 2;
+            let start = Instant::now();
+            pollster::block_on(toil(&device, &values, dispatches).wait()).unwrap();
+            took = start.elapsed();
+        }
+        let start = device.read_range(&values, 0..1).unwrap()[0];
+        let first = toil(&device, &values, 1);
+        let second = toil(&device, &values, dispatches);
+        let has_ended = || raw.poll(wgpu::PollType::Poll).unwrap().is_queue_empty();
+        if has_ended() {
+            println!("works while commands are submitted: nothing to wait for");
+            return;
+        }
+        assert_eq!(pollster::block_on(first.wait()).unwrap(), [start + 1]);
+        assert!(!has_ended(), "all {dispatches} dispatches submitted later had ended, too");
+        assert_eq!(pollster::block_on(second.wait()).unwrap(), [start + 1 + dispatches as u32]);
     });
 }
 

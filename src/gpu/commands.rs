@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 
+use super::readback::Submission;
 use super::stopwatch::Stopwatch;
 use super::{Bindable, Buffer, Device, DeviceError, Kernel, Readback, Uniform};
 
@@ -19,6 +20,7 @@ pub struct Commands {
     /// Memory that nobody else may use before this is submitted.
     leases: Vec<Arc<dyn Any + Send + Sync>>,
     stopwatch: Stopwatch,
+    submission: Submission,
 }
 
 impl Commands {
@@ -30,6 +32,7 @@ impl Commands {
             label: label.to_owned(),
             leases: Vec::new(),
             stopwatch: Stopwatch::default(),
+            submission: Submission::default(),
         }
     }
 
@@ -186,7 +189,7 @@ impl Commands {
                 encoder.copy_buffer_to_buffer(buffer.raw(), bytes.start, &staging, 0, Some(size));
             })?;
         }
-        Ok(Readback::new(self.device.clone(), staging, range.len()))
+        Ok(Readback::new(self.device.clone(), staging, range.len(), Arc::clone(&self.submission)))
     }
 
     /// Hands the list to the device.
@@ -194,11 +197,13 @@ impl Commands {
     /// # Errors
     /// If a command was wrong, memory is exhausted or the device is lost.
     pub fn submit(self) -> Result<(), DeviceError> {
-        let Self { device, label, encoder, leases: _leases, stopwatch } = self;
+        let Self { device, label, encoder, leases: _leases, stopwatch, submission } = self;
         let mut encoder = encoder?;
         device.scoped(&label, 0, || {
             let running = stopwatch.resolve(&device, &mut encoder)?;
-            device.queue().submit([encoder.finish()]);
+            let index = device.queue().submit([encoder.finish()]);
+            // Nobody else sets it: these commands are submitted once.
+            let _ = submission.set(index);
             running.learn_when_done(&device);
             Ok(())
         })?

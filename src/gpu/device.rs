@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::tune::Tuner;
 use super::{Chosen, Commands, DeviceError, Scalar, Tuning};
 
+mod lent;
 mod memory;
 
 /// What the self-test found this device good for.
@@ -49,6 +50,8 @@ struct Inner {
     capabilities: Capabilities,
     kernels: Mutex<HashMap<String, Arc<Kernel>>>,
     pool: Arc<Pool>,
+    /// Those of them that the host reaches.
+    reached: Arc<Pool>,
     /// Buffers for results on their way back.
     returns: Arc<Pool>,
     pace: Arc<Pace>,
@@ -108,17 +111,21 @@ impl Device {
     }
 
     fn open_adapter(index: usize, adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Self, DeviceError> {
-        let wanted = wgpu::Features::SHADER_F64
+        let summary = AdapterSummary::new(index, adapter);
+        let mut wanted = wgpu::Features::SHADER_F64
             | wgpu::Features::SUBGROUP
             | wgpu::Features::TIMESTAMP_QUERY
             | wgpu::Features::PIPELINE_CACHE;
+        if summary.device_type == wgpu::DeviceType::Cpu {
+            // What the host writes for kernels to read it writes where they read it.
+            wanted |= wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("natgrad"),
             required_features: adapter.features() & wanted,
             required_limits: limits,
             ..Default::default()
         };
-        let summary = AdapterSummary::new(index, adapter);
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
             .map_err(|error| DeviceError::Open { adapter: summary.label(), message: one_line(&error.to_string()) })?;
         // This device is ours alone: what no scope catches is logged, not a panic.
@@ -163,6 +170,7 @@ impl Device {
             capabilities: Capabilities::default(),
             kernels: Mutex::default(),
             pool: Arc::default(),
+            reached: Arc::default(),
             returns: Arc::default(),
             pace: Arc::default(),
             lost,
@@ -185,6 +193,7 @@ impl Device {
             capabilities,
             kernels: Mutex::default(),
             pool: Arc::default(),
+            reached: Arc::default(),
             returns: Arc::default(),
             pace: Arc::clone(&self.0.pace),
             tuner: Arc::clone(&self.0.tuner),

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytemuck::Pod;
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
@@ -12,18 +12,22 @@ use super::{Device, DeviceError};
 /// What a mapping will say.
 type Mapping = OneshotReceiver<Result<(), String>>;
 
+/// Which submission some commands went off with; nothing before they do.
+pub(super) type Submission = Arc<OnceLock<wgpu::SubmissionIndex>>;
+
 /// Elements that will be on the host once the commands that copy them have run.
 #[derive(Debug)]
 pub struct Readback<T> {
     device: Device,
     staging: wgpu::Buffer,
     len: usize,
+    submission: Submission,
     element: PhantomData<T>,
 }
 
 impl<T: Pod> Readback<T> {
-    pub(super) fn new(device: Device, staging: wgpu::Buffer, len: usize) -> Self {
-        Self { device, staging, len, element: PhantomData }
+    pub(super) fn new(device: Device, staging: wgpu::Buffer, len: usize, submission: Submission) -> Self {
+        Self { device, staging, len, submission, element: PhantomData }
     }
 
     /// Waits for the elements, under any executor; call it after the commands were submitted. Dropping the future
@@ -70,7 +74,8 @@ impl<T: Pod> Readback<T> {
         Ok(Arrived::from(elements))
     }
 
-    /// Asks for the mapping; a thread of its own drives the device until it comes, because natively nothing else does.
+    /// Asks for the mapping; a thread of its own drives the device until it comes, because natively nothing else does. It waits
+    /// for the commands that this comes of and for none since: the next chunk is on its way while this one comes back.
     fn start_mapping(&self) -> Result<Mapping, DeviceError> {
         let (sender, receiver) = oneshot_channel();
         let sender = Arc::new(sender);
@@ -82,10 +87,12 @@ impl<T: Pod> Readback<T> {
             });
         })?;
         let device = self.device.raw().clone();
+        let submission = self.submission.get().cloned();
         let drive = move || {
             // If all is well wgpu answers, on this thread or on another that drives the device at the same time; once
             // both senders are gone the channel closes, so that nobody waits for ever.
-            if let Err(error) = drive(&device) {
+            let wait = wgpu::PollType::Wait { submission_index: submission, timeout: None };
+            if let Err(error) = drive(&device, &wait) {
                 let _ = sender.send(Err(error));
             }
         };
@@ -152,9 +159,9 @@ impl<T: Pod> Arrived<T> {
     }
 }
 
-/// Lets the device finish what it has been given. wgpu panics where a lost device is waited for; here it is an error.
-fn drive(device: &wgpu::Device) -> Result<(), String> {
-    let poll = || device.poll(wgpu::PollType::wait_indefinitely());
+/// Hears of what the device has finished. wgpu panics where a lost device is waited for; here it is an error.
+pub(super) fn drive(device: &wgpu::Device, how: &wgpu::PollType) -> Result<(), String> {
+    let poll = || device.poll(how.clone());
     match catch_unwind(AssertUnwindSafe(poll)) {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),

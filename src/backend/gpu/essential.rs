@@ -106,10 +106,7 @@ impl Cargo {
         let data = if is_grid {
             gridded_rows(device, job, sets)?
         } else {
-            let rows = RowsOfData { job, sets, scales: &scales };
-            let data = device.scratch("data", rows.numbers())?;
-            rows.write(device, &data)?;
-            data
+            RowsOfData { job, sets, scales: &scales }.on(device)?
         };
         let p = job.model().parameters().len();
         let starts = ids.len().next_multiple_of(LANES) * p;

@@ -87,12 +87,7 @@ impl Problems {
             states: device.buffer_from("states", &vec![state; ids.len()])?,
             data: match data {
                 Some(data) => data.clone(),
-                None => {
-                    let rows = RowsOfData { job, sets: first_set..=last_set, scales: &scales };
-                    let data = device.buffer("data", rows.numbers())?;
-                    rows.write(device, &data)?;
-                    data
-                }
+                None => RowsOfData { job, sets: first_set..=last_set, scales: &scales }.on(device)?,
             },
             trial: device.buffer_from("trial", theta)?,
             previous: moves.then(|| device.buffer_from("previous", theta)).transpose()?,
@@ -172,10 +167,10 @@ pub(super) fn gridded_rows(
 ) -> Result<Buffer<f32>, Error> {
     let rows = job.rows(*sets.start()).start..job.rows(*sets.end()).end;
     let inputs: Vec<f32> = job.inputs_of(*sets.start()).iter().map(|&x| x as f32).collect();
-    let data = device.scratch("data", quads::room(inputs.len() + rows.len()))?;
-    device.write(&data, 0, &inputs)?;
-    device.write(&data, inputs.len(), &job.responses_f32(rows))?;
-    Ok(data)
+    let mut data = device.filling("data", quads::room(inputs.len() + rows.len()))?;
+    data.write(0, &inputs)?;
+    data.write(inputs.len(), &job.responses_f32(rows))?;
+    Ok(data.filled()?)
 }
 
 /// The data of some sets, row by row, their weights multiplied by the scale of each set.
@@ -187,13 +182,13 @@ pub(super) struct RowsOfData<'a> {
 
 impl RowsOfData<'_> {
     /// How many numbers they are: of each row the inputs, y and w.
-    pub(super) fn numbers(&self) -> usize {
+    fn numbers(&self) -> usize {
         let rows = self.job.rows(*self.sets.end()).end - self.job.rows(*self.sets.start()).start;
         rows * (self.job.model().row_inputs() + 2)
     }
 
-    /// Puts them on the device.
-    pub(super) fn write(&self, device: &Device, buffer: &Buffer<f32>) -> Result<(), DeviceError> {
+    /// The same on a device.
+    pub(super) fn on(&self, device: &Device) -> Result<Buffer<f32>, DeviceError> {
         let Self { job, sets, scales } = self;
         let sets = *sets.start()..sets.end() + 1;
         let each = self.numbers() / sets.len();
@@ -204,10 +199,10 @@ impl RowsOfData<'_> {
         };
         if job.equal_rows().is_none() {
             // Where a set begins the one before it tells: one block of all.
-            return device.write_made(buffer, self.numbers(), |_, data| add(0..sets.len(), data));
+            return device.lent_made("data", (self.numbers(), self.numbers()), |_, data| add(0..sets.len(), data));
         }
         let block = (TASK / job.most_rows().max(1)).max(1) * each;
-        device.write_made(buffer, block, |range, data| add(range.start / each..range.end / each, data))
+        device.lent_made("data", (self.numbers(), block), |range, data| add(range.start / each..range.end / each, data))
     }
 }
 

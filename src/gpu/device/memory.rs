@@ -12,11 +12,37 @@ use super::Device;
 /// Bytes that one core stages at a time.
 const STAGED_AT_ONCE: usize = 1 << 18;
 
-/// A part of what is being staged, which no other overlaps.
+/// What every storage buffer may be used for.
+const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
+    .union(wgpu::BufferUsages::COPY_SRC)
+    .union(wgpu::BufferUsages::COPY_DST)
+    .union(wgpu::BufferUsages::INDIRECT);
+
+/// A part of what is being filled, which no other overlaps.
 struct Block<'a>(wgpu::WriteOnly<'a, [u8]>);
 
 // SAFETY: it is an exclusive reference to bytes, which may go to another thread; wgpu says so of all but slices.
 unsafe impl Send for Block<'_> {}
+
+/// Fills memory block by block, on all cores where there are several blocks; `fill` is told the bytes of each.
+pub(super) fn fill_in_blocks(
+    mut left: wgpu::WriteOnly<'_, [u8]>,
+    block: usize,
+    fill: impl Fn(Range<usize>, wgpu::WriteOnly<'_, [u8]>) + Sync,
+) {
+    let (len, mut blocks, mut first) = (left.len(), Vec::new(), 0);
+    while first < len {
+        let count = block.clamp(1, len - first);
+        let (one, rest) = left.split_at(count);
+        blocks.push((first..first + count, Block(one)));
+        (left, first) = (rest, first + count);
+    }
+    match blocks.len() {
+        // A thread for each would take longer than the copy.
+        1 => blocks.into_iter().for_each(|(range, Block(place))| fill(range, place)),
+        _ => blocks.into_par_iter().for_each(|(range, Block(place))| fill(range, place)),
+    }
+}
 
 impl Device {
     /// The largest buffer that can be bound, in bytes.
@@ -30,41 +56,18 @@ impl Device {
     /// # Errors
     /// If it is larger than the device allows, or memory is exhausted.
     pub fn buffer<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>, DeviceError> {
-        use wgpu::BufferUsages as Usage;
+        let bytes = self.storage_bytes::<T>(label, len)?;
+        Ok(Buffer::new(self.raw_buffer(label, bytes, STORAGE)?, len))
+    }
+
+    /// The bytes of a storage buffer of so many elements, where the device allows as many.
+    pub(super) fn storage_bytes<T>(&self, label: &str, len: usize) -> Result<u64, DeviceError> {
         let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
         let limit = self.largest_buffer();
         if bytes > limit {
             return Err(DeviceError::TooLarge { bytes, limit, label: label.to_owned() });
         }
-        let raw =
-            self.raw_buffer(label, bytes, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST | Usage::INDIRECT)?;
-        Ok(Buffer::new(raw, len))
-    }
-
-    /// A storage buffer with undefined contents. Its memory is used again by later operations, once the last clone is
-    /// dropped and the commands that use it are submitted.
-    ///
-    /// # Errors
-    /// As [`buffer`](Self::buffer).
-    pub(crate) fn scratch<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>, DeviceError> {
-        let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
-        if let Some((raw, lease)) = self.0.pool.take(bytes) {
-            return Ok(Buffer::new(raw, len).leased(lease));
-        }
-        let buffer = self.buffer(label, len)?;
-        let lease = self.0.pool.lend(Bindable::raw(&buffer).clone());
-        Ok(buffer.leased(lease))
-    }
-
-    /// A storage buffer with these contents, whose memory is used again as that of [`scratch`](Self::scratch). What lies
-    /// beyond them is undefined.
-    ///
-    /// # Errors
-    /// As [`buffer`](Self::buffer).
-    pub(crate) fn lent_from<T: Pod>(&self, label: &str, data: &[T]) -> Result<Buffer<T>, DeviceError> {
-        let buffer = self.scratch(label, data.len())?;
-        self.write(&buffer, 0, data)?;
-        Ok(buffer)
+        Ok(bytes)
     }
 
     /// A buffer of at least so many bytes for results on their way back. Whoever has read it gives it back.
@@ -84,6 +87,7 @@ impl Device {
     /// Frees the device memory that is kept for later operations, at most 1 GiB.
     pub fn release_memory(&self) {
         self.0.pool.clear();
+        self.0.reached.clear();
         self.0.returns.clear();
     }
 
@@ -102,80 +106,25 @@ impl Device {
     /// # Errors
     /// If they lie beyond the end, or memory is exhausted.
     pub fn write<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, data: &[T]) -> Result<(), DeviceError> {
-        let block = STAGED_AT_ONCE / size_of::<T>().max(1);
-        let bytes: &[u8] = bytemuck::cast_slice(data);
-        self.staged(buffer, offset..offset.saturating_add(data.len()), block, |range, mut place| {
-            place.copy_from_slice(&bytes[range.start * size_of::<T>()..range.end * size_of::<T>()]);
-        })
+        let bytes = buffer.bytes("a write", &(offset..offset.saturating_add(data.len())))?;
+        let from: &[u8] = bytemuck::cast_slice(data);
+        self.staged(buffer.raw(), bytes, STAGED_AT_ONCE, |range, mut place| place.copy_from_slice(&from[range]))
     }
 
-    /// Writes a whole buffer of elements that are made block by block on all cores: `make` is given a range of them and a list
-    /// to add them to.
-    ///
-    /// # Errors
-    /// If memory is exhausted.
-    ///
-    /// # Panics
-    /// If `make` does not make as many as it is asked for.
-    pub(crate) fn write_made<T: Pod>(
+    /// Writes a range of bytes of a buffer by way of memory that both sides reach, filled as by [`fill_in_blocks`].
+    pub(super) fn staged(
         &self,
-        buffer: &Buffer<T>,
-        block: usize,
-        make: impl Fn(Range<usize>, &mut Vec<T>) + Sync,
-    ) -> Result<(), DeviceError> {
-        self.staged(buffer, 0..buffer.len(), block, |range, mut place| {
-            let mut made = Vec::with_capacity(range.len());
-            make(range, &mut made);
-            place.copy_from_slice(bytemuck::cast_slice(&made));
-        })
-    }
-
-    /// The same in memory that is used again, as that of [`scratch`](Self::scratch).
-    ///
-    /// # Errors
-    /// As [`buffer`](Self::buffer).
-    ///
-    /// # Panics
-    /// As [`write_made`](Self::write_made).
-    pub(crate) fn lent_made<T: Pod>(
-        &self,
-        label: &str,
-        (len, block): (usize, usize),
-        make: impl Fn(Range<usize>, &mut Vec<T>) + Sync,
-    ) -> Result<Buffer<T>, DeviceError> {
-        let buffer = self.scratch(label, len)?;
-        self.write_made(&buffer, block, make)?;
-        Ok(buffer)
-    }
-
-    /// Writes a range of a buffer's elements by way of memory that both sides reach, which is filled block by block, on all
-    /// cores where there are several. `fill` counts the elements from the first of the range on.
-    fn staged<T: Pod>(
-        &self,
-        buffer: &Buffer<T>,
-        range: Range<usize>,
+        buffer: &wgpu::Buffer,
+        bytes: Range<u64>,
         block: usize,
         fill: impl Fn(Range<usize>, wgpu::WriteOnly<'_, [u8]>) + Sync,
     ) -> Result<(), DeviceError> {
-        let bytes = buffer.bytes("a write", &range)?;
         let Some(size) = wgpu::BufferSize::new(bytes.end - bytes.start) else { return Ok(()) };
         // Every other reason has been told by now.
         let lost = || DeviceError::Lost { reason: "it stages no writes any more".to_owned() };
-        let place =
-            self.scoped("a write", size.get(), || self.0.queue.write_buffer_with(buffer.raw(), bytes.start, size))?;
+        let place = self.scoped("a write", size.get(), || self.0.queue.write_buffer_with(buffer, bytes.start, size))?;
         let mut place = place.ok_or_else(lost)?;
-        let (mut left, mut blocks, mut first) = (place.slice(..), Vec::new(), 0);
-        while first < range.len() {
-            let count = block.clamp(1, range.len() - first);
-            let (one, rest) = left.split_at(count * size_of::<T>());
-            blocks.push((first..first + count, Block(one)));
-            (left, first) = (rest, first + count);
-        }
-        match blocks.len() {
-            // A thread for each would take longer than the copy.
-            1 => blocks.into_iter().for_each(|(range, Block(place))| fill(range, place)),
-            _ => blocks.into_par_iter().for_each(|(range, Block(place))| fill(range, place)),
-        }
+        fill_in_blocks(place.slice(..), block, fill);
         self.scoped("a write", size.get(), || drop(place))?;
         // Staging memory of large writes is given back at the next submit; do that now.
         if size.get() > 16 << 20 {
@@ -206,15 +155,25 @@ impl Device {
         bytes: u64,
         usage: wgpu::BufferUsages,
     ) -> Result<wgpu::Buffer, DeviceError> {
+        self.created(label, bytes, usage, false)
+    }
+
+    /// A storage buffer that the host has mapped, to write there.
+    pub(super) fn mapped_buffer(&self, label: &str, bytes: u64) -> Result<wgpu::Buffer, DeviceError> {
+        self.created(label, bytes, STORAGE | wgpu::BufferUsages::MAP_WRITE, true)
+    }
+
+    fn created(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+        mapped_at_creation: bool,
+    ) -> Result<wgpu::Buffer, DeviceError> {
         // An empty binding is an error in WebGPU: 16 bytes serve for nothing at all.
         let size = bytes.max(16).next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT);
         self.scoped(label, size, || {
-            self.0.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size,
-                usage,
-                mapped_at_creation: false,
-            })
+            self.0.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation })
         })
     }
 
@@ -266,20 +225,6 @@ mod tests {
     fn devices() -> impl Iterator<Item = Device> {
         let open = |summary: crate::gpu::AdapterSummary| Device::open(&AdapterChoice::Index(summary.index)).ok();
         Device::list().into_iter().filter_map(open).inspect(|device| println!("on {}", device.summary().label()))
-    }
-
-    #[test]
-    fn what_is_made_block_by_block_arrives_in_its_order_whatever_the_blocks() {
-        for device in devices() {
-            for (len, block) in [(0, 5), (1, 5), (10_000, 7), (10_000, 10_000), (300_000, 4096)] {
-                let made = device.lent_made("made", (len, block), |range, made: &mut Vec<u32>| {
-                    assert!(range.len() <= block);
-                    made.extend(range.map(|k| 3 * k as u32));
-                });
-                let read = device.read_range(&made.unwrap(), 0..len).unwrap();
-                assert_eq!(read, (0..len as u32).map(|k| 3 * k).collect::<Vec<_>>(), "{len} in blocks of {block}");
-            }
-        }
     }
 
     #[test]
