@@ -250,7 +250,7 @@ fn timed(mut commands: Commands, written: &Buffer<f32>) -> Result<Duration, Devi
     let read = commands.read_later(written, 0..1)?;
     let start = Instant::now();
     commands.submit()?;
-    pollster::block_on(read.wait())?;
+    read.wait_here()?;
     Ok(start.elapsed())
 }
 

@@ -1,16 +1,25 @@
 //! Results on their way back.
 
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use bytemuck::Pod;
-use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
+use futures_intrusive::channel::shared::{OneshotReceiver, OneshotSender, oneshot_channel};
 
 use super::{Device, DeviceError};
 
-/// What a mapping will say.
-type Mapping = OneshotReceiver<Result<(), String>>;
+/// Who says what became of a mapping, and who hears it.
+type Sender = OneshotSender<Result<(), String>>;
+type Receiver = OneshotReceiver<Result<(), String>>;
+
+fn tell(sender: &Sender, result: Result<(), String>) {
+    // A receiver that is gone has lost interest; and whoever was first has said it.
+    let _ = sender.send(result);
+}
 
 /// Which submission some commands went off with; nothing before they do.
 pub(super) type Submission = Arc<OnceLock<wgpu::SubmissionIndex>>;
@@ -39,7 +48,15 @@ impl<T: Pod> Readback<T> {
         self.arrived().await.map(Arrived::into_vec)
     }
 
-    /// The same, the elements where the device has put them.
+    /// The same, blocking, without a thread beside this one.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub fn wait_here(self) -> Result<Vec<T>, DeviceError> {
+        self.arrived_here().map(Arrived::into_vec)
+    }
+
+    /// The elements where the device has put them, under any executor.
     ///
     /// # Errors
     /// If the device is lost.
@@ -47,11 +64,80 @@ impl<T: Pod> Readback<T> {
         if self.len == 0 {
             return Ok(Arrived::from(Vec::new()));
         }
-        let receiver = self.start_mapping()?;
-        let mapped = receiver.receive().await;
+        let (sender, receiver) = self.start_mapping()?;
+        let driven = drive(self.device.raw(), &wgpu::PollType::Poll);
+        let mut answer = pin!(receiver.receive());
+        // What comes back with others of the same commands is there already.
+        let answered = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+        let mapped = match answered {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => {
+                match driven {
+                    Ok(()) => self.drive_beside(sender)?,
+                    Err(error) => tell(&sender, Err(error)),
+                }
+                answer.await
+            }
+        };
+        self.mapped(mapped)
+    }
+
+    /// The same, blocking.
+    ///
+    /// # Errors
+    /// If the device is lost.
+    pub(crate) fn arrived_here(self) -> Result<Arrived<T>, DeviceError> {
+        if self.len == 0 {
+            return Ok(Arrived::from(Vec::new()));
+        }
+        let (sender, receiver) = self.start_mapping()?;
+        if let Err(error) = drive(self.device.raw(), &self.its_end()) {
+            tell(&sender, Err(error));
+        }
+        drop(sender);
+        // Where another thread drives the device at the same time it may be the one that answers, in a moment.
+        self.mapped(pollster::block_on(receiver.receive()))
+    }
+
+    /// Asks for the mapping. Once all senders are gone the channel closes, so that nobody waits for ever.
+    fn start_mapping(&self) -> Result<(Arc<Sender>, Receiver), DeviceError> {
+        let (sender, receiver) = oneshot_channel();
+        let sender = Arc::new(sender);
+        let answer = Arc::clone(&sender);
+        self.device.scoped("a read-back", 0, || {
+            self.staging.map_async(wgpu::MapMode::Read, .., move |result| {
+                tell(&answer, result.map_err(|error| error.to_string()));
+            });
+        })?;
+        Ok((sender, receiver))
+    }
+
+    /// The end of the commands that this comes of. What was submitted since is not waited for: the next chunk is on its way while
+    /// this one comes back.
+    fn its_end(&self) -> wgpu::PollType {
+        wgpu::PollType::Wait { submission_index: self.submission.get().cloned(), timeout: None }
+    }
+
+    /// A thread of its own drives the device until the mapping comes, because natively nothing else does.
+    fn drive_beside(&self, sender: Arc<Sender>) -> Result<(), DeviceError> {
+        let (device, end) = (self.device.raw().clone(), self.its_end());
+        let drive = move || {
+            // If all is well wgpu answers, on this thread or on another that drives the device at the same time.
+            if let Err(error) = drive(&device, &end) {
+                tell(&sender, Err(error));
+            }
+        };
+        match std::thread::Builder::new().name("natgrad read-back".to_owned()).spawn(drive) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(DeviceError::Lost { reason: format!("no thread to wait for it: {error}") }),
+        }
+    }
+
+    /// The elements, once the mapping has been answered.
+    fn mapped(self, answer: Option<Result<(), String>>) -> Result<Arrived<T>, DeviceError> {
         self.device.check_lost()?;
         let lost = |reason: &str| DeviceError::Lost { reason: reason.to_owned() };
-        match mapped {
+        match answer {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(lost(&error)),
             None => return Err(lost("the read-back was given up")),
@@ -72,34 +158,6 @@ impl<T: Pod> Readback<T> {
         self.staging.unmap();
         self.device.give_back(self.staging);
         Ok(Arrived::from(elements))
-    }
-
-    /// Asks for the mapping; a thread of its own drives the device until it comes, because natively nothing else does. It waits
-    /// for the commands that this comes of and for none since: the next chunk is on its way while this one comes back.
-    fn start_mapping(&self) -> Result<Mapping, DeviceError> {
-        let (sender, receiver) = oneshot_channel();
-        let sender = Arc::new(sender);
-        let answer = Arc::clone(&sender);
-        self.device.scoped("a read-back", 0, || {
-            self.staging.map_async(wgpu::MapMode::Read, .., move |result| {
-                // A receiver that is gone has lost interest.
-                let _ = answer.send(result.map_err(|error| error.to_string()));
-            });
-        })?;
-        let device = self.device.raw().clone();
-        let submission = self.submission.get().cloned();
-        let drive = move || {
-            // If all is well wgpu answers, on this thread or on another that drives the device at the same time; once
-            // both senders are gone the channel closes, so that nobody waits for ever.
-            let wait = wgpu::PollType::Wait { submission_index: submission, timeout: None };
-            if let Err(error) = drive(&device, &wait) {
-                let _ = sender.send(Err(error));
-            }
-        };
-        if let Err(error) = std::thread::Builder::new().name("natgrad read-back".to_owned()).spawn(drive) {
-            return Err(DeviceError::Lost { reason: format!("no thread to wait for it: {error}") });
-        }
-        Ok(receiver)
     }
 }
 

@@ -129,11 +129,7 @@ fn run(device: &Device, known: &[Known]) -> Result<Found, DeviceError> {
         commands.read_later(&states, 0..BATCH)?,
     );
     commands.submit()?;
-    Ok(Found {
-        v: pollster::block_on(reads.0.wait())?,
-        sigma: pollster::block_on(reads.1.wait())?,
-        states: pollster::block_on(reads.2.wait())?,
-    })
+    Ok(Found { v: reads.0.wait_here()?, sigma: reads.1.wait_here()?, states: reads.2.wait_here()? })
 }
 
 fn judge(known: &[Known], found: &Found) -> Result<String, String> {

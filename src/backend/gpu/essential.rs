@@ -74,8 +74,7 @@ pub(super) struct Left {
 impl Left {
     /// What comes next, if anything.
     pub(super) fn after(self, leg: Leg) -> Result<Option<Leg>, DeviceError> {
-        let counted =
-            |count: Readback<u32>| pollster::block_on(count.wait()).map(|count| count.first().copied().unwrap_or(0));
+        let counted = |count: Readback<u32>| count.wait_here().map(|count| count.first().copied().unwrap_or(0));
         Ok(leg.next(counted(self.at_work)?, counted(self.in_doubt)?))
     }
 }
@@ -282,7 +281,7 @@ impl Flight {
         while let Some(Back { leg, left, ends, theta }) = self.back.take() {
             match left.after(leg)? {
                 Some(next) => self.send(device, next)?,
-                None => return Ok((pollster::block_on(ends.arrived())?, pollster::block_on(theta.arrived())?)),
+                None => return Ok((ends.arrived_here()?, theta.arrived_here()?)),
             }
         }
         Ok((Arrived::from(vec![End::zeroed(); self.ids.len()]), Arrived::from(Vec::new())))
@@ -313,7 +312,7 @@ impl Flight {
         let ends = commands.read_later(&self.cargo.ends, 0..self.ids.len())?;
         let theta = commands.read_later(&self.cargo.theta, 0..self.cargo.theta.len())?;
         commands.submit()?;
-        Ok((pollster::block_on(ends.wait())?, pollster::block_on(theta.wait())?))
+        Ok((ends.wait_here()?, theta.wait_here()?))
     }
 
     /// Where a run finds its starts and its list of problems, both of which it writes over.

@@ -17,6 +17,12 @@ use super::problems::has_grid;
 /// The most evaluations a dispatch: enough that what a dispatch begins and ends with does not count.
 const MOST_PASSES: u64 = 16;
 
+/// The most of so few problems that they are a workgroup: there is nothing to be gained where those that have ended leave the list.
+const MOST_PASSES_ALONE: u64 = 256;
+
+/// Multiply-adds that one invocation does one after the other in a dispatch, at most: some tens of milliseconds anywhere.
+const MOST_IN_SEQUENCE: u64 = 1 << 22;
+
 /// Dispatches a submit; between submits one counter is read.
 const DISPATCHES: usize = 4;
 
@@ -254,7 +260,12 @@ impl FusedSteps {
         let [first_roster, other] = &self.rosters;
         let [mut now, mut next] = [if is_normal { first_roster } else { &self.doubted }, other];
         let each = leg.count * self.work * if is_normal { 1 } else { WORK_OF_ROTATIONS };
-        let passes = (device.pace().work(host::source(leg.route).name) / each).clamp(1, MOST_PASSES);
+        let most = if leg.count <= host::GROUP.into() {
+            (MOST_IN_SEQUENCE / self.work).clamp(MOST_PASSES, MOST_PASSES_ALONE)
+        } else {
+            MOST_PASSES
+        };
+        let passes = (device.pace().work(host::source(leg.route).name) / each).clamp(1, most);
         let first = device.uniform(&Fused::of(passes as u32, leg.begins, self.rule))?;
         let later = device.uniform(&Fused::of(passes as u32, false, self.rule))?;
         for k in 0..DISPATCHES {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytemuck::Pod;
 use rayon::prelude::*;
 
-use crate::gpu::{Bindable, Buffer, DeviceError, Uniform};
+use crate::gpu::{Bindable, Buffer, DeviceError, Readback, Uniform};
 
 use super::Device;
 
@@ -182,7 +182,7 @@ impl Device {
     /// # Errors
     /// If memory is exhausted or the device is lost.
     pub fn read<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>, DeviceError> {
-        pollster::block_on(self.read_async(buffer))
+        self.read_range(buffer, 0..buffer.len())
     }
 
     /// Reads a whole buffer back.
@@ -198,7 +198,7 @@ impl Device {
     /// # Errors
     /// If the range ends beyond the buffer, memory is exhausted or the device is lost.
     pub fn read_range<T: Pod>(&self, buffer: &Buffer<T>, range: Range<usize>) -> Result<Vec<T>, DeviceError> {
-        pollster::block_on(self.read_range_async(buffer, range))
+        self.copied(buffer, range)?.wait_here()
     }
 
     /// Reads a range of a buffer's elements back.
@@ -210,10 +210,15 @@ impl Device {
         buffer: &Buffer<T>,
         range: Range<usize>,
     ) -> Result<Vec<T>, DeviceError> {
+        self.copied(buffer, range)?.wait().await
+    }
+
+    /// A range of a buffer's elements on its way.
+    fn copied<T: Pod>(&self, buffer: &Buffer<T>, range: Range<usize>) -> Result<Readback<T>, DeviceError> {
         let mut commands = self.record("read");
         let readback = commands.read_later(buffer, range)?;
         commands.submit()?;
-        readback.wait().await
+        Ok(readback)
     }
 }
 

@@ -37,7 +37,7 @@ impl Evaluator {
         commands.dispatch(&self.kernel, &[&input, &output], [points.len().div_ceil(64) as u32, 1, 1])?;
         let values = commands.read_later(&output, 0..points.len())?;
         commands.submit()?;
-        let bits = pollster::block_on(values.wait())?;
+        let bits = values.wait_here()?;
         Ok(bits.into_iter().map(f32::from_bits).collect())
     }
 }

@@ -63,7 +63,7 @@ fn run_finite(device: &Device, pairs: &[[f32; 2]]) -> Result<Vec<u32>, DeviceErr
     commands.dispatch(&kernel, &[&input, &output], [pairs.len().div_ceil(64) as u32, 1, 1])?;
     let read = commands.read_later(&output, 0..output.len())?;
     commands.submit()?;
-    pollster::block_on(read.wait())
+    read.wait_here()
 }
 
 /// Pairs a round.
@@ -87,7 +87,7 @@ pub(super) fn error_free_transforms(device: &Device, depth: Depth) -> Result<Che
             commands.dispatch(&kernel, &[&input, &zero, &output], [(PAIRS / 64) as u32, 1, 1])?;
             let read = commands.read_later(&output, 0..PAIRS)?;
             commands.submit()?;
-            let found = pollster::block_on(read.wait())?;
+            let found = read.wait_here()?;
             let wrong = pairs.iter().zip(&found).filter(|&(&[a, b], found)| *found != exact(a, b)).count();
             if wrong > 0 {
                 return Ok(Err(format!("{wrong} of {PAIRS} pairs lose their rounding error")));
@@ -132,7 +132,7 @@ pub(super) fn doubles(device: &Device, depth: Depth) -> Result<Check, DeviceErro
         commands.dispatch(&kernel, &[&input, &output], [count.div_ceil(64) as u32, 1, 1])?;
         let read = commands.read_later(&output, 0..count)?;
         commands.submit()?;
-        let found = pollster::block_on(read.wait())?;
+        let found = read.wait_here()?;
         let mut worst = [0; 4];
         for (&[a, b], found) in pairs.iter().zip(&found) {
             let expected = [a + b, a * b, a / b, a.abs().sqrt()];

@@ -36,7 +36,7 @@ fn run(device: &Device, counts: [u32; 3]) -> Result<[u32; 2], DeviceError> {
     commands.dispatch(&kernel, &[&counts, &words], [1, 1, 1])?;
     let read = commands.read_later(&words, 0..2)?;
     commands.submit()?;
-    let read = pollster::block_on(read.wait())?;
+    let read = read.wait_here()?;
     Ok([read[0], read[1]])
 }
 

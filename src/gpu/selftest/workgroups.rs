@@ -40,9 +40,9 @@ fn together(device: &Device) -> Result<Result<String, String>, DeviceError> {
         commands.read_later(&totals, 0..totals.len())?,
     );
     commands.submit()?;
-    let reversed = pollster::block_on(reads.0.wait())?;
-    let sums = pollster::block_on(reads.1.wait())?;
-    let totals = pollster::block_on(reads.2.wait())?;
+    let reversed = reads.0.wait_here()?;
+    let sums = reads.1.wait_here()?;
+    let totals = reads.2.wait_here()?;
 
     let mirrored = |i: u32| word(i / SIZE * SIZE + SIZE - 1 - i % SIZE);
     if let Some(i) = (0..invocations).find(|&i| reversed[i as usize] != mirrored(i)) {
@@ -79,7 +79,7 @@ fn indirect(device: &Device) -> Result<Result<String, String>, DeviceError> {
     }
     let read = commands.read_later(&count, 0..2)?;
     commands.submit()?;
-    let found = pollster::block_on(read.wait())?;
+    let found = read.wait_here()?;
     // 5·3·2 workgroups, numbered from 0 to 29; the other two of the three dispatches are empty.
     Ok(if found == [30, 30] {
         Ok("30 workgroups by the device's own count, twice none".to_owned())
