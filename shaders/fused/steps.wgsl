@@ -55,6 +55,12 @@ const MOST: Real = 1e30;
 // What a sum may lack without anybody's notice.
 const LEAST_PART: Real = 6e-8;
 
+// Whether a trace of the inverse, or what bounds it, tells that the least σ is clear of the cutoff and that JᵀJ, which may be
+// `growth` times as far off as its rows are, is good for the step.
+fn holds(inverse: Real, share: Real, growth: Real, most: Real) -> bool {
+    return inverse * share <= 0.25 && inverse * growth <= most;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= roster[0] {
@@ -332,7 +338,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 // And a plain step is in error by κ²u; of a damped one no more is asked than that it leads downhill.
                 let most = select(fused.most_damped, fused.most_plain, plain);
 #endif
-                if !(inverse * share <= 0.25 && inverse * growth <= most) {
+                if !holds(inverse, share, growth, most) {
                     // The bound does not tell; the trace itself.
                     inverse = 0.0;
                     // @unroll
@@ -351,7 +357,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                         inverse += gram[k * (k + 1u) / 2u + k] * sum;
                     }
                 }
-                handed = handed || !(inverse * share <= 0.25 && inverse * growth <= most);
+                handed = handed || !holds(inverse, share, growth, most);
 
                 // The tests of step, at a point just accepted.
                 var small = !descends;
