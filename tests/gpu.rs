@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use natgrad::gpu::{
     Access, AdapterChoice, Binding, Buffer, Def, Device, KernelSource, Readback, layout, required_limits,
 };
-use natgrad::{DeviceError, wgpu};
+use natgrad::{Data, Detail, DeviceError, Engine, Model, Sweep, wgpu};
 
 mod common;
 use common::for_each_device;
@@ -127,6 +127,18 @@ fn commands_run_in_order_and_a_readback_shows_the_moment_at_which_it_was_recorde
         assert_eq!(pollster::block_on(once.wait()).unwrap(), [7, 8]);
         assert_eq!(device.read(&kept).unwrap(), [0, 0, 11, 12]);
         assert_eq!(device.read(&values).unwrap(), [0, 0, 0]);
+    });
+}
+
+#[test]
+fn a_readback_of_commands_that_were_not_submitted_is_an_error() {
+    for_each_device(|device| {
+        let values = device.buffer_from("values", &[1u32, 2, 3]).unwrap();
+        let mut commands = device.record("not submitted");
+        let [here, later] = [0, 1].map(|_| commands.read_later(&values, 0..3).unwrap());
+        let errors = [here.wait_here().unwrap_err(), pollster::block_on(later.wait()).unwrap_err()];
+        assert!(errors.iter().all(|error| error.to_string().contains("not submitted")), "{errors:?}");
+        assert_eq!(device.read(&values).unwrap(), [1, 2, 3]);
     });
 }
 
@@ -345,9 +357,16 @@ fn a_readback_waits_for_its_own_commands_and_for_none_submitted_since() {
             println!("works while commands are submitted: nothing to wait for");
             return;
         }
-        assert_eq!(pollster::block_on(first.wait()).unwrap(), [start + 1]);
+        assert_eq!(first.wait_here().unwrap(), [start + 1]);
         assert!(!has_ended(), "all {dispatches} dispatches submitted later had ended, too");
-        assert_eq!(pollster::block_on(second.wait()).unwrap(), [start + 1 + dispatches as u32]);
+        assert_eq!(second.wait_here().unwrap(), [start + 1 + dispatches as u32]);
+        // And under an executor, of commands that have not ended when it is asked.
+        let start = start + 1 + dispatches as u32;
+        let first = toil(&device, &values, dispatches);
+        let second = toil(&device, &values, dispatches);
+        assert_eq!(run(first.wait()).unwrap(), [start + dispatches as u32]);
+        assert!(!has_ended(), "all {dispatches} dispatches submitted later had ended, too");
+        assert_eq!(run(second.wait()).unwrap(), [start + 2 * dispatches as u32]);
     });
 }
 
@@ -375,8 +394,14 @@ fn threads_that_share_a_device_each_read_their_own_results() {
 fn for_each_own_device(claim: impl Fn(&wgpu::Device, &wgpu::Queue, &dyn Fn() -> Result<Device, DeviceError>)) {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all())) {
-        let descriptor =
-            wgpu::DeviceDescriptor { required_limits: required_limits(&adapter), ..wgpu::DeviceDescriptor::default() };
+        // Where a CPU plays the device natgrad writes in place, if it may.
+        let in_place = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS & adapter.features();
+        let is_cpu = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: required_limits(&adapter),
+            required_features: if is_cpu { in_place } else { wgpu::Features::empty() },
+            ..wgpu::DeviceDescriptor::default()
+        };
         let Ok((device, queue)) = pollster::block_on(adapter.request_device(&descriptor)) else {
             continue;
         };
@@ -403,11 +428,11 @@ fn a_device_of_the_callers_keeps_its_error_handler_and_sees_no_error_of_ours() {
         commands.dispatch(&add, &[&uniform], [1, 1, 1]).unwrap_err();
         assert_eq!(seen.load(Ordering::SeqCst), 0, "an error of natgrad's reached the caller's handler");
 
-        // A mistake of the caller's own: no buffer can be mapped for reading and be storage as well.
+        // A mistake of the caller's own: a buffer for nothing at all.
         let _ = raw.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: 16,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE,
+            usage: wgpu::BufferUsages::empty(),
             mapped_at_creation: false,
         });
         assert_eq!(seen.load(Ordering::SeqCst), 1, "the caller's handler was replaced");
@@ -426,6 +451,11 @@ fn a_device_that_goes_away_gives_errors_and_neither_panics_nor_waits() {
         pending.submit().unwrap();
         let mut recorded = device.record("recorded");
         recorded.dispatch(&add, &[&values], [1, 1, 1]).unwrap();
+        let engine = Engine::from_device(device.clone()).unwrap();
+        let model = Model::parse("a*x", &["a"]).unwrap();
+        let data = Data::from_columns([("x", vec![1.0, 2.0]), ("y", vec![2.0, 4.0])]).unwrap();
+        let sweep = Sweep::new(&model, &data).starts_from_array(vec![1.0]).detail(Detail::Essential);
+        assert_eq!(engine.run(&sweep).unwrap().len(), 1);
 
         raw.destroy();
 
@@ -438,6 +468,8 @@ fn a_device_that_goes_away_gives_errors_and_neither_panics_nor_waits() {
         let _ = recorded.submit();
         let _ = device.write(&values, 0, &[3]);
         let _ = device.buffer::<u32>("late", 4);
+        // The memory that the run before was given is no longer there to be written to again.
+        engine.run(&sweep).unwrap_err();
         let error = device.read(&values).unwrap_err();
         assert!(matches!(error, DeviceError::Lost { .. } | DeviceError::Validation { .. }), "{error:?}");
         assert_eq!(error.to_string().lines().count(), 1, "{error}");

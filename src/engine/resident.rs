@@ -108,3 +108,32 @@ impl Resident<'_> {
         self.gpu.outcome_of(&self.settled, &self.context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{AdapterChoice, AdapterSummary};
+    use crate::kernels::fused::host::{MOST_ROWS, STEPS};
+    use crate::{Data, Detail, Device, Model, Status};
+
+    #[test]
+    fn what_one_workgroup_takes_says_nothing_of_the_pace_of_the_device() {
+        const SETS: usize = 32;
+        let open = |summary: AdapterSummary| Device::open(&AdapterChoice::Index(summary.index)).ok();
+        for device in Device::list().into_iter().filter_map(open) {
+            println!("on {}", device.summary().label());
+            let values: Vec<f32> = (0..SETS * MOST_ROWS).map(|k| (k % MOST_ROWS) as f32).collect();
+            let data = Data::from_array(&values, &[SETS, MOST_ROWS], &["set", "x"]).unwrap();
+            let model = Model::parse("a*x + b*cos(x)", &["a", "b"]).unwrap();
+            // Fits that end long before the evaluations that a dispatch may hold.
+            let sweep = Sweep::new(&model, &data).starts_from_array([2.0, 1.0].repeat(SETS)).detail(Detail::Essential);
+            let engine = Engine::from_device(device.clone()).unwrap();
+            let before = device.pace().work(STEPS.name);
+            for _ in 0..5 {
+                let outcome = engine.run(&sweep).unwrap();
+                assert!(outcome.iter().all(|fit| fit.status() == Status::Converged));
+            }
+            assert_eq!(device.pace().work(STEPS.name), before);
+        }
+    }
+}

@@ -199,14 +199,15 @@ impl Commands {
     pub fn submit(self) -> Result<(), DeviceError> {
         let Self { device, label, encoder, leases: _leases, stopwatch, submission } = self;
         let mut encoder = encoder?;
-        device.scoped(&label, 0, || {
+        let index = device.scoped(&label, 0, || {
             let running = stopwatch.resolve(&device, &mut encoder)?;
             let index = device.queue().submit([encoder.finish()]);
-            // Nobody else sets it: these commands are submitted once.
-            let _ = submission.set(index);
             running.learn_when_done(&device);
-            Ok(())
-        })?
+            Ok(index)
+        })??;
+        // Nobody else sets it: these commands are submitted once.
+        let _ = submission.set(index);
+        Ok(())
     }
 
     /// Records something, with every error of wgpu's caught. Without an encoder nothing is recorded: submitting tells.

@@ -13,7 +13,7 @@ const MOST_KEPT: u64 = 1 << 30;
 pub(super) struct Pool(Mutex<Vec<wgpu::Buffer>>);
 
 /// A buffer on loan: it goes back to the pool when the last of its users drops it. Work that was submitted before comes
-/// before whatever the next user submits, so that it needs not have ended.
+/// before whatever the next user submits, so that it needs not have ended; a host that writes there itself has to see to that.
 #[derive(Debug)]
 pub(super) struct Lease {
     pool: Arc<Pool>,

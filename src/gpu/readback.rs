@@ -21,7 +21,7 @@ fn tell(sender: &Sender, result: Result<(), String>) {
     let _ = sender.send(result);
 }
 
-/// Which submission some commands went off with; nothing before they do.
+/// Which submission some commands went off with; nothing where they did not, or not yet.
 pub(super) type Submission = Arc<OnceLock<wgpu::SubmissionIndex>>;
 
 /// Elements that will be on the host once the commands that copy them have run.
@@ -43,7 +43,7 @@ impl<T: Pod> Readback<T> {
     /// gives the elements up and harms nothing.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// If the device is lost, or the commands were not submitted.
     pub async fn wait(self) -> Result<Vec<T>, DeviceError> {
         self.arrived().await.map(Arrived::into_vec)
     }
@@ -51,7 +51,7 @@ impl<T: Pod> Readback<T> {
     /// The same, blocking, without a thread beside this one.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// As [`wait`](Self::wait).
     pub fn wait_here(self) -> Result<Vec<T>, DeviceError> {
         self.arrived_here().map(Arrived::into_vec)
     }
@@ -59,11 +59,12 @@ impl<T: Pod> Readback<T> {
     /// The elements where the device has put them, under any executor.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// As [`wait`](Self::wait).
     pub(crate) async fn arrived(self) -> Result<Arrived<T>, DeviceError> {
         if self.len == 0 {
             return Ok(Arrived::from(Vec::new()));
         }
+        let end = self.its_end()?;
         let (sender, receiver) = self.start_mapping()?;
         let driven = drive(self.device.raw(), &wgpu::PollType::Poll);
         let mut answer = pin!(receiver.receive());
@@ -73,7 +74,7 @@ impl<T: Pod> Readback<T> {
             Poll::Ready(answer) => answer,
             Poll::Pending => {
                 match driven {
-                    Ok(()) => self.drive_beside(sender)?,
+                    Ok(()) => self.drive_beside(sender, end)?,
                     Err(error) => tell(&sender, Err(error)),
                 }
                 answer.await
@@ -85,13 +86,14 @@ impl<T: Pod> Readback<T> {
     /// The same, blocking.
     ///
     /// # Errors
-    /// If the device is lost.
+    /// As [`wait`](Self::wait).
     pub(crate) fn arrived_here(self) -> Result<Arrived<T>, DeviceError> {
         if self.len == 0 {
             return Ok(Arrived::from(Vec::new()));
         }
+        let end = self.its_end()?;
         let (sender, receiver) = self.start_mapping()?;
-        if let Err(error) = drive(self.device.raw(), &self.its_end()) {
+        if let Err(error) = drive(self.device.raw(), &end) {
             tell(&sender, Err(error));
         }
         drop(sender);
@@ -114,13 +116,18 @@ impl<T: Pod> Readback<T> {
 
     /// The end of the commands that this comes of. What was submitted since is not waited for: the next chunk is on its way while
     /// this one comes back.
-    fn its_end(&self) -> wgpu::PollType {
-        wgpu::PollType::Wait { submission_index: self.submission.get().cloned(), timeout: None }
+    fn its_end(&self) -> Result<wgpu::PollType, DeviceError> {
+        let not_submitted = || DeviceError::Validation {
+            what: "a read-back".to_owned(),
+            message: "the commands that it comes of were not submitted".to_owned(),
+        };
+        let submission_index = Some(self.submission.get().cloned().ok_or_else(not_submitted)?);
+        Ok(wgpu::PollType::Wait { submission_index, timeout: None })
     }
 
     /// A thread of its own drives the device until the mapping comes, because natively nothing else does.
-    fn drive_beside(&self, sender: Arc<Sender>) -> Result<(), DeviceError> {
-        let (device, end) = (self.device.raw().clone(), self.its_end());
+    fn drive_beside(&self, sender: Arc<Sender>, end: wgpu::PollType) -> Result<(), DeviceError> {
+        let device = self.device.raw().clone();
         let drive = move || {
             // If all is well wgpu answers, on this thread or on another that drives the device at the same time.
             if let Err(error) = drive(&device, &end) {
@@ -219,10 +226,13 @@ impl<T: Pod> Arrived<T> {
 
 /// Hears of what the device has finished. wgpu panics where a lost device is waited for; here it is an error.
 pub(super) fn drive(device: &wgpu::Device, how: &wgpu::PollType) -> Result<(), String> {
-    let poll = || device.poll(how.clone());
-    match catch_unwind(AssertUnwindSafe(poll)) {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("it went away while it was waited for".to_owned()),
+    loop {
+        match catch_unwind(AssertUnwindSafe(|| device.poll(how.clone()))) {
+            Ok(Ok(_)) => return Ok(()),
+            // Waits for OpenGL last two seconds at most.
+            Ok(Err(wgpu::PollError::Timeout)) => {}
+            Ok(Err(error)) => return Err(error.to_string()),
+            Err(_) => return Err("it went away while it was waited for".to_owned()),
+        }
     }
 }

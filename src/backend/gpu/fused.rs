@@ -20,8 +20,9 @@ const MOST_PASSES: u64 = 16;
 /// The most of so few problems that they are a workgroup: there is nothing to be gained where those that have ended leave the list.
 const MOST_PASSES_ALONE: u64 = 256;
 
-/// Multiply-adds that one invocation does one after the other in a dispatch, at most: some tens of milliseconds anywhere.
-const MOST_IN_SEQUENCE: u64 = 1 << 22;
+/// Seconds that a workgroup takes for a multiply-add of each of its invocations, at most: some 10⁻⁸ on one core of a CPU, and
+/// less on GPUs.
+const SLOWEST_ALONE: f64 = 5e-8;
 
 /// Dispatches a submit; between submits one counter is read.
 const DISPATCHES: usize = 4;
@@ -259,9 +260,12 @@ impl FusedSteps {
         let Kernels { muster, lister, .. } = &*self.kernels;
         let [first_roster, other] = &self.rosters;
         let [mut now, mut next] = [if is_normal { first_roster } else { &self.doubted }, other];
-        let each = leg.count * self.work * if is_normal { 1 } else { WORK_OF_ROTATIONS };
-        let most = if leg.count <= host::GROUP.into() {
-            (MOST_IN_SEQUENCE / self.work).clamp(MOST_PASSES, MOST_PASSES_ALONE)
+        let work = self.work * if is_normal { 1 } else { WORK_OF_ROTATIONS };
+        let each = leg.count * work;
+        let is_alone = leg.count <= host::GROUP.into();
+        let most = if is_alone {
+            let fit = device.dispatch_budget().as_secs_f64() / (SLOWEST_ALONE * work as f64);
+            (fit as u64).clamp(MOST_PASSES, MOST_PASSES_ALONE)
         } else {
             MOST_PASSES
         };
@@ -273,8 +277,9 @@ impl FusedSteps {
             let fused = if k == 0 { &first } else { &later };
             let bindings: [&dyn Bindable; 10] =
                 [rules, fused, description, states, data, theta, trial, now, next, ends];
-            // Of those after the first nobody knows how many problems they have.
-            let work = if k == 0 { each * passes } else { 0 };
+            // Of those after the first nobody knows how many problems they have; and how long one workgroup takes, with
+            // problems that may end long before their passes do, says nothing of what the device does in that time.
+            let work = if k == 0 && !is_alone { each * passes } else { 0 };
             commands.dispatch_indirect_measured(kernel, &bindings, &self.workgroups, 0, work)?;
             std::mem::swap(&mut now, &mut next);
         }

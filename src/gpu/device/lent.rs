@@ -148,10 +148,11 @@ impl Device {
         filling.filled()
     }
 
-    /// Whether the host reaches the memory that kernels work on. Not of graphics chips that share the memory of the processor,
-    /// whose kernels may be slower where the host reaches: that was not measured.
+    /// Whether the host reaches the memory that kernels work on. Not of graphics chips that share the memory of the processor, nor
+    /// by other interfaces than Vulkan: kernels may be slower where the host reaches, and that was not measured.
     fn is_reached(&self) -> bool {
         self.0.summary.device_type == wgpu::DeviceType::Cpu
+            && self.0.summary.backend == wgpu::Backend::Vulkan
             && self.0.features.contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS)
     }
 
@@ -162,12 +163,13 @@ impl Device {
         self.scoped("a mapping", 0, || {
             raw.map_async(wgpu::MapMode::Write, .., move |result| told.store(result.is_ok(), Ordering::Release));
         })?;
-        drive(self.raw(), &wgpu::PollType::Poll).map_err(|reason| DeviceError::Lost { reason })?;
+        drive(self.raw(), &wgpu::PollType::Poll)
+            .map_err(|reason| self.check_lost().err().unwrap_or(DeviceError::Lost { reason }))?;
         if is_mapped.load(Ordering::Acquire) {
             return Ok(Some(raw));
         }
         // It would be mapped later, in the middle of somebody's work.
-        raw.unmap();
+        self.scoped("a mapping", 0, || raw.unmap())?;
         Ok(None)
     }
 }
@@ -193,6 +195,25 @@ mod tests {
                 let read = device.read_range(&made.unwrap(), 0..len).unwrap();
                 assert_eq!(read, (0..len as u32).map(|k| 3 * k).collect::<Vec<_>>(), "{len} in blocks of {block}");
             }
+        }
+    }
+
+    #[test]
+    fn where_a_cpu_plays_a_vulkan_device_the_host_writes_in_place_and_again_in_the_same_memory() {
+        for device in devices() {
+            let summary = device.summary();
+            let is_reached = summary.device_type == wgpu::DeviceType::Cpu && summary.backend == wgpu::Backend::Vulkan;
+            let mut filling = device.filling::<u32>("lent", 5000).unwrap();
+            assert_eq!(filling.view.is_some(), is_reached);
+            filling.write(0, &vec![1; 5000]).unwrap();
+            let lent = filling.filled().unwrap();
+            let memory = lent.raw().clone();
+            // What comes back has been read, and nobody is at the memory any more.
+            assert_eq!(device.read(&lent).unwrap(), vec![1; 5000]);
+            drop(lent);
+            let again = device.filling::<u32>("lent again", 4000).unwrap();
+            assert_eq!(*again.buffer.raw(), memory);
+            assert_eq!(again.view.is_some(), is_reached);
         }
     }
 

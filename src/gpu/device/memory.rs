@@ -84,7 +84,8 @@ impl Device {
         self.0.returns.keep(raw);
     }
 
-    /// Frees the device memory that is kept for later operations, at most 1 GiB.
+    /// Frees the device memory that is kept for later operations, at most 1 GiB of each kind: for kernels, for what the host
+    /// writes in place, and for results on their way back.
     pub fn release_memory(&self) {
         self.0.pool.clear();
         self.0.reached.clear();
