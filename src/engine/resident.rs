@@ -112,16 +112,14 @@ impl Resident<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{AdapterChoice, AdapterSummary};
+    use crate::gpu::present::devices;
     use crate::kernels::fused::host::{MOST_ROWS, STEPS};
-    use crate::{Data, Detail, Device, Model, Status};
+    use crate::{Data, Detail, Model, Status};
 
     #[test]
     fn what_one_workgroup_takes_says_nothing_of_the_pace_of_the_device() {
         const SETS: usize = 32;
-        let open = |summary: AdapterSummary| Device::open(&AdapterChoice::Index(summary.index)).ok();
-        for device in Device::list().into_iter().filter_map(open) {
-            println!("on {}", device.summary().label());
+        for device in devices() {
             let values: Vec<f32> = (0..SETS * MOST_ROWS).map(|k| (k % MOST_ROWS) as f32).collect();
             let data = Data::from_array(&values, &[SETS, MOST_ROWS], &["set", "x"]).unwrap();
             let model = Model::parse("a*x + b*cos(x)", &["a", "b"]).unwrap();

@@ -112,14 +112,11 @@ impl Device {
 
     fn open_adapter(index: usize, adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Result<Self, DeviceError> {
         let summary = AdapterSummary::new(index, adapter);
-        let mut wanted = wgpu::Features::SHADER_F64
+        let wanted = wgpu::Features::SHADER_F64
             | wgpu::Features::SUBGROUP
             | wgpu::Features::TIMESTAMP_QUERY
-            | wgpu::Features::PIPELINE_CACHE;
-        if summary.device_type == wgpu::DeviceType::Cpu {
-            // What the host writes for kernels to read it writes where they read it.
-            wanted |= wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
-        }
+            | wgpu::Features::PIPELINE_CACHE
+            | lent::reaching(&summary);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("natgrad"),
             required_features: adapter.features() & wanted,

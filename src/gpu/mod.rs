@@ -15,6 +15,8 @@ mod pace;
 pub mod peaks;
 mod pipelines;
 mod pool;
+#[cfg(test)]
+pub(crate) mod present;
 pub(crate) mod random;
 mod readback;
 pub mod selftest;

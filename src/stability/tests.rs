@@ -6,19 +6,18 @@ use super::certify::{certify_jacobians, jacobians};
 use super::*;
 use crate::backend::{Backend, gpu::GpuBackend};
 use crate::data::Data;
-use crate::gpu::{AdapterChoice, Device, Tuning};
+use crate::gpu::present::devices;
+use crate::gpu::{Device, Tuning};
 use crate::model::Model;
 use crate::sweep::{Job, Sweep};
 
 /// The CPU, and every device that passes the self-test.
 fn backends() -> Vec<(String, Backend)> {
-    let open = |index: usize| {
-        let device = Device::open(&AdapterChoice::Index(index)).ok()?;
+    let backend = |device: Device| {
         device.set_tuning(Tuning::Preset);
-        Some((device.summary().label(), Backend::Gpu(GpuBackend::new(device))))
+        (device.summary().label(), Backend::Gpu(GpuBackend::new(device)))
     };
-    let devices = Device::list().into_iter().filter_map(|summary| open(summary.index));
-    std::iter::once(("the CPU".to_owned(), Backend::Cpu)).chain(devices).collect()
+    std::iter::once(("the CPU".to_owned(), Backend::Cpu)).chain(devices().into_iter().map(backend)).collect()
 }
 
 /// f = (ab, bc): rank 2 of three parameters, fitted exactly at (1, 2, 3).

@@ -187,7 +187,7 @@ impl RowsOfData<'_> {
         rows * (self.job.model().row_inputs() + 2)
     }
 
-    /// The same on a device.
+    /// All of them in memory on loan from a device.
     pub(super) fn on(&self, device: &Device) -> Result<Buffer<f32>, DeviceError> {
         let Self { job, sets, scales } = self;
         let sets = *sets.start()..sets.end() + 1;

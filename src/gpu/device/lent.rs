@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytemuck::Pod;
 
 use crate::gpu::readback::drive;
-use crate::gpu::{Bindable, Buffer, DeviceError};
+use crate::gpu::{AdapterSummary, Bindable, Buffer, DeviceError};
 
 use super::Device;
-use super::memory::fill_in_blocks;
+use super::memory::{COPIED_AT_ONCE, fill_in_blocks};
 
 /// A storage buffer on loan that the host is filling. What it does not write is undefined.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl<T: Pod> Filling<T> {
         let Some(view) = &mut self.view else { return self.device.write(&self.buffer, offset, data) };
         let bytes = self.buffer.bytes("a write", &(offset..offset.saturating_add(data.len())))?;
         let from: &[u8] = bytemuck::cast_slice(data);
-        fill_in_blocks(view.slice(bytes.start as usize..bytes.end as usize), BLOCK, |range, mut place| {
+        fill_in_blocks(view.slice(bytes.start as usize..bytes.end as usize), COPIED_AT_ONCE, |range, mut place| {
             place.copy_from_slice(&from[range]);
         });
         Ok(())
@@ -79,8 +79,15 @@ impl<T: Pod> Filling<T> {
     }
 }
 
-/// Bytes that one core copies at a time.
-const BLOCK: usize = 1 << 18;
+/// The features by which the host reaches the memory of such a device. None for graphics chips that share the memory of the
+/// processor, nor for other interfaces than Vulkan: kernels may be slower where the host reaches, and that was not measured.
+pub(super) fn reaching(adapter: &AdapterSummary) -> wgpu::Features {
+    if adapter.device_type == wgpu::DeviceType::Cpu && adapter.backend == wgpu::Backend::Vulkan {
+        wgpu::Features::MAPPABLE_PRIMARY_BUFFERS
+    } else {
+        wgpu::Features::empty()
+    }
+}
 
 impl Device {
     /// A storage buffer with undefined contents. Its memory is used again by later operations, once the last clone is
@@ -148,12 +155,10 @@ impl Device {
         filling.filled()
     }
 
-    /// Whether the host reaches the memory that kernels work on. Not of graphics chips that share the memory of the processor, nor
-    /// by other interfaces than Vulkan: kernels may be slower where the host reaches, and that was not measured.
+    /// Whether the host reaches the memory that kernels work on.
     fn is_reached(&self) -> bool {
-        self.0.summary.device_type == wgpu::DeviceType::Cpu
-            && self.0.summary.backend == wgpu::Backend::Vulkan
-            && self.0.features.contains(wgpu::Features::MAPPABLE_PRIMARY_BUFFERS)
+        let reaches = reaching(&self.0.summary);
+        !reaches.is_empty() && self.0.features.contains(reaches)
     }
 
     /// A buffer that was lent before, mapped; `None` where commands that use it may not have ended: it is left to them.
@@ -177,12 +182,7 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::AdapterChoice;
-
-    fn devices() -> impl Iterator<Item = Device> {
-        let open = |summary: crate::gpu::AdapterSummary| Device::open(&AdapterChoice::Index(summary.index)).ok();
-        Device::list().into_iter().filter_map(open).inspect(|device| println!("on {}", device.summary().label()))
-    }
+    use crate::gpu::present::devices;
 
     #[test]
     fn what_is_made_block_by_block_arrives_in_its_order_whatever_the_blocks() {
@@ -221,7 +221,7 @@ mod tests {
     fn memory_that_is_lent_again_has_what_was_written_last_and_what_was_read_before_stays() {
         for device in devices() {
             // More bytes than one core copies at a time, and a write that begins within the buffer.
-            let len = BLOCK / 2;
+            let len = COPIED_AT_ONCE / 2;
             let contents = |round: u32| (0..len as u32).map(move |k| k ^ (round << 20)).collect::<Vec<u32>>();
             let mut copies = Vec::new();
             for round in 0..4 {

@@ -9,8 +9,8 @@ use crate::gpu::{Bindable, Buffer, DeviceError, Readback, Uniform};
 
 use super::Device;
 
-/// Bytes that one core stages at a time.
-const STAGED_AT_ONCE: usize = 1 << 18;
+/// Bytes that one core copies at a time.
+pub(super) const COPIED_AT_ONCE: usize = 1 << 18;
 
 /// What every storage buffer may be used for.
 const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
@@ -109,7 +109,7 @@ impl Device {
     pub fn write<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, data: &[T]) -> Result<(), DeviceError> {
         let bytes = buffer.bytes("a write", &(offset..offset.saturating_add(data.len())))?;
         let from: &[u8] = bytemuck::cast_slice(data);
-        self.staged(buffer.raw(), bytes, STAGED_AT_ONCE, |range, mut place| place.copy_from_slice(&from[range]))
+        self.staged(buffer.raw(), bytes, COPIED_AT_ONCE, |range, mut place| place.copy_from_slice(&from[range]))
     }
 
     /// Writes a range of bytes of a buffer by way of memory that both sides reach, filled as by [`fill_in_blocks`].
@@ -226,16 +226,11 @@ impl Device {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::AdapterChoice;
-
-    fn devices() -> impl Iterator<Item = Device> {
-        let open = |summary: crate::gpu::AdapterSummary| Device::open(&AdapterChoice::Index(summary.index)).ok();
-        Device::list().into_iter().filter_map(open).inspect(|device| println!("on {}", device.summary().label()))
-    }
+    use crate::gpu::present::devices;
 
     #[test]
     fn a_write_of_several_blocks_changes_its_range_and_nothing_else() {
-        let all: Vec<u64> = (0..3 * STAGED_AT_ONCE as u64 / 8 + 100).collect();
+        let all: Vec<u64> = (0..3 * COPIED_AT_ONCE as u64 / 8 + 100).collect();
         for device in devices() {
             let buffer = device.buffer::<u64>("all", all.len()).unwrap();
             device.write(&buffer, 10, &all[10..all.len() - 5]).unwrap();

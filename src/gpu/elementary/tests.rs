@@ -1,21 +1,12 @@
 use std::convert::Infallible;
 
-use crate::gpu::{AdapterChoice, AdapterSummary, Depth, Device};
+use crate::gpu::present::devices;
+use crate::gpu::{Depth, Device};
 
 use super::evaluate::{Evaluator, Point};
 use super::measure::measure_with;
 use super::points::arguments;
 use super::*;
-
-/// Every device that can be opened; on a machine without one, the tests of devices say so and claim nothing.
-fn devices() -> Vec<Device> {
-    let open = |summary: AdapterSummary| Device::open(&AdapterChoice::Index(summary.index)).ok();
-    let devices: Vec<Device> = Device::list().into_iter().filter_map(open).collect();
-    if devices.is_empty() {
-        eprintln!("no adapter on this machine: nothing measured");
-    }
-    devices
-}
 
 /// Values of our own versions.
 fn evaluate(device: &Device, points: &[Point]) -> Vec<f32> {

@@ -1,15 +1,6 @@
 use super::copying::pattern;
 use super::*;
-use crate::gpu::AdapterChoice;
-
-fn devices() -> Vec<Device> {
-    let open = |index| Device::open(&AdapterChoice::Index(index)).ok();
-    let devices: Vec<Device> = Device::list().iter().filter_map(|summary| open(summary.index)).collect();
-    if devices.is_empty() {
-        println!("no usable adapter: nothing was run");
-    }
-    devices
-}
+use crate::gpu::present::devices;
 
 /// Short: what is claimed here does not depend on how well the time was taken.
 const BRIEF: Effort = Effort { at_least: Duration::from_millis(1), repetitions: 1, bytes: 1 << 20 };
